@@ -1,0 +1,25 @@
+"""Every test, and every kernel that a notebook test starts, runs on built-in data, one thread, and runs of its own."""
+
+import os
+import tempfile
+
+import pytest
+
+from nonlinear.notebooks import REPRODUCIBLE
+
+# At import, since nbval starts kernels outside any fixture, and before torch counts its threads.
+os.environ.update(REPRODUCIBLE)
+
+OUTPUT_TIMEOUT = 60  # seconds; nbval's own 5 are too few on a busy machine
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = tempfile.TemporaryDirectory(prefix="nonlinear-runs-")
+    os.environ["NONLINEAR_RUNS"] = folder.name
+    config.add_cleanup(folder.cleanup)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = OUTPUT_TIMEOUT

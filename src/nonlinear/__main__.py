@@ -1,0 +1,480 @@
+"""The command line. Only the standard library is imported here: ``--help`` is at once there, and without torch too."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tensorboard.program import TensorBoard
+
+    from nonlinear.activations import Activation
+    from nonlinear.experiments.before_after import BeforeAfter
+    from nonlinear.experiments.data import Dataset
+    from nonlinear.experiments.training import Result
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+HOST, PORT = "127.0.0.1", 6006
+
+
+class UsageError(Exception):
+    """Wrong input; the message is one sentence for the reader."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
+    arguments = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        return arguments.run(arguments) or 0
+    except UsageError as error:
+        return _complain(error, MISUSED)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if not _is_for_reader(error):
+            raise
+        return _complain(error, FAILED)
+
+
+def _is_for_reader(error: Exception) -> bool:
+    """Whether the message explains itself, and the error is not a fault of the program."""
+    loaded = (sys.modules.get(f"nonlinear.experiments.{name}") for name in ("data", "tracking"))
+    names = ("DataError", "TrackingError")
+    ours = tuple(getattr(module, name) for module, name in zip(loaded, names, strict=True) if module)
+    return isinstance(error, (OSError, *ours))
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"Error: {str(error).rstrip('.')}.", file=sys.stderr)
+    return code
+
+
+def _program() -> str:
+    return "start.py" if os.environ.get("NONLINEAR_PROG") else "nonlinear"
+
+
+def _command() -> str:
+    """What the user types to run this program."""
+    return "python3 start.py" if os.environ.get("NONLINEAR_PROG") else "nonlinear"
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=_program(), description="The activation functions of PyTorch: a course in which everything is measured."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_before_after, _add_train, _add_data, _add_plot, _add_tensorboard, _add_refresh):
+        add(commands)
+    arguments, rest = parser.parse_known_args(argv)
+    if arguments.run is _tensorboard:
+        arguments.rest = rest
+    elif rest:
+        arguments.parser.error(f"unrecognised arguments: {' '.join(rest)}")
+    return arguments
+
+
+def _add(commands: "argparse._SubParsersAction", name: str, run: Callable, summary: str) -> argparse.ArgumentParser:
+    # No abbreviations: "--log" must not mean one thing today and another when an option is added.
+    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_data_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        default="auto",
+        metavar="DATA",
+        help="cifar10, shapes10, a folder with train/CLASS/* and test/CLASS/*, or auto: CIFAR-10 if it can be had, "
+        "else shapes10 (default: auto)",
+    )
+
+
+def _add_log_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log-dir",
+        type=Path,
+        metavar="DIR",
+        help="where TensorBoard runs are kept; each run gets a new folder in it (default: the project's runs/, or what "
+        "NONLINEAR_RUNS names)",
+    )
+
+
+# Numbers
+
+
+def _whole(lowest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if number < lowest:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} up, not {text!r}")
+        return number
+
+    return parse
+
+
+def _above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return number
+
+
+# before-after
+
+
+def _add_before_after(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "before-after",
+        _before_after,
+        "Send the whole test set through activations; show the images before and after in TensorBoard.",
+    )
+    parser.add_argument(
+        "--activation",
+        nargs="+",
+        default=["sigmoid", "tanh", "relu"],
+        metavar="NAME",
+        help="one or more names, or all; a wrong name lists the known ones (default: sigmoid tanh relu)",
+    )
+    _add_data_option(parser)
+    parser.add_argument(
+        "--batch-size", type=_whole(1), default=64, metavar="N", help="images per batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--all-batches",
+        action="store_true",
+        help="log every image of every batch, about 75 times as many bytes, instead of 12 images of every 20th batch",
+    )
+    _add_log_dir(parser)
+
+
+def _before_after(arguments: argparse.Namespace) -> None:
+    records = _records(arguments.activation)
+    folder = _runs(arguments.log_dir) / "before-after"
+    from nonlinear.experiments import tracking
+    from nonlinear.experiments.before_after import before_after, compare
+
+    dataset = _load(arguments.data)
+    group = tracking.fresh_folder(folder, dataset.name)
+    results = []
+    for record in records:
+        options = {"batch_size": arguments.batch_size, "all_batches": arguments.all_batches, "log_dir": group}
+        results.append(before_after(record, dataset, **options))
+        print(_in_words(results[-1]), flush=True)
+    by_title = {record.title: record for record in records}
+    started = perf_counter()
+    compare(by_title, dataset, batch_size=arguments.batch_size, log_dir=group)
+    compute_seconds = sum(result.compute_seconds for result in results)
+    log_seconds = sum(result.log_seconds for result in results) + perf_counter() - started
+    written = tracking.bytes_written(group) / 2**20
+    print(f"Computation {compute_seconds:.1f} s, logging {log_seconds:.1f} s, {written:.1f} MiB written.")
+    print(_how_to_look(arguments.log_dir, group, "images"))
+
+
+def _in_words(result: "BeforeAfter") -> str:
+    from nonlinear.experiments.before_after import percent
+
+    after, before = result.normalised.after, result.normalised.before
+    unchanged = result.plain.unchanged
+    plain = "all equal their inputs exactly" if unchanged == 1 else f"{percent(unchanged)} equal their inputs exactly"
+    return (
+        f"{result.name}, of all {result.images:,} images of {result.data}:\n"
+        f"  values in [0, 1]: mean {result.plain.before.mean:.3f} -> {result.plain.after.mean:.3f}, "
+        f"std {result.plain.before.std:.3f} -> {result.plain.after.std:.3f}; of the outputs {plain}\n"
+        f"  normalised:       mean {before.mean:.3f} -> {after.mean:.3f}, std {before.std:.3f} -> {after.std:.3f}; "
+        f"of the outputs {percent(after.zeros)} are exactly 0, {percent(result.normalised.saturated)} saturated "
+        "(slope below 0.1)"
+    )
+
+
+# train
+
+
+def _add_train(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands, "train", _train, "Train a small convolutional network with an activation; curves in TensorBoard."
+    )
+    parser.add_argument(
+        "--activation",
+        default="relu",
+        metavar="NAME",
+        help="a wrong name lists the known ones (default: %(default)s)",
+    )
+    _add_data_option(parser)
+    parser.add_argument(
+        "--epochs",
+        type=_whole(1),
+        default=4,
+        metavar="N",
+        help="passes over the training images; on CIFAR-10 one takes about 9 s on two processor cores "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_whole(0),
+        default=0,
+        metavar="N",
+        help="of initial weights, order and augmentation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_whole(1), default=256, metavar="N", help="images per update (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=_above_zero,
+        default=0.3,
+        metavar="X",
+        help="at its peak; it rises from 0 over the first 23%% of the updates, then falls to 0 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads", type=_whole(1), metavar="N", help="processor threads (default: torch's choice, one per core)"
+    )
+    _add_log_dir(parser)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    (record,) = _records([arguments.activation])
+    folder = _runs(arguments.log_dir) / "train"
+    from nonlinear.activations import ActivationModule
+    from nonlinear.experiments import tracking
+    from nonlinear.experiments.training import Recipe, train
+
+    try:
+        recipe = Recipe(
+            epochs=arguments.epochs,
+            seed=arguments.seed,
+            batch_size=arguments.batch_size,
+            learning_rate=arguments.learning_rate,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    dataset = _load(arguments.data)
+    run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{recipe.seed}")
+    result = train(
+        lambda: ActivationModule(record), dataset, recipe, log_dir=run, threads=arguments.threads, progress=None
+    )
+    if result.diverged:
+        print(
+            f"Diverged: the training loss of {record.title} became infinite or NaN in epoch {len(result.epochs)}; "
+            f"try a --learning-rate below {recipe.learning_rate:g}.",
+            file=sys.stderr,
+        )
+        return FAILED
+    print(_outcome(record, result))
+    print(_how_to_look(arguments.log_dir, run, "scalars"))
+    return 0
+
+
+def _outcome(record: "Activation", result: "Result") -> str:
+    epochs = len(result.epochs)
+    return (
+        f"{record.title} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
+        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s ({result.device})."
+    )
+
+
+# data
+
+
+def _add_data(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "data", _data, "Fetch a data set if need be, and describe it.")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default="auto",
+        metavar="SOURCE",
+        help="cifar10 (tries a failed download again), shapes10, a folder, or auto (default: auto)",
+    )
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    dataset = _load(arguments.source)
+    numbers = {"mean": dataset.mean, "standard deviation": dataset.std}
+    print(dataset.title)
+    print(f"  {len(dataset.train.images):,} training images, {len(dataset.test.images):,} test images, 32x32, colour")
+    print(f"  {len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+    for name, values in numbers.items():
+        print(f"  {name} of red, green, blue, scaled to [0, 1]: {', '.join(f'{value:.4f}' for value in values)}")
+
+
+def _load(source: str) -> "Dataset":
+    from nonlinear.experiments.data import load
+
+    return load(source)
+
+
+# plot
+
+
+def _add_plot(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "plot", _plot, "Draw activations and their slopes, and describe them in words.")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="names, or all; a wrong one lists the known ones")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="PNG file (default: plots/NAMES.png in the folder of the runs)"
+    )
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    records = _records(arguments.names)
+    output = arguments.output or _runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"--output must end in .png: {output}")
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlinear.plots import curve_and_slope
+
+    picture = curve_and_slope(*records)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.stem}.part.png")
+    try:
+        picture.save(part)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+    print(output.absolute())
+    print(picture.text)
+
+
+# tensorboard
+
+
+def _add_tensorboard(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "tensorboard",
+        _tensorboard,
+        "Show the runs in TensorBoard, on this machine only, until Ctrl-C. Other options go to TensorBoard itself.",
+    )
+    parser.add_argument(
+        "--port", type=_whole(0), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
+    )
+    _add_log_dir(parser)
+
+
+def _tensorboard(arguments: argparse.Namespace) -> None:
+    folder = arguments.log_dir or _runs(None)
+    _check_port(arguments.port)
+    from tensorboard import default, program
+    from tensorboard.plugins.base_plugin import FlagsError
+
+    server = program.TensorBoard(plugins=default.get_plugins())
+    options = ["--logdir", str(folder), "--host", HOST, "--port", str(arguments.port)]
+    try:
+        server.configure(["tensorboard", *options, *arguments.rest])
+    except FlagsError as error:
+        raise UsageError(f"TensorBoard does not take these options: {error}") from error
+    # TensorBoard has no login: whoever can reach it reads every run.
+    if server.flags.bind_all or server.flags.host != HOST:
+        raise UsageError("TensorBoard is shown on this machine only: leave out --bind_all and --host")
+    _serve(server, folder)
+
+
+def _check_port(port: int) -> None:
+    """Before TensorBoard, which prints paragraphs about other things before it finds the port taken."""
+    import socket
+
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"port {port} is taken or not allowed; choose another with --port") from error
+
+
+def _serve(server: "TensorBoard", folder: Path) -> None:
+    import threading
+
+    from tensorboard.program import TensorBoardServerException
+
+    server._fix_mime_types()  # as TensorBoard's own main does: some Windows machines call JavaScript plain text
+    try:
+        url = server.launch()
+    except TensorBoardServerException as error:
+        raise UsageError(error.msg) from error
+    print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+
+
+# refresh
+
+
+def _add_refresh(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "refresh", _refresh, "For authors: run lessons and store their outputs.")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help='beginnings of names, "02" (default: all)')
+
+
+def _refresh(arguments: argparse.Namespace) -> None:
+    from nonlinear.notebooks import refresh
+
+    refresh(arguments.lessons)
+
+
+# What several commands need
+
+
+def _records(names: Sequence[str]) -> list["Activation"]:
+    """The records of these names, or all for "all", each once, in the order given."""
+    from nonlinear.activations import ACTIVATIONS
+
+    if "all" in names:
+        return list(ACTIVATIONS.values())
+    for name in names:
+        if name not in ACTIVATIONS:
+            raise UsageError(_unknown(name, list(ACTIVATIONS)))
+    return [ACTIVATIONS[name] for name in dict.fromkeys(names)]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    return f"there is no activation {name!r}; {hint} are: {', '.join(known)}"
+
+
+def _runs(log_dir: Path | None) -> Path:
+    """Where runs go, which must be writable: asked before anything that takes time."""
+    from nonlinear.experiments.folders import is_writable, runs_folder
+
+    folder = (log_dir or runs_folder()).expanduser().absolute()
+    if not is_writable(folder):
+        raise UsageError(f"runs cannot be written into {folder}: it is no folder, or not writable")
+    return folder
+
+
+def _how_to_look(log_dir: Path | None, run: Path, tab: str) -> str:
+    place = f" --log-dir {_quoted(log_dir)}" if log_dir else ""
+    return f"Run: {run}\nTo look: {_command()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path)) if os.name == "posix" else f'"{path}"'
+
+
+if __name__ == "__main__":
+    sys.exit(main())

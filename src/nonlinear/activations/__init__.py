@@ -1,0 +1,23 @@
+"""The subject of the course: every activation as one record, in course order.
+
+Adding an activation is one edit: its formula, its derivative and its record in the file of its family.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+
+from nonlinear.activations import rectified, saturating
+from nonlinear.activations.modules import ActivationModule, apply
+from nonlinear.activations.record import Activation, Interval, Kink, Paper
+
+FAMILIES = (saturating, rectified)
+
+
+def _records(families: tuple[ModuleType, ...]) -> Mapping[str, Activation]:
+    records = [value for family in families for value in vars(family).values() if isinstance(value, Activation)]
+    return MappingProxyType({record.name: record for record in records})
+
+
+ACTIVATIONS = _records(FAMILIES)
+
+__all__ = ["ACTIVATIONS", "Activation", "ActivationModule", "Interval", "Kink", "Paper", "apply"]

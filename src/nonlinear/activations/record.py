@@ -1,0 +1,190 @@
+"""What is known of one activation function, held in one frozen record."""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
+FAR = 1e4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval of the real line with open or closed ends.
+
+    Example: ``Interval.parse("[0, inf)")`` holds 0 but not infinity.
+    """
+
+    low: float
+    high: float
+    low_closed: bool
+    high_closed: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read mathematical notation: ``"(-1, 1)"``, ``"[0, inf)"``.
+
+        Raises:
+            ValueError: if the text is not an interval, or its ends are out of order.
+        """
+        try:
+            low, high = (float(end) for end in text[1:-1].split(","))
+        except ValueError:
+            low = high = math.nan
+        if text[:1] not in ("(", "[") or text[-1:] not in (")", "]") or not low < high:
+            raise ValueError(f"{text!r} is not an interval such as '(0, 1]' or '[0, inf)'.")
+        return cls(low=low, high=high, low_closed=text[0] == "[", high_closed=text[-1] == "]")
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Whether each value lies inside: bool, of the shape of ``x``."""
+        above = x >= self.low if self.low_closed else x > self.low
+        below = x <= self.high if self.high_closed else x < self.high
+        return above & below
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{end:g}".replace("inf", "∞") for end in (self.low, self.high))
+        return f"{'[' if self.low_closed else '('}{ends}{']' if self.high_closed else ')'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kink:
+    """A point where the slope jumps, and the slope that torch returns exactly there."""
+
+    at: float
+    slope: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where an activation comes from."""
+
+    authors: str
+    year: int
+    title: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} ({self.year}), {self.title}, {self.url}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activation:
+    """Everything that is known of one activation, written down once.
+
+    A field that can be computed from the others is a property, never stored. All fields are required, so that a
+    forgotten one fails at import and is named in the error.
+
+    Args:
+        title: the name as a person writes it, ``"Sigmoid"``.
+        function: ``y = f(x, *parameters)``, element by element. Its own name is the activation's name and its signature
+            after ``x`` holds the parameters with their defaults.
+        derivative: ``f'(x, *parameters)``, with the signature of ``function``.
+        derivative_from_output: the same slope computed from ``y = f(x)``, or None where it does not follow from ``y``.
+            Backward then keeps ``y``, which the next layer keeps anyway, instead of ``x``.
+        formula: LaTeX of :math:`f(x)`.
+        derivative_formula: LaTeX of :math:`f'(x)`.
+        range: the set of values of ``f`` over the real line, in exact arithmetic.
+        kinks: where the slope jumps, with the default parameters; empty for a smooth function.
+        torch_module: the counterpart in ``torch.nn``, or None.
+        paper: the source.
+        use: when to use it, one sentence.
+        caveat: when not to, one sentence.
+    """
+
+    title: str
+    function: Callable[..., Tensor]
+    derivative: Callable[..., Tensor]
+    derivative_from_output: Callable[..., Tensor] | None
+    formula: str
+    derivative_formula: str
+    range: Interval
+    kinks: tuple[Kink, ...]
+    torch_module: Callable[..., nn.Module] | None
+    paper: Paper
+    use: str
+    caveat: str
+
+    def __post_init__(self) -> None:
+        signature = list(inspect.signature(self.function).parameters)
+        for other in filter(None, (self.derivative, self.derivative_from_output)):
+            if list(inspect.signature(other).parameters)[1:] != signature[1:]:
+                raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
+
+    @property
+    def name(self) -> str:
+        """The name used in code and on the command line: that of the function."""
+        return self.function.__name__
+
+    @property
+    def family(self) -> str:
+        """The file that holds the record: ``"saturating"``, ``"rectified"``, ..."""
+        return self.function.__module__.rpartition(".")[2]
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Parameter names with their default values."""
+        return {p.name: p.default for p in list(inspect.signature(self.function).parameters.values())[1:]}
+
+    @cached_property
+    def mean_under_normal(self) -> float:
+        """Mean of ``f(x)`` for ``x`` drawn from N(0, 1), by the trapezoidal rule on [-12, 12]."""
+        x = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
+        density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        return torch.trapezoid(self.function(x) * density, x).item()
+
+    @property
+    def zero_centred(self) -> bool:
+        """Whether zero-mean normal inputs give zero-mean outputs."""
+        return abs(self.mean_under_normal) < 1e-9
+
+    @cached_property
+    def largest_slope(self) -> float:
+        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001."""
+        x = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        return self.derivative(x).abs().max().item()
+
+    @property
+    def saturates(self) -> tuple[bool, bool]:
+        """Whether the slope goes to zero towards minus infinity, and towards plus infinity."""
+        left, right = self.derivative(torch.tensor([-FAR, FAR], dtype=torch.float64)).abs().tolist()
+        return left < 1 / FAR, right < 1 / FAR
+
+    @property
+    def monotonic(self) -> bool:
+        """Whether the slope is nowhere negative on [-20, 20]."""
+        return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
+
+    @cached_property
+    def zero_slope_float32(self) -> Interval:
+        """The open interval outside which backward, in float32, returns a slope of exactly zero.
+
+        An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-103.972, 16.6355): the
+        slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking.
+        """
+        low, high = (self._first_zero_slope(direction) for direction in (-1.0, 1.0))
+        return Interval(low=low, high=high, low_closed=False, high_closed=False)
+
+    def _first_zero_slope(self, direction: float) -> float:
+        def is_zero(distance: np.float32) -> bool:
+            return self.backward_slope(torch.tensor(direction * distance, dtype=torch.float32)).item() == 0
+
+        near, far = np.float32(0), np.float32(FAR)
+        if not is_zero(far):
+            return direction * math.inf
+        if is_zero(near):
+            return 0.0
+        while (middle := (near + far) / 2) not in (near, far):
+            near, far = (near, middle) if is_zero(middle) else (middle, far)
+        return direction * float(far)
+
+    def backward_slope(self, x: Tensor, *parameters: float) -> Tensor:
+        """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
+        if self.derivative_from_output is None:
+            return self.derivative(x, *parameters)
+        return self.derivative_from_output(self.function(x, *parameters), *parameters)

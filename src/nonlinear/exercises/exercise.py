@@ -1,0 +1,243 @@
+"""Exercises whose checks name the likely bug, made from their solutions.
+
+An exercise holds a tested solution and the wrong answers that people give, each with a hint. A check runs the learner's
+answer, the solution and the wrong answers on the same inputs: if the answer behaves like one of the wrong ones, the
+learner reads what went wrong there; if it merely differs, the learner reads where.
+"""
+
+import html
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One call of the answer: a label that a message can quote ("at x = 100") and the arguments."""
+
+    label: str
+    arguments: tuple[Any, ...]
+    with_slope: bool = False  # also compare the gradient of the output's sum with respect to the first argument
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """A wrong answer that people give, and what to tell those who gave it."""
+
+    answer: Any
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
+    """One exercise.
+
+    Args:
+        number: lesson and place, ``"02.1"``.
+        title: what is to be done, in a few words.
+        minutes: time that it takes.
+        difficulty: 1 (fill in), 2 (think) or 3 (design).
+        solution: the right answer. A function without arguments means that the answer is a value, not a function.
+        probes: the inputs on which an answer is judged; empty for a value.
+        mistakes: plausible wrong answers, at least three, each with its own hint.
+        hints: from a nudge to nearly the answer.
+        remark: what a correct answer should make one notice.
+    """
+
+    number: str
+    title: str
+    minutes: int
+    difficulty: int
+    solution: Callable[..., Any]
+    probes: tuple[Probe, ...] = ()
+    mistakes: tuple[Mistake, ...]
+    hints: tuple[str, ...]
+    remark: str
+
+    @property
+    def wants_function(self) -> bool:
+        """Whether the answer is a function (else a value)."""
+        return bool(inspect.signature(self.solution).parameters)
+
+    @property
+    def solution_text(self) -> str:
+        """Source code of the solution that the tests run."""
+        return dedent(inspect.getsource(self.solution)).strip()
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a check says; JupyterLab shows it with hints and solution folded below."""
+
+    exercise: Exercise
+    state: str  # "correct", "not yet" or "wrong"
+    message: str
+
+    def __repr__(self) -> str:
+        return f"{self._heading}: {self.message}"
+
+    @property
+    def _heading(self) -> str:
+        mark = {"correct": "✓ Correct", "not yet": "○ Not yet", "wrong": "✗ Not right"}[self.state]
+        return f"Exercise {self.exercise.number} {mark}"
+
+    def _repr_html_(self) -> str:
+        folds = [(f"Hint {n}", f"<p>{html.escape(hint)}</p>") for n, hint in enumerate(self.exercise.hints, 1)]
+        folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
+        folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in folds)
+        return f"<p><b>{self._heading}.</b> {html.escape(self.message)}</p>{folded}"
+
+
+class _Unanswered(Exception):
+    """The learner has not written anything yet."""
+
+
+def judge(exercise: Exercise, answer: Any) -> Feedback:
+    """Judge an answer and say what is likely wrong with it.
+
+    Args:
+        exercise: the exercise.
+        answer: the learner's function, or value.
+
+    Returns:
+        The feedback; a wrong answer, even one that raises, is never an error.
+    """
+    if answer is ... or answer is None:
+        return _not_yet(exercise)
+    if exercise.wants_function and not callable(answer):
+        return Feedback(exercise, "wrong", "pass the function itself, without parentheses behind its name.")
+    if not exercise.wants_function and callable(answer):
+        return Feedback(exercise, "wrong", "the answer is a value here, not a function: call it first.")
+    try:
+        return _compare_with_solution(exercise, _results_or_error(exercise, answer))
+    except _Unanswered:
+        return _not_yet(exercise)
+
+
+def _not_yet(exercise: Exercise) -> Feedback:
+    return Feedback(exercise, "not yet", "replace the ... and run the cell again.")
+
+
+class _AnswerError(Exception):
+    """The learner's function could not be called, or did not return what can be compared."""
+
+
+def _compare_with_solution(exercise: Exercise, results: dict[str, Any]) -> Feedback:
+    expected = _results(exercise, exercise.solution if exercise.wants_function else exercise.solution())
+    difference = _difference(results, expected)
+    if difference is None:
+        return Feedback(exercise, "correct", exercise.remark)
+    for mistake in exercise.mistakes:
+        if _difference(results, _results_or_error(exercise, mistake.answer)) is None:
+            return Feedback(exercise, "wrong", mistake.hint)
+    return Feedback(exercise, "wrong", results.get("error", difference))
+
+
+def _results_or_error(exercise: Exercise, answer: Any) -> dict[str, Any]:
+    try:
+        return _results(exercise, answer)
+    except _AnswerError as error:
+        return {"error": str(error)}
+
+
+def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
+    """What the answer gives, by label: the value itself, or the output (and slope) for each probe."""
+    if not exercise.wants_function:
+        return {"your answer": answer}
+    results: dict[str, Any] = {}
+    for probe in exercise.probes:
+        results |= _call(answer, probe)
+    return results
+
+
+def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
+    arguments = [a.clone() if isinstance(a, Tensor) else a for a in probe.arguments]
+    if probe.with_slope:
+        arguments[0].requires_grad_()
+    try:
+        output = answer(*arguments)
+    except Exception as error:  # a learner's code may raise anything, and the learner must read it
+        raise _AnswerError(f"{probe.label} your function raised {type(error).__name__}: {error}") from error
+    if output is None or output is ...:
+        raise _Unanswered
+    results = {probe.label: output}
+    for given, now in zip(probe.arguments, arguments, strict=True):
+        if isinstance(given, Tensor) and not torch.equal(given.nan_to_num(), now.detach().nan_to_num()):
+            results[f"{probe.label}, the input afterwards"] = now.detach()
+    if probe.with_slope:
+        results[f"{probe.label}, the slope by autograd"] = _slope(output, arguments[0], probe)
+    return results
+
+
+def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
+    if not isinstance(output, Tensor) or not output.requires_grad:
+        raise _AnswerError(f"{probe.label} autograd cannot follow your function: use torch operations on x throughout.")
+    return torch.autograd.grad(output.sum(), x)[0]
+
+
+def _difference(results: dict[str, Any], expected: dict[str, Any]) -> str | None:
+    """The first difference in words, or None."""
+    for label, wanted in expected.items():
+        if label not in results:
+            return f"{label}: nothing came back."
+        if said := _compare(results[label], wanted):
+            return f"{label}: {said}"
+    if extra := [label for label in results if label not in expected]:
+        return f"{extra[0]} is not what was passed: your function changes its argument in place."
+    return None
+
+
+def _compare(got: Any, wanted: Any) -> str | None:
+    if isinstance(wanted, tuple):
+        return _compare_tuples(got, wanted)
+    if not isinstance(wanted, Tensor):
+        return _compare_numbers(got, wanted)
+    if not isinstance(got, Tensor):
+        return f"a tensor is expected, not {type(got).__name__}."
+    if got.shape != wanted.shape:
+        return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}."
+    if got.dtype != wanted.dtype:
+        return f"the dtype is {got.dtype}, expected {wanted.dtype}."
+    return _compare_values(got.detach(), wanted.detach())
+
+
+def _compare_tuples(got: Any, wanted: tuple) -> str | None:
+    if not isinstance(got, tuple | list) or len(got) != len(wanted):
+        return f"{len(wanted)} values are expected, in a tuple."
+    return next((said for pair in zip(got, wanted, strict=True) if (said := _compare(*pair))), None)
+
+
+def _compare_numbers(got: Any, wanted: Any) -> str | None:
+    if isinstance(wanted, int | float) and not isinstance(wanted, bool):
+        try:
+            return None if abs(float(got) - wanted) <= 1e-4 * max(1.0, abs(wanted)) else f"{got} is not right."
+        except (TypeError, ValueError):
+            return f"a number is expected, not {type(got).__name__}."
+    return None if got == wanted else f"{got!r} is not right."
+
+
+def _compare_values(got: Tensor, wanted: Tensor) -> str | None:
+    # The tolerance is relative alone, so that a tail that was flushed to zero is seen; a few roundings are allowed.
+    tolerance = 64 * torch.finfo(wanted.dtype).eps if wanted.is_floating_point() else 0
+    close = torch.isclose(got.double(), wanted.double(), rtol=tolerance, atol=1e-38, equal_nan=True)
+    if close.all():
+        return None
+    place = tuple((~close).nonzero()[0].tolist())
+    where = f" at index {place if len(place) > 1 else place[0]}" if place else ""
+    return f"{got[place].item():.6g}{where}, expected {wanted[place].item():.6g}."
+
+
+def number_line(dtype: torch.dtype = torch.float32) -> tuple[Probe, ...]:
+    """The places where elementwise formulas go wrong: ordinary values, zero, both tails, other dtypes and shapes."""
+    return (
+        Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 25, dtype=dtype),)),
+        Probe(label="at x = 0", arguments=(torch.tensor(0.0, dtype=dtype),)),
+        Probe(label="at x = 100", arguments=(torch.tensor(100.0, dtype=dtype),)),
+        Probe(label="at x = -100", arguments=(torch.tensor(-100.0, dtype=dtype),)),
+        Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-3.0, 3).double().reshape(2, 3),)),
+    )

@@ -1,0 +1,49 @@
+"""Quizzes that unfold an answer to each choice, with no script behind them, and read as text elsewhere."""
+
+import html
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice: its text, whether it is right, and why."""
+
+    text: str
+    right: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with its choices, of which exactly one is right."""
+
+    text: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class Quiz:
+    """The questions of one lesson; JupyterLab shows each choice as a line that unfolds."""
+
+    questions: tuple[Question, ...]
+
+    def _repr_html_(self) -> str:
+        return "".join(self._question_html(n, question) for n, question in enumerate(self.questions, 1))
+
+    @staticmethod
+    def _question_html(number: int, question: Question) -> str:
+        options = "".join(
+            f"<details><summary>{html.escape(option.text)}</summary>"
+            f"<p>{'✓ Yes' if option.right else '✗ No'}: {html.escape(option.why)}</p></details>"
+            for option in question.options
+        )
+        return f"<p><b>{number}.</b> {html.escape(question.text)}</p>{options}"
+
+    def __repr__(self) -> str:
+        lines, answers = [], []
+        for number, question in enumerate(self.questions, 1):
+            lines.append(f"{number}. {question.text}")
+            for letter, option in zip("abcdef", question.options, strict=False):
+                lines.append(f"   {letter}) {option.text}")
+                answers.append(f"{number}{letter} {'yes' if option.right else 'no'}: {option.why}")
+        return "\n".join([*lines, "", "Answers", *answers])

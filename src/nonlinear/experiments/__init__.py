@@ -1,0 +1,1 @@
+"""What is done with the activations: data, networks, training, measurements."""

@@ -1,0 +1,83 @@
+"""For authors: run lessons from top to bottom and store their outputs, the same on every machine."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+LESSONS = Path(__file__).parents[2] / "notebooks"
+
+# What stored outputs and tests are made with. Set before a kernel starts, because threads are counted at import.
+REPRODUCIBLE = {
+    "NONLINEAR_DATA": "shapes10",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "COLUMNS": "100",
+}
+
+# Cells that start a server; a test would leave it running.
+NOT_RUN = "nbval-skip"
+
+
+def lessons(names: list[str]) -> list[Path]:
+    """The notebooks whose file names begin with one of ``names`` ("02"), or all.
+
+    Raises:
+        FileNotFoundError: if a name fits no notebook.
+    """
+    if not names:
+        return sorted(LESSONS.glob("*.ipynb"))
+    found = []
+    for name in names:
+        matches = sorted(LESSONS.glob(f"{Path(name).stem}*.ipynb"))
+        if not matches:
+            known = ", ".join(path.stem for path in lessons([]))
+            raise FileNotFoundError(f"no lesson is called {name!r}; there are {known or 'none'}.")
+        found += matches
+    return found
+
+
+def refresh(names: list[str]) -> None:
+    """Execute lessons on the built-in data, with one thread, and store their outputs in place.
+
+    A lesson that fails keeps its old outputs.
+
+    Args:
+        names: beginnings of file names ("02"); empty for all lessons.
+    """
+    for path in lessons(names):
+        print(f"{path.name} ...", end=" ", flush=True)
+        notebook = execute(nbformat.read(path, as_version=4), path.parent)
+        temporary = path.with_suffix(".tmp")
+        nbformat.write(notebook, temporary)
+        temporary.replace(path)
+        print(f"{path.stat().st_size / 1000:.0f} kB")
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run all cells but those tagged ``nbval-skip`` in a fresh kernel, and drop what differs from run to run."""
+    cells = notebook.cells
+    notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
+    with tempfile.TemporaryDirectory() as runs:
+        environment = os.environ | REPRODUCIBLE | {"NONLINEAR_RUNS": runs}
+        client = NotebookClient(notebook, kernel_name="python3", timeout=600, resources={"metadata": {"path": folder}})
+        client.execute(env=environment)
+    notebook.cells = cells
+    _normalise(notebook)
+    return notebook
+
+
+def _normalise(notebook: NotebookNode) -> None:
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, 1):
+        cell.execution_count = count
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02}"

@@ -1,0 +1,270 @@
+"""Figures of the course: readable without colour, each with a text equivalent beside it."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from torch import Tensor
+
+from nonlinear.activations import Activation
+from nonlinear.experiments.data import Dataset
+from nonlinear.experiments.statistics import mean_interval
+
+# Okabe and Ito's palette, safe for colour-vision deficiency, and line styles that tell curves apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+STYLE = {
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.alpha": 0.3,
+    "font.size": 10,
+    "lines.linewidth": 2,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure together with its text equivalent, which a notebook shows folded below it."""
+
+    figure: Figure
+    text: str
+
+    def save(self, path: Path) -> None:
+        """Write the figure as an image file; its ending decides the format."""
+        self.figure.savefig(path, bbox_inches="tight")
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _ipython_display_(self) -> None:
+        # Notebook machinery is imported where a notebook needs it, so that the command line does not.
+        from IPython.display import display
+
+        png = io.BytesIO()
+        self.figure.savefig(png, format="png", bbox_inches="tight")
+        display({"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": "(a figure)"}, raw=True)
+        body = "".join(f"<p>{html.escape(line)}</p>" for line in self.text.splitlines())
+        folded = f"<details><summary>This figure in words</summary>{body}</details>"
+        display({"text/html": folded, "text/plain": self.text}, raw=True)
+
+
+def subplots(rows: int = 1, columns: int = 1, *, height: float = 3.2, width: float = 9.0, **options: Any) -> tuple:
+    """A figure in the style of the course, with its axes; it appears where it is returned, not at once."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), **options)
+    plt.close(figure)
+    return figure, axes
+
+
+def curve_and_slope(*records: Activation, low: float = -6, high: float = 6) -> Picture:
+    """Curves on the left, slopes on the right; kinks are drawn as jumps with the slope that torch returns there.
+
+    Args:
+        records: one or more activations, a learner's own included.
+        low, high: the ends of the x axis.
+
+    Raises:
+        ValueError: without a record, or if ``low`` is not below ``high``.
+    """
+    if not records or not low < high:
+        raise ValueError("curve_and_slope needs at least one activation, and low < high.")
+    figure, (left, right) = subplots(1, 2)
+    x = torch.linspace(low, high, 1201, dtype=torch.float64)
+    for record, colour, style in zip(records, cycle(COLOURS), cycle(STYLES), strict=False):
+        left.plot(x, record.function(x), color=colour, linestyle=style, label=record.title)
+        _plot_slope(right, record, x, colour, style)
+    names = ", ".join(record.title for record in records)
+    left.set(title=f"{names}: f(x)", xlabel="x", ylabel="f(x)")
+    right.set(title="slope f′(x)", xlabel="x", ylabel="f′(x)")
+    for axes in (left, right):
+        axes.legend()
+    return Picture(figure, "\n".join(describe(record) for record in records))
+
+
+def _plot_slope(axes: Axes, record: Activation, x: Tensor, colour: str, style: Any) -> None:
+    slope = record.derivative(x)
+    for kink in record.kinks:
+        slope[(x - kink.at).abs() < (x[1] - x[0]) / 2] = float("nan")  # a jump, not a steep line
+        axes.plot(kink.at, kink.slope, marker="o", color=colour)
+    axes.plot(x, slope, color=colour, linestyle=style, label=record.title)
+
+
+def describe(record: Activation) -> str:
+    """One activation in words, computed from its record: values, slopes, limits and kinks."""
+    at = torch.tensor([-6.0, -1.0, 0.0, 1.0, 6.0], dtype=torch.float64)
+    values = ", ".join(f"f({x:g}) = {y:.4g}" for x, y in zip(at, record.function(at), strict=True))
+    kinks = " ".join(f"The slope jumps at x = {k.at:g}; torch returns {k.slope:g} there." for k in record.kinks)
+    flat = {
+        (True, True): "The slope goes to 0 on both sides.",
+        (True, False): "The slope goes to 0 on the left only.",
+        (False, True): "The slope goes to 0 on the right only.",
+        (False, False): "The slope goes to 0 on neither side.",
+    }[record.saturates]
+    sentences = (
+        f"{record.title}: {values}; values in {record.range}.",
+        f"The slope is at most {record.largest_slope:.4g} in size.",
+        flat,
+        kinks or "There is no kink.",
+    )
+    return " ".join(sentences)
+
+
+def slope_tails(*records: Activation, low: float = -120, high: float = 60) -> Picture:
+    """The slope on a logarithmic axis: as backward computes it in float32, over the exact one.
+
+    Args:
+        records: activations with a positive slope.
+        low, high: the ends of the x axis.
+    """
+    figure, panels = subplots(1, len(records), sharey=True, squeeze=False)
+    x = torch.linspace(low, high, 3601, dtype=torch.float64)
+    lines = []
+    for record, axes in zip(records, panels[0], strict=True):
+        computed = record.backward_slope(x.float()).double()
+        zero = record.zero_slope_float32
+        axes.semilogy(x, record.derivative(x), color="0.6", linestyle="--", label="exact")
+        axes.semilogy(x, computed.where(computed > 0, float("nan")), color=COLOURS[0], label="float32")
+        for left, right in ((low, max(low, zero.low)), (min(high, zero.high), high)):
+            axes.axvspan(left, right, facecolor="0.92", hatch="//", edgecolor="0.8", linewidth=0)
+        axes.set(title=record.title, xlabel="x", xlim=(low, high), ylim=(1e-52, 10))
+        lines.append(
+            f"{record.title}: in float32 the slope is positive for x in {zero}, and exactly 0 outside (hatched); "
+            f"the exact slope goes on falling in a straight line on this logarithmic axis."
+        )
+    panels[0][0].set_ylabel("slope f′(x), log scale")
+    panels[0][0].legend(loc="lower center")
+    return Picture(figure, "\n".join(lines))
+
+
+def norms_by_layer(norms: Mapping[str, Tensor]) -> Picture:
+    """Gradient norm by layer on a logarithmic axis: geometric mean over seeds, with the range of the seeds as a band.
+
+    Args:
+        norms: a label and a (seeds, depth) tensor for each curve.
+    """
+    figure, axes = subplots(height=3.6)
+    lines = []
+    for (label, values), colour, style in zip(norms.items(), cycle(COLOURS), cycle(STYLES), strict=False):
+        layers = range(1, values.shape[1] + 1)
+        mean = values.log().mean(dim=0).exp()
+        axes.fill_between(layers, values.amin(dim=0), values.amax(dim=0), color=colour, alpha=0.2, linewidth=0)
+        axes.semilogy(layers, mean, color=colour, linestyle=style, label=label)
+        lines.append(f"{label}: {mean[-1]:.2g} at layer {len(mean)}, {mean[0]:.2g} at layer 1.")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="layer (the gradient enters on the right)", ylabel="gradient norm, log scale")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return Picture(figure, "\n".join(lines))
+
+
+def finishes(panels: Mapping[str, Mapping[str, Tensor]], xlabel: str) -> Picture:
+    """One dot a seed and a bar for the mean's 95 % interval, one row an activation, one panel an optimizer.
+
+    Args:
+        panels: panel title, then label, then one number a seed.
+        xlabel: what the numbers are.
+    """
+    figure, axes = subplots(1, len(panels), height=2.8, sharey=True, squeeze=False)
+    lines = []
+    for panel, (title, rows) in zip(axes[0], panels.items(), strict=True):
+        for y, (label, values) in enumerate(rows.items()):
+            jitter = torch.linspace(-0.22, 0.22, len(values))
+            mean = mean_interval(values)
+            panel.plot(values, y + jitter, "o", color=COLOURS[y], alpha=0.35, markersize=4)
+            panel.plot([mean.low, mean.high], [y, y], color="black", linewidth=5, solid_capstyle="butt")
+            lines.append(f"{title}, {label}: mean {mean} over {mean.n} seeds.")
+        panel.set(title=title, xlabel=xlabel, xscale="log", yticks=range(len(rows)), yticklabels=list(rows))
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0][0].invert_yaxis()
+    return Picture(figure, "\n".join(lines))
+
+
+def saturation(record: Activation, *gains: float) -> Picture:
+    """What a gain before the activation does to inputs from N(0, 1): the curve they see, and the slopes they get.
+
+    Args:
+        record: the activation.
+        gains: one or more factors on the input.
+    """
+    figure, (left, right) = subplots(1, 2)
+    share = torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64)
+    x = torch.special.ndtri(share)  # 1,000 evenly spaced quantiles of N(0, 1)
+    lines = []
+    for gain, colour, style in zip(gains, cycle(COLOURS), cycle(STYLES), strict=False):
+        slope = record.derivative(gain * x).abs() / record.largest_slope
+        lost = (slope < 0.01).double().mean().item()
+        left.plot(x, record.function(gain * x), color=colour, linestyle=style, label=f"gain {gain:g}")
+        right.plot(100 * share, slope.sort().values, color=colour, linestyle=style, label=f"gain {gain:g}")
+        lines.append(f"gain {gain:g}: {100 * lost:.0f} % of the inputs get less than 1 % of the largest slope.")
+    left.set(title=f"{record.title}(gain · x)", xlabel="x")
+    right.set(title="slopes, sorted", xlabel="% of inputs from N(0, 1)", ylabel="share of the largest slope")
+    for axes in (left, right):
+        axes.legend()
+    return Picture(figure, "\n".join(lines))
+
+
+def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
+    """Rows of images, each with its label on the left; pixels are drawn as they are, without smoothing.
+
+    Args:
+        rows: a label, and uint8 images of shape (n, 3, h, w), for each row; all rows hold the same number.
+        text: what is to be seen, in words.
+    """
+    n, _, height, width = next(iter(rows.values())).shape
+    side = min(0.8, 8.0 / n)
+    figure, axes = subplots(
+        len(rows), n, width=1.6 + side * n, height=(side * height / width + 0.06) * len(rows), squeeze=False
+    )
+    for line, (label, images) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+        for place, image in zip(line, images, strict=True):
+            place.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")
+            place.set(xticks=[], yticks=[])
+            place.spines[:].set_visible(False)
+    return Picture(figure, text)
+
+
+def photographs(pictures: Mapping[str, Tensor], text: str) -> Picture:
+    """Large pictures beside each other, each under its title.
+
+    Args:
+        pictures: a title, and a uint8 image of shape (3, h, w), for each.
+        text: what is to be seen, in words.
+    """
+    figure, axes = subplots(1, len(pictures), squeeze=False)
+    for place, (title, picture) in zip(axes[0], pictures.items(), strict=True):
+        place.imshow(picture.permute(1, 2, 0).numpy())
+        place.set_title(title)
+        place.set_axis_off()
+    return Picture(figure, text)
+
+
+def classes(dataset: Dataset, *, columns: int = 5) -> Picture:
+    """The first test images of each class, one row a class.
+
+    Args:
+        dataset: any data set.
+        columns: images in a row; classes with fewer repeat theirs.
+    """
+    rows = {}
+    for number, name in enumerate(dataset.classes):
+        places = (dataset.test.labels == number).nonzero().flatten()
+        rows[name] = dataset.test.images[places[torch.arange(columns) % len(places)]]
+    counts = f"{len(dataset.train.images):,} training and {len(dataset.test.images):,} test images"
+    text = f"{dataset.title}: {counts} of 32 by 32 pixels in {len(rows)} classes: {', '.join(rows)}."
+    return image_rows(rows, text)

@@ -1,0 +1,224 @@
+"""Every record: what it says, and its values and slopes against torch and against autograd of its own formula."""
+
+import copy
+import dataclasses
+import math
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+
+from nonlinear.activations import ACTIVATIONS, FAMILIES, Activation, ActivationModule, Interval, Kink, apply
+from nonlinear.activations.saturating import sigmoid, sigmoid_derivative
+
+RECORDS = list(ACTIVATIONS.values())
+WITH_COUNTERPART = [record for record in RECORDS if record.torch_module]
+EXTREMES = [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf]
+
+every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
+against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
+precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+
+
+def random_points(dtype: torch.dtype, n: int = 2000) -> Tensor:
+    return 4 * torch.randn(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+
+
+def value_and_slope(function, x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    y = function(x)
+    return y.detach(), torch.autograd.grad(y.sum(), x)[0]
+
+
+def assert_like_torch(record: Activation, x: Tensor) -> None:
+    ours, theirs = value_and_slope(ActivationModule(record), x), value_and_slope(record.torch_module(), x)
+    # A slope that follows from a rounded output is right to a few roundings of 1, not of itself.
+    eps = torch.finfo(x.dtype).eps
+    for got, wanted in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=8 * eps, atol=4 * eps)
+
+
+@against_torch
+@precise
+def test_values_and_slopes_equal_torchs(record: Activation, dtype: torch.dtype) -> None:
+    assert_like_torch(record, random_points(dtype))
+
+
+@against_torch
+@precise
+def test_extremes_equal_torchs(record: Activation, dtype: torch.dtype) -> None:
+    assert_like_torch(record, torch.tensor(EXTREMES, dtype=dtype))
+
+
+@against_torch
+@precise
+def test_nan_stays_nan(record: Activation, dtype: torch.dtype) -> None:
+    assert apply(record, torch.tensor(math.nan, dtype=dtype)).isnan()
+
+
+@against_torch
+@precise
+def test_slope_at_kinks_is_the_recorded_one_and_torchs(record: Activation, dtype: torch.dtype) -> None:
+    points = [*record.kinks, Kink(at=0.0, slope=record.derivative(torch.zeros(1)).item())]
+    x = torch.tensor([point.at for point in points] + [-0.0], dtype=dtype)
+    wanted = torch.tensor([point.slope for point in points] + [points[-1].slope], dtype=dtype)
+    for function in (ActivationModule(record), record.torch_module()):
+        assert torch.equal(value_and_slope(function, x)[1], wanted)
+
+
+@every_record
+def test_derivative_is_autograds_of_the_formula(record: Activation) -> None:
+    x = random_points(torch.float64)
+    x = x[
+        (x.abs() > 1e-6) & torch.stack([(x - k.at).abs() > 1e-6 for k in (*record.kinks, Kink(at=0, slope=0))]).all(0)
+    ]
+    _, slope = value_and_slope(record.function, x)
+    torch.testing.assert_close(record.derivative(x), slope, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(record.backward_slope(x), slope, rtol=1e-9, atol=1e-14)
+
+
+@every_record
+def test_kinks_are_all_there_are(record: Activation) -> None:
+    x = torch.arange(-40_000, 40_001, dtype=torch.float64) / 4000 + 1e-7  # a step of 0.00025, beside round numbers
+    slope = record.derivative(x)
+    jumps = x[1:][(slope[1:] - slope[:-1]).abs() > 0.02]
+    assert len(jumps) == len(record.kinks)
+    for kink in record.kinks:
+        assert (jumps - kink.at).abs().min() < 1e-3
+
+
+@every_record
+def test_second_derivative(record: Activation) -> None:
+    x = random_points(torch.float64, 20)
+    x = x[x.abs() > 1e-2].requires_grad_()
+    assert torch.autograd.gradcheck(ActivationModule(record), x)
+    assert torch.autograd.gradgradcheck(ActivationModule(record), x)
+
+
+@every_record
+def test_values_lie_in_the_range_and_reach_its_ends(record: Activation) -> None:
+    y = record.function(torch.linspace(-15, 15, 10_001, dtype=torch.float64))
+    assert record.range.contains(y).all()
+    far = record.function(torch.tensor([-1e4, 1e4], dtype=torch.float64))
+    reached = torch.cat([y, far])
+    for end, found in ((record.range.low, reached.min()), (record.range.high, reached.max())):
+        assert abs(found) > 1e3 if math.isinf(end) else found == pytest.approx(end, abs=1e-6)
+
+
+@every_record
+def test_shapes_layouts_and_dtypes(record: Activation) -> None:
+    module = ActivationModule(record)
+    x = random_points(torch.float32, 120).reshape(2, 3, 4, 5)
+    for view in (x, x[:, 1:, ::2], x.to(memory_format=torch.channels_last), x[:0], x[0, 0, 0, 0]):
+        assert module(view).shape == view.shape
+        assert torch.equal(module(view), module(view.contiguous()))
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        y, slope = value_and_slope(module, x.to(dtype))
+        assert y.dtype == slope.dtype == dtype
+        torch.testing.assert_close(y.double(), module(x.to(dtype).double()), rtol=0, atol=4 * torch.finfo(dtype).eps)
+
+
+@every_record
+def test_transforms_and_copies(record: Activation) -> None:
+    module = ActivationModule(record)
+    x = random_points(torch.float64, 8)
+    slopes = torch.func.vmap(torch.func.grad(module))(x)
+    torch.testing.assert_close(slopes, record.backward_slope(x))
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(torch.nn.Sequential(module)))[0]):
+        assert torch.equal(twin(x), module(x))
+    assert record.title in repr(module)
+
+
+@every_record
+def test_backward_keeps_the_output_where_the_slope_follows_from_it(record: Activation) -> None:
+    kept: list[Tensor] = []
+    x = random_points(torch.float32, 16).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        y = apply(record, x)
+    assert len(kept) == 1
+    assert torch.equal(kept[0], x if record.derivative_from_output is None else y)
+
+
+@every_record
+def test_a_record_is_complete_and_says_so(record: Activation) -> None:
+    for field in dataclasses.fields(Activation):
+        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(Activation) if f.name != field.name}
+        with pytest.raises(TypeError, match=field.name):
+            Activation(**fields)
+    assert record.paper.url.startswith("https://")
+    assert record.family in [family.__name__.rpartition(".")[2] for family in FAMILIES]
+
+
+def test_computed_properties() -> None:
+    records = ACTIVATIONS
+    assert records["sigmoid"].mean_under_normal == pytest.approx(0.5)
+    assert records["relu"].mean_under_normal == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-6)
+    assert [name for name, record in records.items() if record.zero_centred] == ["tanh"]
+    slopes = {"sigmoid": 0.25, "tanh": 1, "relu": 1}
+    assert {name: records[name].largest_slope for name in slopes} == pytest.approx(slopes)
+    assert records["relu"].saturates == (True, False)
+    assert records["tanh"].saturates == (True, True)
+    assert all(records[name].monotonic for name in slopes)
+    zero = records["sigmoid"].zero_slope_float32
+    assert zero.high == pytest.approx(24 * math.log(2), abs=1e-3)
+    assert zero.low < -100
+    assert str(records["relu"].zero_slope_float32) == "(0, ∞)"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"), [("(0, 1]", [0.5, 1.0], [0.0, 1.5]), ("[0, inf)", [0.0, 1e30], [-1.0, math.inf])]
+)
+def test_interval(text: str, inside: list[float], outside: list[float]) -> None:
+    interval = Interval.parse(text)
+    assert interval.contains(torch.tensor(inside, dtype=torch.float64)).all()
+    assert not interval.contains(torch.tensor(outside, dtype=torch.float64)).any()
+    assert str(interval) == text.replace("inf", "∞")
+
+
+@pytest.mark.parametrize("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)"])
+def test_what_is_no_interval(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an interval"):
+        Interval.parse(text)
+
+
+def steep_sigmoid(x: Tensor, beta: float = 2.0) -> Tensor:
+    return sigmoid(beta * x)
+
+
+def steep_sigmoid_derivative(x: Tensor, beta: float = 2.0) -> Tensor:
+    return beta * sigmoid_derivative(beta * x)
+
+
+def own_record(**changes) -> Activation:
+    fields = {
+        "function": steep_sigmoid,
+        "derivative": steep_sigmoid_derivative,
+        "derivative_from_output": None,
+        "torch_module": None,
+    }
+    return dataclasses.replace(ACTIVATIONS["sigmoid"], **(fields | changes))
+
+
+def test_a_learners_own_record_with_a_parameter() -> None:
+    record = own_record(title="Steep sigmoid")
+    assert (record.name, record.parameters) == ("steep_sigmoid", {"beta": 2.0})
+    x = random_points(torch.float64, 50)
+    for beta in (2.0, 0.7):
+        _, slope = value_and_slope(ActivationModule(record, beta=beta), x)
+        _, wanted = value_and_slope(lambda x, beta=beta: torch.sigmoid(beta * x), x)
+        torch.testing.assert_close(slope, wanted)
+    assert repr(ActivationModule(record, beta=0.5)) == "Steep sigmoid(beta=0.5)"
+    assert record.name not in ACTIVATIONS
+
+
+def test_a_record_whose_derivative_takes_other_parameters_is_refused() -> None:
+    with pytest.raises(TypeError, match="must take the same parameters"):
+        own_record(derivative=sigmoid_derivative)
+
+
+def test_wrong_parameters_and_integers_are_refused_in_one_sentence() -> None:
+    with pytest.raises(TypeError, match="has no parameter gamma; it takes beta"):
+        ActivationModule(own_record(), gamma=1.0)
+    with pytest.raises(TypeError, match=r"needs a floating-point tensor, not torch.int64: use x.float\(\)"):
+        apply(ACTIVATIONS["relu"], torch.arange(3))

@@ -1,0 +1,272 @@
+"""The command line: what it prints, writes and returns, and one sentence for every wrong input."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from nonlinear import __main__ as command_line
+from nonlinear.activations import ACTIVATIONS
+from nonlinear.experiments import data, tracking
+
+COMMANDS = ["before-after", "train", "data", "plot", "tensorboard", "refresh"]
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("NONLINEAR_RUNS", str(folder))
+    monkeypatch.delenv("NONLINEAR_PROG", raising=False)
+    return folder
+
+
+@pytest.fixture
+def bright(monkeypatch) -> data.Dataset:
+    """Two classes that differ in brightness, under every name that a data set can have."""
+    labels = torch.arange(64) % 2
+    noise = torch.randint(0, 60, (64, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    split = data.Split(images=(noise + 120 * labels[:, None, None, None]).to(torch.uint8), labels=labels)
+    dataset = data.Dataset(name="bright", title="bright squares", classes=("dark", "bright"), train=split, test=split)
+    monkeypatch.setattr(data, "load", lambda source: dataset)
+    return dataset
+
+
+def _run(capsys, *argv: str) -> tuple[int, str, str]:
+    try:
+        code = command_line.main(argv)
+    except SystemExit as stop:  # argparse's way to end
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+def _process(*argv: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nonlinear", *argv],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_before_after_logs_a_run_for_each_activation_and_one_to_compare(capsys, bright, runs):
+    code, out, err = _run(capsys, "before-after", "--activation", "tanh", "relu", "tanh", "--batch-size", "2")
+    group = runs / "before-after" / "bright"
+    assert (code, err) == (0, "")
+    assert sorted(folder.name for folder in group.iterdir()) == ["ReLU", "Tanh", "compare"]
+    assert [step for step, _ in tracking.read_images(group / "ReLU", "normalised/after")] == [0, 20]
+    assert "ReLU, of all 64 images of bright squares" in out
+    assert "all equal their inputs exactly" in out
+    lines = out.splitlines()
+    assert re.fullmatch(r"Computation \d+\.\d s, logging \d+\.\d s, \d+\.\d MiB written\.", lines[-3])
+    assert lines[-2] == f"Run: {group}"
+    assert lines[-1].startswith("To look: nonlinear tensorboard ")
+    assert _run(capsys, "before-after", "--activation", "relu")[0] == 0
+    assert (runs / "before-after" / "bright-2").is_dir()
+
+
+def test_all_means_every_record(capsys, bright, runs):
+    assert _run(capsys, "before-after", "--activation", "all")[0] == 0
+    names = {folder.name for folder in (runs / "before-after" / "bright").iterdir()}
+    assert len(names) == len(ACTIVATIONS) + 1
+
+
+def test_train_ends_with_accuracy_seed_time_and_where_to_look(capsys, bright, runs, monkeypatch):
+    monkeypatch.setenv("NONLINEAR_PROG", "1")
+    options = ["--epochs", "2", "--seed", "3", "--batch-size", "16", "--log-dir", str(runs / "mine")]
+    code, out, _ = _run(capsys, "train", "--activation", "tanh", *options)
+    run = runs / "mine" / "train" / "tanh-bright-seed3"
+    assert code == 0
+    accuracy = tracking.read_scalars(run)["accuracy/test"][-1][1]
+    assert re.match(rf"Tanh on bright squares: test accuracy {accuracy:.1f} % after 2 epochs, seed 3, \d+ s \(", out)
+    assert f"Run: {run}\nTo look: python3 start.py tensorboard --log-dir {runs / 'mine'} " in out
+
+
+def test_a_diverged_training_ends_with_one_line(capsys, bright):
+    code, out, err = _run(capsys, "train", "--learning-rate", "1e30", "--batch-size", "8")
+    assert (code, out) == (1, "")
+    assert re.search(r"^Diverged: the training loss of ReLU became infinite or NaN in epoch 1; try .*\.$", err, re.M)
+
+
+def test_data_describes(capsys, bright):
+    code, out, _ = _run(capsys, "data", "shapes10")
+    assert code == 0
+    assert out.startswith(
+        "bright squares\n  64 training images, 64 test images, 32x32, colour\n  2 classes: dark, bright"
+    )
+    assert f"{bright.mean[0]:.4f}" in out
+
+
+def test_plot_writes_a_picture_and_describes_it(capsys, tmp_path, runs):
+    code, out, _ = _run(capsys, "plot", "relu", "tanh", "--output", str(tmp_path / "new" / "both.png"))
+    assert code == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["both.png"]
+    assert (tmp_path / "new" / "both.png").read_bytes().startswith(b"\x89PNG")
+    assert out.startswith(str(tmp_path / "new" / "both.png"))
+    assert "ReLU: " in out
+    assert _run(capsys, "plot", "relu")[0] == 0
+    assert (runs / "plots" / "relu.png").is_file()
+
+
+def test_refresh_passes_the_lessons_on(capsys, monkeypatch):
+    notebooks = pytest.importorskip("nonlinear.notebooks")
+    seen = []
+    monkeypatch.setattr(notebooks, "refresh", seen.append)
+    assert _run(capsys, "refresh", "02", "03")[0] == 0
+    assert seen == [["02", "03"]]
+
+
+WRONG = {
+    "train --activation rleu": "no activation 'rleu'; did you mean relu",
+    "train --activation zzz": "known are: sigmoid, ",
+    "before-after --activation relu nope": "no activation 'nope'",
+    "plot nope": "no activation 'nope'",
+    "plot relu --output x.jpg": "must end in .png",
+    "plot relu --output {file}/x.png": "{file}",
+    "train --epochs 0": "--epochs: must be a whole number from 1 up, not '0'",
+    "train --epochs -1": "not '-1'",
+    "train --epochs abc": "not 'abc'",
+    "train --epochs 1.5": "not '1.5'",
+    "train --seed -1": "--seed: must be a whole number from 0 up",
+    "train --seed 99999999999999999999": "seed must be from 0 to 2**63 - 1",
+    "train --threads 0": "--threads: must be",
+    "train --batch-size 0": "--batch-size: must be",
+    "before-after --batch-size 0": "--batch-size: must be",
+    "train --learning-rate nan": "--learning-rate: must be a number above 0, not 'nan'",
+    "train --learning-rate inf": "not 'inf'",
+    "train --learning-rate 0": "not '0'",
+    "train --log-dir {file}": "{file}",
+    "train --log-dir {file}/below": "{file}/below",
+    "before-after --log-dir {file}/below": "{file}/below",
+    "train --data {empty}": "{empty}",
+    "train --data nowhere": "nowhere",
+    "before-after --data {corrupt}": "x.png cannot be read",
+    "data {corrupt}": "x.png cannot be read",
+    "train --unknown": "unrecognised arguments: --unknown",
+    "train --epoch 1": "unrecognised arguments: --epoch 1",
+    "tensorboard --port 99999": "port 99999",
+    "tensorboard --port {taken}": "port {taken} is taken",
+    "tensorboard --bind_all": "bind_all",
+    "tensorboard --host 0.0.0.0": "on this machine only",
+    "refresh no-such-lesson": "no-such-lesson",
+    "nonsense": "invalid choice: 'nonsense'",
+    "": "required: COMMAND",
+}
+
+
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, runs, monkeypatch, line):
+    monkeypatch.setattr(data, "_cached", lambda name, key, build: build())  # no cache outside tmp_path
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "empty").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "corrupt" / part / "cat").mkdir(parents=True)
+        (tmp_path / "corrupt" / part / "cat" / "x.png").write_bytes(b"\x89PNG and no more")
+    places = {name: str(tmp_path / name) for name in ("file", "empty", "corrupt")}
+    before = sorted(tmp_path.rglob("*"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places["taken"] = str(server.getsockname()[1])
+        code, out, err = _run(capsys, *line.format(**places).split())
+    assert code in (1, 2)
+    assert out == ""
+    assert WRONG[line].format(**places) in err
+    sentence = err.strip().splitlines()[-1]
+    assert re.match(r"Error: |nonlinear( [a-z-]+)?: error: ", sentence)
+    assert err.count("rror: ") == 1
+    assert "Traceback" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not runs.exists()
+
+
+def test_a_run_that_cannot_be_written_ends_with_one_sentence(capsys, bright):
+    if not Path("/proc/self").exists():
+        pytest.skip("needs a folder in which even an administrator cannot write")
+    for command in ("train", "before-after"):
+        code, out, err = _run(capsys, command, "--log-dir", "/proc/nonlinear")
+        assert (code, out) == (1 if os.geteuid() == 0 else 2, "")
+        assert re.fullmatch(r"Error: .*/proc/nonlinear.*\.\n", err)
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(data, "load", lambda source: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command_line.main(["data"])
+
+
+def test_ctrl_c_ends_with_one_line(capsys, monkeypatch):
+    def interrupt(source: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "load", interrupt)
+    assert _run(capsys, "data") == (130, "", "\nStopped.\n")
+
+
+def test_a_new_record_is_offered_by_itself(capsys, monkeypatch):
+    monkeypatch.setattr("nonlinear.activations.ACTIVATIONS", dict(ACTIVATIONS) | {"mine": ACTIVATIONS["tanh"]})
+    assert "mine" in _run(capsys, "plot", "nope")[2]
+
+
+def test_help_needs_nothing_but_the_standard_library():
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] not in {*sys.stdlib_module_names, 'nonlinear'}:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from nonlinear.__main__ import main\n"
+        "for command in sys.argv[1:]:\n"
+        "    try:\n"
+        "        main([*command.split(), '--help'])\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, "", *COMMANDS],
+        env=os.environ | {"PYTHONPATH": str(Path(command_line.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("usage: nonlinear") == 1 + len(COMMANDS)
+    for default in ("(default: 64)", "(default: 4)", "(default: 0.3)", "(default: 6006)"):
+        assert default in " ".join(done.stdout.split())
+
+
+def test_usage_names_the_script_that_started_it(capsys, monkeypatch):
+    monkeypatch.setenv("NONLINEAR_PROG", "start.py")
+    assert _run(capsys, "train", "--help")[1].startswith("usage: start.py train ")
+
+
+def test_tensorboard_serves_the_runs_on_this_machine_until_it_is_stopped(runs):
+    with tracking.open_run(runs / "first") as writer:
+        writer.add_scalar("loss", 1.0, 0)
+    process = _process("tensorboard", "--port", "0", "--load_fast", "false")
+    try:
+        line = process.stdout.readline()
+        assert re.fullmatch(rf"{runs} in TensorBoard: http://127\.0\.0\.1:\d+/\n", line)
+        port = int(re.search(r":(\d+)/", line)[1])
+        assert _answers(port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _answers(port: int) -> bool:
+    """Whether something listens on a port of this machine within ten seconds."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,153 @@
+"""The notebooks as files: executed from top to bottom, clean, and held to the rules of the house. nbval runs them."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from nonlinear.exercises import EXERCISES, QUIZZES
+from nonlinear.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
+
+PATHS = sorted(LESSONS.glob("*.ipynb"))
+LONGEST_CELL = 15  # lines of code
+LARGEST_FILE = 1_000_000  # bytes
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def lines_of_code(cell: NotebookNode) -> int:
+    return sum(1 for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#"))
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with a notebook's file; empty for a good one."""
+    found = []
+    code = code_cells(path)
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        found.append("not executed from top to bottom")
+    for number, cell in enumerate(code, 1):
+        if lines_of_code(cell) > LONGEST_CELL:
+            found.append(f"cell {number} has {lines_of_code(cell)} lines")
+        if any(output.output_type == "error" for output in cell.outputs):
+            found.append(f"cell {number} stores an error")
+        if any(output.get("name") == "stderr" for output in cell.outputs):
+            found.append(f"cell {number} stores a warning or other text on stderr")
+        for pattern in (r"sys\.path", r"[!%]pip", r"filterwarnings", r"simplefilter"):
+            if re.search(pattern, cell.source):
+                found.append(f"cell {number} holds {pattern}")
+    if path.stat().st_size >= LARGEST_FILE:
+        found.append(f"{path.stat().st_size} bytes")
+    return found
+
+
+@every_notebook
+def test_notebook_is_clean(path: Path) -> None:
+    assert problems(path) == []
+
+
+def cell(source: str, count: int | None, *outputs: NotebookNode) -> NotebookNode:
+    return nbformat.v4.new_code_cell(source, execution_count=count, outputs=list(outputs))
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (cell("1", None), "not executed"),
+        (cell("1", 2), "not executed"),
+        (cell("\n".join("x = 1" for _ in range(16)), 1), "16 lines"),
+        (cell("import sys; sys.path.append('.')", 1), "sys"),
+        (cell("!pip install torch", 1), "pip"),
+        (cell("warnings.filterwarnings('ignore')", 1), "filterwarnings"),
+        (cell("1", 1, nbformat.v4.new_output("stream", name="stderr", text="Warning")), "stderr"),
+        (cell("1", 1, nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[])), "error"),
+    ],
+)
+def test_a_bad_notebook_is_noticed(bad: NotebookNode, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[bad]), path)
+    assert any(said in problem for problem in problems(path))
+
+
+@every_notebook
+def test_notebook_has_the_parts_of_a_lesson(path: Path) -> None:
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    for part in ("minutes. Before this:", "you can\n", "A failure", "**Predict", "## Exercises", "## Quiz", "## Recap"):
+        assert part in text, part
+    assert text.startswith(f"# Lesson {path.stem[:2]} · ")
+
+
+@every_notebook
+def test_notebook_has_all_its_exercises_and_its_quiz(path: Path) -> None:
+    number = path.stem[:2]
+    code = "\n".join(cell.source for cell in code_cells(path))
+    assert re.findall(r'check\("([\d.]+)"', code) == [n for n in EXERCISES if n.startswith(number)]
+    assert re.findall(r'quiz\("(\d+)"\)', code) == [number]
+    assert number in QUIZZES
+
+
+@every_notebook
+def test_headings_of_exercises_state_difficulty_and_minutes_as_recorded(path: Path) -> None:
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    headings = dict(re.findall(r"^### (\d\d\.\d) · .* · ([★☆]{3} · \d+ minutes)$", text, flags=re.MULTILINE))
+    own = {n: e for n, e in EXERCISES.items() if n.startswith(path.stem[:2])}
+    wanted = {n: f"{'★' * e.difficulty}{'☆' * (3 - e.difficulty)} · {e.minutes} minutes" for n, e in own.items()}
+    assert headings == wanted
+
+
+@every_notebook
+def test_links_to_lessons_lead_somewhere(path: Path) -> None:
+    for cell_ in read(path).cells:
+        for target in re.findall(r"\]\((\w+\.ipynb)\)", cell_.source):
+            assert (LESSONS / target).is_file(), target
+
+
+@every_notebook
+def test_a_slider_has_a_static_picture_beside_it(path: Path) -> None:
+    code = code_cells(path)
+    for place, cell_ in enumerate(code):
+        if "interactive(" in cell_.source:
+            drawn = [output for other in code[max(0, place - 2) : place + 2] for output in other.outputs]
+            assert any("image/png" in output.get("data", {}) for output in drawn)
+
+
+def small_notebook(tmp_path: Path, *sources: str) -> Path:
+    path = tmp_path / "55_small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]), path)
+    return path
+
+
+def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> None:
+    path = small_notebook(
+        tmp_path, "import os\nos.environ['NONLINEAR_DATA'], os.environ['OMP_NUM_THREADS']", "1 / 0  # a server"
+    )
+    notebook = read(path)
+    notebook.cells[1].metadata["tags"] = [NOT_RUN]
+    done = execute(notebook, tmp_path)
+    assert done.cells[0].outputs[0].data["text/plain"] == "('shapes10', '1')"
+    assert [cell.execution_count for cell in done.cells] == [1, 2]
+    assert done.cells[1].outputs == []
+
+
+def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = small_notebook(tmp_path, "1 / 0")
+    before = path.read_bytes()
+    monkeypatch.setattr("nonlinear.notebooks.LESSONS", tmp_path)
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        refresh(["55"])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unknown_lesson_is_named_with_those_there_are() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no lesson is called '99'; there are 00_start_here"):
+        lessons(["99"])

@@ -1,0 +1,110 @@
+"""Figures: every record can be drawn, the words under a figure state what it shows, kinks are drawn as jumps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nonlinear import plots
+from nonlinear.activations import ACTIVATIONS, Activation
+from nonlinear.experiments import data
+from nonlinear.tables import card
+
+every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
+
+
+@every_record
+def test_curve_and_slope(record: Activation, tmp_path: Path) -> None:
+    picture = plots.curve_and_slope(record)
+    picture.save(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    left, right = picture.figure.axes
+    x, y = left.lines[0].get_data()
+    np.testing.assert_allclose(y, record.function(torch.as_tensor(x)), rtol=1e-12)
+    dots = [line for line in right.lines if line.get_marker() == "o"]
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(k.at, k.slope) for k in record.kinks]
+
+
+@every_record
+def test_description_is_computed(record: Activation) -> None:
+    text = plots.describe(record)
+    assert record.title in text
+    assert f"f(1) = {record.function(torch.ones(1)).item():.4g}" in text
+    assert f"at most {record.largest_slope:.4g}" in text
+    assert ("The slope jumps" in text) == bool(record.kinks)
+
+
+@every_record
+def test_card(record: Activation) -> None:
+    text = card(record)._repr_markdown_()
+    for part in (record.formula, record.derivative_formula, str(record.range), record.paper.url, record.use):
+        assert part in text
+
+
+def test_curves_differ_without_colour() -> None:
+    lines = plots.curve_and_slope(*ACTIVATIONS.values()).figure.axes[0].lines
+    assert len({line.get_linestyle() for line in lines}) == len(lines)
+
+
+def test_nothing_to_draw_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one activation"):
+        plots.curve_and_slope()
+    with pytest.raises(ValueError, match="low < high"):
+        plots.curve_and_slope(ACTIVATIONS["relu"], low=1, high=1)
+
+
+def test_a_picture_shows_itself_and_its_words(capsys: pytest.CaptureFixture) -> None:
+    plots.curve_and_slope(ACTIVATIONS["tanh"])._ipython_display_()
+    shown = capsys.readouterr().out
+    assert "a figure" in shown
+    assert "Tanh: f(-6)" in shown
+
+
+def test_slope_tails_breaks_off_where_float32_does() -> None:
+    record = ACTIVATIONS["sigmoid"]
+    exact, computed = plots.slope_tails(record).figure.axes[0].lines
+    x, y = (np.asarray(values) for values in computed.get_data())
+    drawn = x[np.isfinite(y)]
+    assert record.zero_slope_float32.high - 0.1 < drawn.max() <= record.zero_slope_float32.high
+    assert (np.asarray(exact.get_ydata()) > 0).all()
+
+
+def test_norms_by_layer_states_both_ends() -> None:
+    norms = torch.tensor([[1e-3, 1e-1], [1e-5, 1e-1]])
+    assert plots.norms_by_layer({"steep": norms}).text == "steep: 0.1 at layer 2, 0.0001 at layer 1."
+
+
+def test_saturation_counts_lost_slopes() -> None:
+    text = plots.saturation(ACTIVATIONS["tanh"], 0.5, 8).text
+    assert "gain 0.5: 0 %" in text
+    assert "gain 8: 71 %" in text
+
+
+def test_finishes_states_mean_and_interval() -> None:
+    steps = torch.tensor([10.0, 12.0, 14.0])
+    picture = plots.finishes({"Adam": {"tanh": steps, "relu": steps + 5}}, "steps")
+    assert "Adam, tanh: mean 12 [7.03, 17] over 3 seeds." in picture.text
+    assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == ["tanh", "relu"]
+
+
+def test_image_rows_draw_pixels_as_they_are() -> None:
+    images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    figure = plots.image_rows({"above": images, "below": 255 - images}, "noise").figure
+    assert len(figure.axes) == 6
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), images[1].permute(1, 2, 0))
+
+
+def test_photographs_keep_their_titles() -> None:
+    picture = torch.zeros(3, 4, 5, dtype=torch.uint8)
+    figure = plots.photographs({"dark": picture, "darker": picture}, "two").figure
+    assert [axes.get_title() for axes in figure.axes] == ["dark", "darker"]
+
+
+def test_classes_shows_each_class_with_its_own_images() -> None:
+    dataset = data.load("shapes10")
+    picture = plots.classes(dataset, columns=3)
+    assert len(picture.figure.axes) == 3 * len(dataset.classes)
+    assert all(name in picture.text for name in dataset.classes)
+    first = dataset.test.images[(dataset.test.labels == 4).nonzero()[0].item()]
+    np.testing.assert_array_equal(picture.figure.axes[12].images[0].get_array(), first.permute(1, 2, 0))

@@ -1,0 +1,74 @@
+"""Statistics, gradient probes and the race of lesson 02."""
+
+import math
+
+import pytest
+import torch
+
+from nonlinear.experiments.probes import factor_per_layer, gradient_norms
+from nonlinear.experiments.race import adam, race, sgd, steps_to_learn, two_rings
+from nonlinear.experiments.statistics import mean_interval, ratio_interval
+
+
+def test_interval_is_students() -> None:
+    estimate = mean_interval(torch.tensor([1.0, 2.0, 3.0]))
+    half = 4.302653 / math.sqrt(3)  # t of 97.5 % with 2 degrees of freedom; the standard deviation is 1
+    assert (estimate.mean, estimate.n) == (2, 3)
+    assert (estimate.low, estimate.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
+    assert str(estimate) == "2 [-0.484, 4.48]"
+
+
+def test_interval_covers_the_mean_as_often_as_it_says() -> None:
+    draws = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))
+    covered = sum((e := mean_interval(row)).low < 0 < e.high for row in draws) / len(draws)
+    assert 0.93 < covered < 0.97
+
+
+def test_one_repeat_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least two repeats, not 1"):
+        mean_interval(torch.ones(1))
+
+
+def test_ratios_are_paired() -> None:
+    baseline = torch.tensor([1.0, 10.0, 100.0])
+    estimate = ratio_interval(3 * baseline, baseline)
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((3, 3, 3))
+
+
+def test_gradient_norms_without_an_activation_follow_the_weights() -> None:
+    for gain in (1.0, 0.5):
+        norms = gradient_norms(lambda x: x, depth=8, weight_std=lambda fan_in, g=gain: g * fan_in**-0.5, seeds=5)
+        assert norms.shape == (5, 8)
+        assert mean_interval(factor_per_layer(norms)).mean == pytest.approx(gain, rel=0.03)
+
+
+def test_gradient_norms_scale_with_the_slope() -> None:
+    plain = gradient_norms(lambda x: x, depth=4, seeds=3)
+    assert factor_per_layer(gradient_norms(lambda x: x / 4, depth=4, seeds=3)) == pytest.approx(
+        factor_per_layer(plain) / 4
+    )
+
+
+def test_two_rings_are_rings_and_repeatable() -> None:
+    points, labels = two_rings(1000)
+    radius = points.norm(dim=1)
+    assert radius[labels == 0].mean() == pytest.approx(1, abs=0.05)
+    assert radius[labels == 1].mean() == pytest.approx(2, abs=0.05)
+    assert torch.equal(two_rings(1000)[0], points)
+
+
+def test_without_an_activation_nobody_arrives() -> None:
+    assert (steps_to_learn(lambda x: x, adam, 0.03, seeds=2, most_steps=60) == 60).all()
+
+
+def test_race_reports_the_best_rate() -> None:
+    finish = race({"tanh": torch.tanh}, sgd, learning_rates=(0.001, 0.3))["tanh"]
+    assert finish.learning_rate == 0.3
+    assert torch.equal(finish.steps, steps_to_learn(torch.tanh, sgd, 0.3))
+    assert 5 < finish.steps.mean() < 60
+
+
+def test_seeds_are_independent_of_each_other() -> None:
+    few, many = (steps_to_learn(torch.tanh, adam, 0.1, seeds=n) for n in (20, 20))
+    assert torch.equal(few, many)
+    assert len(few.unique()) > 3
