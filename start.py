@@ -126,10 +126,21 @@ def stamp_path() -> Path:
 
 def current_stamp(version: str) -> Dict[str, str]:
     """What the stamp says when .venv holds exactly what the lock asks for."""
-    digest = hashlib.sha256()
-    for name in ("requirements.txt", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
+    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
+    digest.update(json.dumps(packaging(), sort_keys=True).encode("utf-8"))
     return {"state": "installed", "folder": str(ROOT), "python": version, "lock": digest.hexdigest()}
+
+
+def packaging() -> Dict[str, object]:
+    """What of pyproject.toml pip reads: a new rule for the linter is no reason to install, which needs a network."""
+    import tomllib  # not in the old Pythons that this file refuses
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {
+        "build": project["build-system"],
+        "project": project["project"],
+        "setuptools": project["tool"]["setuptools"],
+    }
 
 
 def read_stamp() -> Optional[Dict[str, str]]:
@@ -437,7 +448,7 @@ def module(name: str, *args: str) -> List[str]:
 
 def environment() -> Dict[str, str]:
     """The environment, in which NONLINEAR_RUNS means the same folder to a notebook and to a terminal."""
-    variables = dict(os.environ)
+    variables = dict(os.environ, NONLINEAR_PROG="start.py")  # what the package calls itself in its messages
     if variables.get("NONLINEAR_RUNS"):
         variables["NONLINEAR_RUNS"] = os.path.abspath(variables["NONLINEAR_RUNS"])
     return variables
@@ -515,7 +526,7 @@ def course_command(args: List[str]) -> int:
 
 def ask_course(args: List[str], stdout: Optional[int] = None) -> int:
     """Ask the package's command line before anything is installed: it needs nothing but the standard library."""
-    variables = dict(os.environ, PYTHONPATH=str(ROOT / "src"))
+    variables = dict(environment(), PYTHONPATH=str(ROOT / "src"))
     return subprocess.call([sys.executable, "-m", "nonlinear"] + args, env=variables, stdout=stdout)
 
 

@@ -95,10 +95,14 @@ def test_image_rows_draw_pixels_as_they_are() -> None:
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), images[1].permute(1, 2, 0))
 
 
-def test_photographs_keep_their_titles() -> None:
-    picture = torch.zeros(3, 4, 5, dtype=torch.uint8)
-    figure = plots.photographs({"dark": picture, "darker": picture}, "two").figure
-    assert [axes.get_title() for axes in figure.axes] == ["dark", "darker"]
+def test_a_photograph_is_seen_through_every_activation() -> None:
+    records = list(ACTIVATIONS.values())
+    picture = plots.on_a_photograph(*records)
+    shown = picture.figure.axes[: 1 + len(records)]
+    assert [axes.get_title() for axes in shown] == ["before", *(record.title for record in records)]
+    before, *after = (np.asarray(axes.images[0].get_array()) for axes in shown)
+    assert all((image != before).any() for image in after)
+    assert "After ReLU: values from 0.00 to" in picture.text
 
 
 def test_classes_shows_each_class_with_its_own_images() -> None:

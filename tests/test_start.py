@@ -17,6 +17,12 @@ from traitlets.config.loader import PyFileConfigLoader
 
 ROOT = Path(__file__).resolve().parents[1]
 Call = Callable[..., object]
+PYPROJECT = """
+build-system.requires = ["setuptools"]
+project.name = "nonlinear"
+tool.setuptools.packages.find.where = ["src"]
+tool.ruff.line-length = 120
+"""
 
 
 @pytest.fixture
@@ -25,8 +31,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("start", ROOT / "start.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name in ("requirements.txt", "pyproject.toml", "start.py"):
+    for name in ("requirements.txt", "start.py"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)
@@ -90,15 +97,32 @@ def test_second_start_installs_nothing(start: ModuleType, pip: SimpleNamespace) 
     assert start.read_stamp()["folder"] == str(start.ROOT)
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
-def test_changed_lock_installs_again_into_the_same_venv(start: ModuleType, pip: SimpleNamespace, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "torch==99"),
+        ("pyproject.toml", PYPROJECT.replace('"nonlinear"', '"other"')),
+        ("pyproject.toml", PYPROJECT.replace('"src"', '"lib"')),
+        ("pyproject.toml", PYPROJECT.replace('["setuptools"]', '["hatchling"]')),
+    ],
+)
+def test_changed_lock_installs_again_into_the_same_venv(
+    start: ModuleType, pip: SimpleNamespace, name: str, text: str
+) -> None:
     start.prepare()
-    (start.ROOT / name).write_text("changed")
+    (start.ROOT / name).write_text(text)
     assert not start.is_ready()
     start.prepare()
     assert pip.calls == 2
     assert (start.VENV / "package1").exists()
     assert start.is_ready()
+
+
+def test_a_new_rule_for_the_linter_installs_nothing(start: ModuleType, pip: SimpleNamespace) -> None:
+    start.prepare()
+    (start.ROOT / "pyproject.toml").write_text(PYPROJECT.replace("120", "100"))
+    start.prepare()
+    assert pip.calls == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), OSError("gone")])
@@ -456,6 +480,7 @@ def test_lab_keeps_the_configuration_of_the_user(start: ModuleType, monkeypatch:
     assert command[-2:] == ["--port", "9999"]
     assert options["environment"]["JUPYTER_CONFIG_PATH"] == os.pathsep.join([str(start.ROOT / "jupyter"), "/theirs"])
     assert options["environment"]["NONLINEAR_RUNS"] == str(Path.cwd() / "logs")
+    assert options["environment"]["NONLINEAR_PROG"] == "start.py"
 
 
 @pytest.mark.parametrize("code", [0, 3])

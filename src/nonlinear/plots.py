@@ -17,7 +17,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from nonlinear.activations import Activation
-from nonlinear.experiments.data import Dataset
+from nonlinear.experiments.before_after import normalise, to_shared_scale
+from nonlinear.experiments.data import Dataset, sample_photograph
 from nonlinear.experiments.statistics import mean_interval
 
 # Okabe and Ito's palette, safe for colour-vision deficiency, and line styles that tell curves apart in grey.
@@ -239,21 +240,6 @@ def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
     return Picture(figure, text)
 
 
-def photographs(pictures: Mapping[str, Tensor], text: str) -> Picture:
-    """Large pictures beside each other, each under its title.
-
-    Args:
-        pictures: a title, and a uint8 image of shape (3, h, w), for each.
-        text: what is to be seen, in words.
-    """
-    figure, axes = subplots(1, len(pictures), squeeze=False)
-    for place, (title, picture) in zip(axes[0], pictures.items(), strict=True):
-        place.imshow(picture.permute(1, 2, 0).numpy())
-        place.set_title(title)
-        place.set_axis_off()
-    return Picture(figure, text)
-
-
 def classes(dataset: Dataset, *, columns: int = 5) -> Picture:
     """The first test images of each class, one row a class.
 
@@ -268,3 +254,34 @@ def classes(dataset: Dataset, *, columns: int = 5) -> Picture:
     counts = f"{len(dataset.train.images):,} training and {len(dataset.test.images):,} test images"
     text = f"{dataset.title}: {counts} of 32 by 32 pixels in {len(rows)} classes: {', '.join(rows)}."
     return image_rows(rows, text)
+
+
+def on_a_photograph(*records: Activation) -> Picture:
+    """What each activation makes of a standardised photograph, above its curve; -2 is drawn black and 2 white.
+
+    Args:
+        records: one or more activations.
+    """
+    photograph = sample_photograph()[None, :, ::2, ::2]
+    x = normalise(photograph, *(f(photograph / 255, dim=(0, 2, 3)) for f in (torch.mean, torch.std)))
+    figure, axes = subplots(2, 1 + len(records), height=5, width=2.3 * (1 + len(records)), sharey="row")
+    line = torch.linspace(-2, 2, 401)
+    columns = [("before", lambda x: x), *((record.title, record.function) for record in records)]
+    for (above, below), (title, function), colour in zip(axes.T, columns, cycle(COLOURS[-1:] + COLOURS), strict=False):
+        above.imshow(to_shared_scale(function(x)[0], -2, 2).permute(1, 2, 0).numpy())
+        above.set(title=title, xticks=[], yticks=[])
+        above.spines[:].set_visible(False)
+        below.plot(line, function(line), color=colour)
+        below.set(xlabel="value before", xlim=(-2, 2), ylim=(-2.1, 2.1), aspect="equal")
+    axes[1, 0].set_ylabel("value after")
+    text = "A portrait, standardised to mean 0 and standard deviation 1, and what comes of it."
+    return Picture(figure, "\n".join([text, *(_change(record, x) for record in records)]))
+
+
+def _change(record: Activation, x: Tensor) -> str:
+    y = record.function(x)
+    zeros = (y == 0).double().mean().item()
+    return (
+        f"After {record.title}: values from {y.min():.2f} to {y.max():.2f}, standard deviation {y.std():.2f}, "
+        f"{100 * zeros:.0f} % exactly 0."
+    )

@@ -1,0 +1,58 @@
+"""The README holds what is true: its lessons, its dependencies, its commands and its links exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from nonlinear import __main__ as command_line
+from nonlinear.notebooks import LESSONS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.split("#")[0].strip() for line in re.findall(r"^python3 start\.py .*$", README, flags=re.MULTILINE)]
+
+
+def requirements(name: str) -> list[str]:
+    """The lines of a requirements file, without comments and without the package itself."""
+    lines = (line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("-e")]
+
+
+def test_every_direct_dependency_has_a_reason_and_is_locked() -> None:
+    direct = {Requirement(line).name for line in requirements("requirements.in")}
+    section = README.split("## What each dependency is for")[1].split("##")[0]
+    named = [cell for row in re.findall(r"^\| (`.*?) \|", section, flags=re.MULTILINE) for cell in row.split(", ")]
+    assert sorted(cell.strip("`") for cell in named) == sorted(direct)
+    locked = {Requirement(line).name for line in requirements("requirements.txt")}
+    assert direct <= locked
+    for line in (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            assert line.partition("#")[2].strip(), f"{line} has no reason"
+
+
+def test_the_lock_pins_everything_and_names_no_index() -> None:
+    for line in requirements("requirements.txt"):
+        assert re.search(r"==\d", line), line
+        assert "://" not in line
+
+
+def test_every_lesson_is_listed_with_its_title_and_minutes() -> None:
+    rows = re.findall(r"^\| (\d\d) \| \[(.*?)\]\((notebooks/.*?)\).*\| (\d+)–(\d+) \|$", README, flags=re.MULTILINE)
+    assert [row[2] for row in rows] == [f"notebooks/{path.name}" for path in sorted(LESSONS.glob("*.ipynb"))]
+    for number, title, target, shortest, longest in rows:
+        text = (ROOT / target).read_text(encoding="utf-8")
+        assert f"# Lesson {number} · {title}" in text
+        assert f"*{shortest} to {longest} minutes." in text
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^):#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[2:3] not in ([], ["test"])])
+def test_commands_are_understood(command: str) -> None:
+    command_line._parse(shlex.split(command)[2:])
