@@ -23,7 +23,7 @@ def test_curve_and_slope(record: Activation, tmp_path: Path) -> None:
     x, y = left.lines[0].get_data()
     np.testing.assert_allclose(y, record.function(torch.as_tensor(x)), rtol=1e-12)
     dots = [line for line in right.lines if line.get_marker() == "o"]
-    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(k.at, k.slope) for k in record.kinks]
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(k.at, k.slope) for k in record.default_kinks]
 
 
 @every_record
@@ -32,13 +32,13 @@ def test_description_is_computed(record: Activation) -> None:
     assert record.title in text
     assert f"f(1) = {record.function(torch.ones(1)).item():.4g}" in text
     assert f"at most {record.largest_slope:.4g}" in text
-    assert ("The slope jumps" in text) == bool(record.kinks)
+    assert ("The slope jumps" in text) == bool(record.default_kinks)
 
 
 @every_record
 def test_card(record: Activation) -> None:
     text = card(record)._repr_markdown_()
-    for part in (record.formula, record.derivative_formula, str(record.range), record.paper.url, record.use):
+    for part in (record.formula, record.derivative_formula, str(record.default_range), record.paper.url, record.use):
         assert part in text
 
 

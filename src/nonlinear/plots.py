@@ -98,7 +98,7 @@ def curve_and_slope(*records: Activation, low: float = -6, high: float = 6) -> P
 
 def _plot_slope(axes: Axes, record: Activation, x: Tensor, colour: str, style: Any) -> None:
     slope = record.derivative(x)
-    for kink in record.kinks:
+    for kink in record.default_kinks:
         slope[(x - kink.at).abs() < (x[1] - x[0]) / 2] = float("nan")  # a jump, not a steep line
         axes.plot(kink.at, kink.slope, marker="o", color=colour)
     axes.plot(x, slope, color=colour, linestyle=style, label=record.title)
@@ -108,7 +108,7 @@ def describe(record: Activation) -> str:
     """One activation in words, computed from its record: values, slopes, limits and kinks."""
     at = torch.tensor([-6.0, -1.0, 0.0, 1.0, 6.0], dtype=torch.float64)
     values = ", ".join(f"f({x:g}) = {y:.4g}" for x, y in zip(at, record.function(at), strict=True))
-    kinks = " ".join(f"The slope jumps at x = {k.at:g}; torch returns {k.slope:g} there." for k in record.kinks)
+    kinks = " ".join(f"The slope jumps at x = {k.at:g}; torch returns {k.slope:g} there." for k in record.default_kinks)
     flat = {
         (True, True): "The slope goes to 0 on both sides.",
         (True, False): "The slope goes to 0 on the left only.",
@@ -116,7 +116,7 @@ def describe(record: Activation) -> str:
         (False, False): "The slope goes to 0 on neither side.",
     }[record.saturates]
     sentences = (
-        f"{record.title}: {values}; values in {record.range}.",
+        f"{record.title}: {values}; values in {record.default_range}.",
         f"The slope is at most {record.largest_slope:.4g} in size.",
         flat,
         kinks or "There is no kink.",

@@ -24,8 +24,9 @@ def card(record: Activation) -> Markdown:
     rows = {
         "formula": f"${record.formula}$",
         "derivative": f"${record.derivative_formula}$",
-        "range": str(record.range),
-        "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.kinks) or "none",
+        "range": str(record.default_range),
+        "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.default_kinks)
+        or "none",
         "largest slope": f"{record.largest_slope:.4g}",
         "mean for N(0, 1) inputs": f"{round(record.mean_under_normal, 4) + 0.0:.4f}",  # + 0.0 turns -0.0 into 0.0
         "slope is exactly 0 in float32": _outside(record),

@@ -1,14 +1,19 @@
 """What is known of one activation function, held in one frozen record."""
 
+import importlib
 import inspect
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 # Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
 FAR = 1e4
@@ -60,6 +65,11 @@ class Kink:
     slope: float
 
 
+def fixed(value: T) -> Callable[..., T]:
+    """For what does not depend on the parameters: a function that returns ``value`` whatever they are."""
+    return lambda *_: value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Paper:
     """Where an activation comes from."""
@@ -89,8 +99,8 @@ class Activation:
             Backward then keeps ``y``, which the next layer keeps anyway, instead of ``x``.
         formula: LaTeX of :math:`f(x)`.
         derivative_formula: LaTeX of :math:`f'(x)`.
-        range: the set of values of ``f`` over the real line, in exact arithmetic.
-        kinks: where the slope jumps, with the default parameters; empty for a smooth function.
+        range: from the parameters to the set of values of ``f`` over the real line, in exact arithmetic.
+        kinks: from the parameters to the points where the slope jumps; ``fixed(())`` for none.
         torch_module: the counterpart in ``torch.nn``, or None.
         paper: the source.
         use: when to use it, one sentence.
@@ -103,18 +113,31 @@ class Activation:
     derivative_from_output: Callable[..., Tensor] | None
     formula: str
     derivative_formula: str
-    range: Interval
-    kinks: tuple[Kink, ...]
+    range: Callable[..., Interval]
+    kinks: Callable[..., tuple[Kink, ...]]
     torch_module: Callable[..., nn.Module] | None
     paper: Paper
     use: str
     caveat: str
 
     def __post_init__(self) -> None:
-        signature = list(inspect.signature(self.function).parameters)
         for other in filter(None, (self.derivative, self.derivative_from_output)):
-            if list(inspect.signature(other).parameters)[1:] != signature[1:]:
+            if _parameters(other) != self.parameters:
                 raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
+        # Now, not at the first plot: what depends on the parameters must take them.
+        self.range(*self.parameters.values())
+        self.kinks(*self.parameters.values())
+
+    def __deepcopy__(self, memo: dict) -> "Activation":
+        return self  # nothing in it can change
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        # Pickled by its place where it has one, because its fields may be lambdas, which pickle refuses.
+        module = sys.modules[self.function.__module__]
+        for name, value in vars(module).items():
+            if value is self:
+                return _recall, (module.__name__, name)
+        return super().__reduce_ex__(protocol)
 
     @property
     def name(self) -> str:
@@ -127,9 +150,19 @@ class Activation:
         return self.function.__module__.rpartition(".")[2]
 
     @cached_property
+    def default_range(self) -> Interval:
+        """The range with the default parameters."""
+        return self.range(*self.parameters.values())
+
+    @cached_property
+    def default_kinks(self) -> tuple[Kink, ...]:
+        """The kinks with the default parameters."""
+        return self.kinks(*self.parameters.values())
+
+    @cached_property
     def parameters(self) -> dict[str, float]:
         """Parameter names with their default values."""
-        return {p.name: p.default for p in list(inspect.signature(self.function).parameters.values())[1:]}
+        return _parameters(self.function)
 
     @cached_property
     def mean_under_normal(self) -> float:
@@ -188,3 +221,12 @@ class Activation:
         if self.derivative_from_output is None:
             return self.derivative(x, *parameters)
         return self.derivative_from_output(self.function(x, *parameters), *parameters)
+
+
+def _recall(module: str, name: str) -> Activation:
+    return getattr(importlib.import_module(module), name)
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, float]:
+    """What a function of ``x`` takes behind ``x``, with its defaults."""
+    return {p.name: p.default for p in list(inspect.signature(function).parameters.values())[1:]}

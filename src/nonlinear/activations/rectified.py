@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nonlinear.activations.record import Activation, Interval, Kink, Paper
+from nonlinear.activations.record import Activation, Interval, Kink, Paper, fixed
 
 
 def relu(x: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ RELU = Activation(
     derivative_from_output=relu_derivative_from_output,
     formula=r"\operatorname{ReLU}(x) = \max(0, x)",
     derivative_formula=r"\operatorname{ReLU}'(x) = \begin{cases} 1 & x > 0 \\ 0 & x \le 0 \end{cases}",
-    range=Interval.parse("[0, inf)"),
-    kinks=(Kink(at=0.0, slope=0.0),),
+    range=fixed(Interval.parse("[0, inf)")),
+    kinks=fixed((Kink(at=0.0, slope=0.0),)),
     torch_module=nn.ReLU,
     paper=Paper(
         authors="Nair and Hinton",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlinear.activations.record import Activation, Interval, Paper
+from nonlinear.activations.record import Activation, Interval, Paper, fixed
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -29,8 +29,8 @@ SIGMOID = Activation(
     derivative_from_output=sigmoid_derivative_from_output,
     formula=r"\sigma(x) = \frac{1}{1 + e^{-x}}",
     derivative_formula=r"\sigma'(x) = \sigma(x)\,\bigl(1 - \sigma(x)\bigr)",
-    range=Interval.parse("(0, 1)"),
-    kinks=(),
+    range=fixed(Interval.parse("(0, 1)")),
+    kinks=fixed(()),
     torch_module=nn.Sigmoid,
     paper=Paper(
         authors="Rumelhart, Hinton and Williams",
@@ -67,8 +67,8 @@ TANH = Activation(
     derivative_from_output=tanh_derivative_from_output,
     formula=r"\tanh x = \frac{e^{x} - e^{-x}}{e^{x} + e^{-x}}",
     derivative_formula=r"\tanh' x = 1 - \tanh^2 x",
-    range=Interval.parse("(-1, 1)"),
-    kinks=(),
+    range=fixed(Interval.parse("(-1, 1)")),
+    kinks=fixed(()),
     torch_module=nn.Tanh,
     paper=Paper(
         authors="LeCun, Bottou, Orr and Müller",
