@@ -31,6 +31,9 @@ c.ServerProxy.servers.update(
     }
 )
 
+# As if .venv were activated: %tensorboard in a notebook, and terminals, look for their programs on PATH.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
 # Behind a hub the browser cannot reach the port that %tensorboard opens; through the proxy it can.
 PREFIX = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
 if PREFIX:

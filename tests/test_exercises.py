@@ -32,7 +32,7 @@ def test_each_mistake_gets_its_own_hint(exercise: Exercise) -> None:
 
 @every_exercise
 def test_an_untouched_exercise_says_not_yet(exercise: Exercise) -> None:
-    untouched = [..., None, *([lambda *arguments: ...] if exercise.wants_function else [])]
+    untouched = [lambda *arguments: ...] if exercise.wants_function else [..., None]
     assert {check(exercise.number, answer).state for answer in untouched} == {"not yet"}
 
 
@@ -105,6 +105,32 @@ def test_an_answer_that_changes_its_argument_is_told_so() -> None:
         probes=(Probe(label="at 1", arguments=(torch.tensor([1.0]),)),),
     )
     assert "changes its argument in place" in judge(without_slope, lambda x: x.mul_(2)).message
+
+
+def test_a_missing_return_is_named() -> None:
+    assert judge(DOUBLE, lambda x: None).message == "your function returned nothing: is a return missing?"
+
+
+def test_the_answer_itself_is_no_answer() -> None:
+    assert check("00.1", torch.relu).message.startswith("that uses torch's own relu")
+    assert check("00.1", lambda x: torch.nn.functional.relu(x)).state == "wrong"
+    assert check("02.3", lambda x: x.tanh()).state == "wrong"
+    assert check("11.4", torch.logit).state == "wrong"
+
+
+def test_numbers_that_differ_look_different() -> None:
+    said = judge(DOUBLE, lambda x: 2 * x * (1 + 1e-5)).message
+    assert said == "at x = 1, 2: 2.00002 at index 0, expected 2."
+    near = Exercise(
+        **{name: getattr(DOUBLE, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},
+        probes=(Probe(label="at 1", arguments=(torch.tensor([1.0], dtype=torch.float64),)),),
+    )
+    assert judge(near, lambda x: 2 * x + 1e-12).message == "at 1: 2.000000000001 at index 0, expected 2."
+    tolerant = Exercise(
+        **{name: getattr(near, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},
+        probes=(Probe(label="at 1", arguments=(torch.tensor([1.0], dtype=torch.float64),), tolerance=1e-9),),
+    )
+    assert judge(tolerant, lambda x: 2 * x + 1e-12).state == "correct"
 
 
 def test_unknown_numbers_are_refused_with_those_there_are() -> None:

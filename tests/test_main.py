@@ -14,7 +14,7 @@ import torch
 
 from nonlinear import __main__ as command_line
 from nonlinear.activations import ACTIVATIONS
-from nonlinear.experiments import data, tracking
+from nonlinear.experiments import data, image_folder, tracking
 
 COMMANDS = ["before-after", "train", "data", "plot", "tensorboard", "refresh"]
 
@@ -130,14 +130,17 @@ WRONG = {
     "plot nope": "no activation 'nope'",
     "plot relu --output x.jpg": "must end in .png",
     "plot relu --output {file}/x.png": "{file}",
-    "train --epochs 0": "--epochs: must be a whole number from 1 up, not '0'",
+    "train --epochs 0": "--epochs: must be a whole number from 1 to 2147483647, not '0'",
     "train --epochs -1": "not '-1'",
     "train --epochs abc": "not 'abc'",
     "train --epochs 1.5": "not '1.5'",
-    "train --seed -1": "--seed: must be a whole number from 0 up",
-    "train --seed 99999999999999999999": "seed must be from 0 to 2**63 - 1",
+    "train --epochs 1e9": "not '1e9'",
+    "train --seed -1": "--seed: must be a whole number from 0 to",
+    "train --seed 99999999999999999999": "to 9223372036854775807, not",
     "train --threads 0": "--threads: must be",
+    "train --threads 1000000": "--threads: must be a whole number from 1 to 1024",
     "train --batch-size 0": "--batch-size: must be",
+    "train --batch-size 99999999999999999999": "--batch-size: must be",
     "before-after --batch-size 0": "--batch-size: must be",
     "train --learning-rate nan": "--learning-rate: must be a number above 0, not 'nan'",
     "train --learning-rate inf": "not 'inf'",
@@ -151,7 +154,7 @@ WRONG = {
     "data {corrupt}": "x.png cannot be read",
     "train --unknown": "unrecognised arguments: --unknown",
     "train --epoch 1": "unrecognised arguments: --epoch 1",
-    "tensorboard --port 99999": "port 99999",
+    "tensorboard --port 99999": "--port: must be a whole number from 0 to 65535",
     "tensorboard --port {taken}": "port {taken} is taken",
     "tensorboard --bind_all": "bind_all",
     "tensorboard --host 0.0.0.0": "on this machine only",
@@ -164,7 +167,7 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, runs, monkeypatch, line):
-    monkeypatch.setattr(data, "_cached", lambda name, key, build: build())  # no cache outside tmp_path
+    monkeypatch.setattr(image_folder, "cached", lambda name, key, make: make())  # no cache outside tmp_path
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "empty").mkdir()
     for part in ("train", "test"):

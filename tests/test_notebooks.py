@@ -115,7 +115,7 @@ def test_links_to_lessons_lead_somewhere(path: Path) -> None:
 def test_a_slider_has_a_static_picture_beside_it(path: Path) -> None:
     code = code_cells(path)
     for place, cell_ in enumerate(code):
-        if "interactive(" in cell_.source:
+        if "interact(" in cell_.source:
             drawn = [output for other in code[max(0, place - 2) : place + 2] for output in other.outputs]
             assert any("image/png" in output.get("data", {}) for output in drawn)
 

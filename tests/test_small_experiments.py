@@ -68,6 +68,14 @@ def test_race_reports_the_best_rate() -> None:
     assert 5 < finish.steps.mean() < 60
 
 
+def test_hopeless_rates_are_given_up_without_changing_the_result() -> None:
+    alone = race({"tanh": torch.tanh}, adam, learning_rates=(0.1,))["tanh"]
+    among = race({"tanh": torch.tanh}, adam, learning_rates=(0.1, 1e-6))["tanh"]
+    assert torch.equal(alone.steps, among.steps)
+    given_up = steps_to_learn(torch.tanh, adam, 1e-6, hopeless=5)
+    assert given_up.mean() > 5
+
+
 def test_seeds_are_independent_of_each_other() -> None:
     few, many = (steps_to_learn(torch.tanh, adam, 0.1, seeds=n) for n in (20, 20))
     assert torch.equal(few, many)

@@ -5,9 +5,12 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+from nonlinear.experiments.errors import ReaderError, reason
 
 if TYPE_CHECKING:
     from tensorboard.program import TensorBoard
@@ -21,8 +24,8 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 HOST, PORT = "127.0.0.1", 6006
 
 
-class UsageError(Exception):
-    """Wrong input; the message is one sentence for the reader."""
+class UsageError(ReaderError):
+    """Wrong input."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,27 +42,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
         return arguments.run(arguments) or 0
-    except UsageError as error:
-        return _complain(error, MISUSED)
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if not _is_for_reader(error):
-            raise
-        return _complain(error, FAILED)
+        return _say("\nStopped.", INTERRUPTED)
+    except UsageError as error:
+        return _say(f"Error: {_sentence(error)}", MISUSED)
+    except (ReaderError, OSError) as error:
+        return _say(f"Error: {_sentence(error)}", FAILED)
 
 
-def _is_for_reader(error: Exception) -> bool:
-    """Whether the message explains itself, and the error is not a fault of the program."""
-    loaded = (sys.modules.get(f"nonlinear.experiments.{name}") for name in ("data", "tracking"))
-    names = ("DataError", "TrackingError")
-    ours = tuple(getattr(module, name) for module, name in zip(loaded, names, strict=True) if module)
-    return isinstance(error, (OSError, *ours))
+def _sentence(error: Exception) -> str:
+    """An error's message as one sentence. The system's errors carry a number, which helps nobody."""
+    words = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        words = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
+    return f"{words.rstrip('.')}."
 
 
-def _complain(error: Exception, code: int) -> int:
-    print(f"Error: {str(error).rstrip('.')}.", file=sys.stderr)
+def _say(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
     return code
 
 
@@ -117,14 +117,14 @@ def _add_log_dir(parser: argparse.ArgumentParser) -> None:
 # Numbers
 
 
-def _whole(lowest: int) -> Callable[[str], int]:
+def _whole(lowest: int, highest: int = 2**31 - 1) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = lowest - 1
-        if number < lowest:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} up, not {text!r}")
+        if not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} to {highest}, not {text!r}")
         return number
 
     return parse
@@ -177,16 +177,14 @@ def _before_after(arguments: argparse.Namespace) -> None:
 
     dataset = _load(arguments.data)
     group = tracking.fresh_folder(folder, dataset.name)
-    results = []
+    options = {"batch_size": arguments.batch_size, "log_dir": group}
+    started, compute_seconds = perf_counter(), 0.0
     for record in records:
-        options = {"batch_size": arguments.batch_size, "all_batches": arguments.all_batches, "log_dir": group}
-        results.append(before_after(record, dataset, **options))
-        print(_in_words(results[-1]), flush=True)
-    by_title = {record.title: record for record in records}
-    started = perf_counter()
-    compare(by_title, dataset, batch_size=arguments.batch_size, log_dir=group)
-    compute_seconds = sum(result.compute_seconds for result in results)
-    log_seconds = sum(result.log_seconds for result in results) + perf_counter() - started
+        result = before_after(record, dataset, all_batches=arguments.all_batches, **options)
+        compute_seconds += result.compute_seconds
+        print(_in_words(result), flush=True)
+    compare({record.title: record for record in records}, dataset, **options)
+    log_seconds = perf_counter() - started - compute_seconds
     written = tracking.bytes_written(group) / 2**20
     print(f"Computation {compute_seconds:.1f} s, logging {log_seconds:.1f} s, {written:.1f} MiB written.")
     print(_how_to_look(arguments.log_dir, group, "images"))
@@ -232,7 +230,7 @@ def _add_train(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--seed",
-        type=_whole(0),
+        type=_whole(0, 2**63 - 1),
         default=0,
         metavar="N",
         help="of initial weights, order and augmentation (default: %(default)s)",
@@ -248,7 +246,7 @@ def _add_train(commands: "argparse._SubParsersAction") -> None:
         help="at its peak; it rises from 0 over the first 23%% of the updates, then falls to 0 (default: %(default)s)",
     )
     parser.add_argument(
-        "--threads", type=_whole(1), metavar="N", help="processor threads (default: torch's choice, one per core)"
+        "--threads", type=_whole(1, 1024), metavar="N", help="processor threads (default: torch's choice, one per core)"
     )
     _add_log_dir(parser)
 
@@ -260,15 +258,12 @@ def _train(arguments: argparse.Namespace) -> int:
     from nonlinear.experiments import tracking
     from nonlinear.experiments.training import Recipe, train
 
-    try:
-        recipe = Recipe(
-            epochs=arguments.epochs,
-            seed=arguments.seed,
-            batch_size=arguments.batch_size,
-            learning_rate=arguments.learning_rate,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    recipe = Recipe(
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+    )
     dataset = _load(arguments.data)
     run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{recipe.seed}")
     result = train(
@@ -313,7 +308,8 @@ def _data(arguments: argparse.Namespace) -> None:
     numbers = {"mean": dataset.mean, "standard deviation": dataset.std}
     print(dataset.title)
     print(f"  {len(dataset.train.images):,} training images, {len(dataset.test.images):,} test images, 32x32, colour")
-    print(f"  {len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+    count = len(dataset.classes)
+    print(f"  {count} class{'es' if count > 1 else ''}: {', '.join(dataset.classes)}")
     for name, values in numbers.items():
         print(f"  {name} of red, green, blue, scaled to [0, 1]: {', '.join(f'{value:.4f}' for value in values)}")
 
@@ -333,6 +329,9 @@ def _add_plot(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="PNG file (default: plots/NAMES.png in the folder of the runs)"
     )
+    parser.add_argument(
+        "--photograph", action="store_true", help="show what each makes of a photograph, above its curve"
+    )
 
 
 def _plot(arguments: argparse.Namespace) -> None:
@@ -341,16 +340,19 @@ def _plot(arguments: argparse.Namespace) -> None:
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
     os.environ.setdefault("MPLBACKEND", "agg")
-    from nonlinear.plots import curve_and_slope
+    from nonlinear.plots import curve_and_slope, on_a_photograph
 
-    picture = curve_and_slope(*records)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
     part = output.with_name(f".{output.stem}.part.png")
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         picture.save(part)
         part.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({reason(error)}): choose another --output") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     print(output.absolute())
     print(picture.text)
 
@@ -366,7 +368,7 @@ def _add_tensorboard(commands: "argparse._SubParsersAction") -> None:
         "Show the runs in TensorBoard, on this machine only, until Ctrl-C. Other options go to TensorBoard itself.",
     )
     parser.add_argument(
-        "--port", type=_whole(0), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
+        "--port", type=_whole(0, 65535), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
     )
     _add_log_dir(parser)
 
@@ -397,7 +399,7 @@ def _check_port(port: int) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UsageError(f"port {port} is taken or not allowed; choose another with --port") from error
 
 

@@ -20,6 +20,7 @@ REPRODUCIBLE = {
 
 # Cells that start a server; a test would leave it running.
 NOT_RUN = "nbval-skip"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def lessons(names: list[str]) -> list[Path]:
@@ -75,6 +76,8 @@ def _normalise(notebook: NotebookNode) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, 1):
         cell.execution_count = count
+        # A widget is drawn by its kernel, which is gone when the notebook is read.
+        cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
         for output in cell.outputs:
             if output.output_type == "execute_result":

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 from torch import Tensor
 
 from nonlinear.activations import Activation
@@ -142,6 +142,7 @@ def slope_tails(*records: Activation, low: float = -120, high: float = 60) -> Pi
         for left, right in ((low, max(low, zero.low)), (min(high, zero.high), high)):
             axes.axvspan(left, right, facecolor="0.92", hatch="//", edgecolor="0.8", linewidth=0)
         axes.set(title=record.title, xlabel="x", xlim=(low, high), ylim=(1e-52, 10))
+        axes.xaxis.set_major_locator(MultipleLocator(40))
         lines.append(
             f"{record.title}: in float32 the slope is positive for x in {zero}, and exactly 0 outside (hatched); "
             f"the exact slope goes on falling in a straight line on this logarithmic axis."
@@ -165,7 +166,8 @@ def norms_by_layer(norms: Mapping[str, Tensor]) -> Picture:
         axes.fill_between(layers, values.amin(dim=0), values.amax(dim=0), color=colour, alpha=0.2, linewidth=0)
         axes.semilogy(layers, mean, color=colour, linestyle=style, label=label)
         lines.append(f"{label}: {mean[-1]:.2g} at layer {len(mean)}, {mean[0]:.2g} at layer 1.")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    depth = max(values.shape[1] for values in norms.values())
+    axes.set_xticks(torch.linspace(1, depth, min(depth, 6)).round().tolist())
     axes.set(xlabel="layer (the gradient enters on the right)", ylabel="gradient norm, log scale")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))

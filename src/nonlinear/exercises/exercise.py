@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Probe:
     label: str
     arguments: tuple[Any, ...]
     with_slope: bool = False  # also compare the gradient of the output's sum with respect to the first argument
+    tolerance: float = 0.0  # absolute, added to a few roundings of the expected value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ class Exercise:
         solution: the right answer. A function without arguments means that the answer is a value, not a function.
         probes: the inputs on which an answer is judged; empty for a value.
         mistakes: plausible wrong answers, at least three, each with its own hint.
+        forbidden: names of torch functions that would be the answer itself.
         hints: from a nudge to nearly the answer.
         remark: what a correct answer should make one notice.
     """
@@ -58,6 +61,7 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
     remark: str
+    forbidden: tuple[str, ...] = ()
 
     @property
     def wants_function(self) -> bool:
@@ -90,7 +94,7 @@ class Feedback:
         folds = [(f"Hint {n}", f"<p>{html.escape(hint)}</p>") for n, hint in enumerate(self.exercise.hints, 1)]
         folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
         folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in folds)
-        return f"<p><b>{self._heading}.</b> {html.escape(self.message)}</p>{folded}"
+        return f"<p><b>{self._heading}:</b> {html.escape(self.message)}</p>{folded}"
 
 
 class _Unanswered(Exception):
@@ -129,11 +133,11 @@ class _AnswerError(Exception):
 
 def _compare_with_solution(exercise: Exercise, results: dict[str, Any]) -> Feedback:
     expected = _results(exercise, exercise.solution if exercise.wants_function else exercise.solution())
-    difference = _difference(results, expected)
+    difference = _difference(exercise, results, expected)
     if difference is None:
         return Feedback(exercise, "correct", exercise.remark)
     for mistake in exercise.mistakes:
-        if _difference(results, _results_or_error(exercise, mistake.answer)) is None:
+        if _difference(exercise, results, _results_or_error(exercise, mistake.answer)) is None:
             return Feedback(exercise, "wrong", mistake.hint)
     return Feedback(exercise, "wrong", results.get("error", difference))
 
@@ -150,9 +154,24 @@ def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
     if not exercise.wants_function:
         return {"your answer": answer}
     results: dict[str, Any] = {}
-    for probe in exercise.probes:
-        results |= _call(answer, probe)
+    with _Called() as called:
+        for probe in exercise.probes:
+            results |= _call(answer, probe)
+    if answer is not exercise.solution and (used := called.names & set(exercise.forbidden)):
+        raise _AnswerError(f"that uses torch's own {min(used)}; here you are to write it yourself.")
     return results
+
+
+class _Called(TorchFunctionMode):
+    """The names of all torch functions and methods that are called meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
 
 
 def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
@@ -163,8 +182,10 @@ def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
         output = answer(*arguments)
     except Exception as error:  # a learner's code may raise anything, and the learner must read it
         raise _AnswerError(f"{probe.label} your function raised {type(error).__name__}: {error}") from error
-    if output is None or output is ...:
+    if output is ...:
         raise _Unanswered
+    if output is None:
+        raise _AnswerError("your function returned nothing: is a return missing?")
     results = {probe.label: output}
     for given, now in zip(probe.arguments, arguments, strict=True):
         if isinstance(given, Tensor) and not torch.equal(given.nan_to_num(), now.detach().nan_to_num()):
@@ -180,21 +201,22 @@ def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
     return torch.autograd.grad(output.sum(), x)[0]
 
 
-def _difference(results: dict[str, Any], expected: dict[str, Any]) -> str | None:
+def _difference(exercise: Exercise, results: dict[str, Any], expected: dict[str, Any]) -> str | None:
     """The first difference in words, or None."""
+    tolerances = {probe.label: probe.tolerance for probe in exercise.probes}
     for label, wanted in expected.items():
         if label not in results:
             return f"{label}: nothing came back."
-        if said := _compare(results[label], wanted):
+        if said := _compare(results[label], wanted, tolerances.get(label, 0.0)):
             return f"{label}: {said}"
     if extra := [label for label in results if label not in expected]:
         return f"{extra[0]} is not what was passed: your function changes its argument in place."
     return None
 
 
-def _compare(got: Any, wanted: Any) -> str | None:
+def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
     if isinstance(wanted, tuple):
-        return _compare_tuples(got, wanted)
+        return _compare_tuples(got, wanted, tolerance)
     if not isinstance(wanted, Tensor):
         return _compare_numbers(got, wanted)
     if not isinstance(got, Tensor):
@@ -203,13 +225,13 @@ def _compare(got: Any, wanted: Any) -> str | None:
         return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}."
     if got.dtype != wanted.dtype:
         return f"the dtype is {got.dtype}, expected {wanted.dtype}."
-    return _compare_values(got.detach(), wanted.detach())
+    return _compare_values(got.detach(), wanted.detach(), tolerance)
 
 
-def _compare_tuples(got: Any, wanted: tuple) -> str | None:
+def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:
     if not isinstance(got, tuple | list) or len(got) != len(wanted):
         return f"{len(wanted)} values are expected, in a tuple."
-    return next((said for pair in zip(got, wanted, strict=True) if (said := _compare(*pair))), None)
+    return next((said for pair in zip(got, wanted, strict=True) if (said := _compare(*pair, tolerance))), None)
 
 
 def _compare_numbers(got: Any, wanted: Any) -> str | None:
@@ -221,15 +243,21 @@ def _compare_numbers(got: Any, wanted: Any) -> str | None:
     return None if got == wanted else f"{got!r} is not right."
 
 
-def _compare_values(got: Tensor, wanted: Tensor) -> str | None:
-    # The tolerance is relative alone, so that a tail that was flushed to zero is seen; a few roundings are allowed.
-    tolerance = 64 * torch.finfo(wanted.dtype).eps if wanted.is_floating_point() else 0
-    close = torch.isclose(got.double(), wanted.double(), rtol=tolerance, atol=1e-38, equal_nan=True)
+def _compare_values(got: Tensor, wanted: Tensor, tolerance: float) -> str | None:
+    # A few roundings are allowed, relative to the value, so that a tail that was flushed to zero is seen.
+    roundings = 64 * torch.finfo(wanted.dtype).eps if wanted.is_floating_point() else 0
+    close = torch.isclose(got.double(), wanted.double(), rtol=roundings, atol=max(tolerance, 1e-38), equal_nan=True)
     if close.all():
         return None
     place = tuple((~close).nonzero()[0].tolist())
     where = f" at index {place if len(place) > 1 else place[0]}" if place else ""
-    return f"{got[place].item():.6g}{where}, expected {wanted[place].item():.6g}."
+    return "{}{where}, expected {}.".format(*_tell_apart(got[place].item(), wanted[place].item()), where=where)
+
+
+def _tell_apart(a: float, b: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(6, 18))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (repr(a), repr(b)))
 
 
 def number_line(dtype: torch.dtype = torch.float32) -> tuple[Probe, ...]:

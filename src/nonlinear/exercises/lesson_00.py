@@ -18,7 +18,12 @@ RELU = Exercise(
     difficulty=1,
     solution=my_relu,
     probes=number_line(),
+    forbidden=("relu", "relu_", "threshold"),
     mistakes=(
+        Mistake(
+            answer=lambda x: max(0, x),
+            hint="Python's max and if want a single True or False, and x holds many numbers: use torch.clamp.",
+        ),
         Mistake(
             answer=lambda x: x.clamp(max=0), hint="you kept the negative half: clamp(max=...) cuts off what is above."
         ),
@@ -53,7 +58,8 @@ ZEROS = Exercise(
     solution=share_of_zeros,
     probes=(
         Probe(label="for [-1, 0, 0, 3]", arguments=(torch.tensor([-1.0, 0.0, 0.0, 3.0]),)),
-        Probe(label="for a (2, 5) tensor without zeros", arguments=(torch.arange(1.0, 11).reshape(2, 5),)),
+        Probe(label="for a (2, 5) tensor with 2 zeros", arguments=((torch.arange(10.0) % 5).reshape(2, 5),)),
+        Probe(label="for a tensor without zeros", arguments=(torch.arange(1.0, 5),)),
         Probe(label="for [0, 5, 1e-30]", arguments=(torch.tensor([0.0, 5.0, 1e-30]),)),
     ),
     mistakes=(
@@ -62,6 +68,10 @@ ZEROS = Exercise(
             hint="that is how many there are; divide by how many there could be.",
         ),
         Mistake(answer=lambda y: (y != 0).float().mean().item(), hint="that is the share of the others."),
+        Mistake(
+            answer=lambda y: (y == 0).sum().item() / len(y),
+            hint="len(y) counts the rows of a tensor, not its values: that is y.numel().",
+        ),
         Mistake(answer=lambda y: (y <= 0).float().mean().item(), hint="negative numbers are not zeros."),
         Mistake(
             answer=lambda y: (y.abs() < 1e-6).float().mean().item(),
@@ -87,7 +97,7 @@ STANDARDISE = Exercise(
     minutes=5,
     difficulty=2,
     solution=standardise,
-    probes=(Probe(label="for a (3, 4, 5) picture", arguments=(_PHOTOGRAPH,)),),
+    probes=(Probe(label="for a (3, 4, 5) picture", arguments=(_PHOTOGRAPH,), tolerance=1e-5),),
     mistakes=(
         Mistake(
             answer=lambda p: (p - p.mean()) / p.std(),
@@ -104,6 +114,10 @@ STANDARDISE = Exercise(
         Mistake(
             answer=lambda p: p - p.mean(dim=(1, 2), keepdim=True) / p.std(dim=(1, 2), keepdim=True),
             hint="division binds more tightly than subtraction: brackets are missing.",
+        ),
+        Mistake(
+            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.std(dim=(1, 2), keepdim=True, correction=0),
+            hint="nearly: you divided by n, as NumPy does; torch.std divides by n - 1. Both are in use; take torch's here.",
         ),
     ),
     hints=(
@@ -122,13 +136,13 @@ def slope_of_maximum_at_zero() -> float:
 
 KINK = Exercise(
     number="00.4",
-    title="Three ways to write ReLU, three slopes at 0",
+    title="Three ways to write ReLU, two slopes at 0",
     minutes=5,
     difficulty=2,
     solution=slope_of_maximum_at_zero,
     mistakes=(
         Mistake(
-            answer=0.0, hint="0 is what torch.relu gives. torch.maximum does something else: let autograd tell you."
+            answer=0.0, hint="0 is what the other two give. torch.maximum does something else: let autograd tell you."
         ),
         Mistake(answer=1.0, hint="1 would be the slope from the right alone. At a tie, who gets the gradient?"),
         Mistake(answer=-1.0, hint="a slope of ReLU is never negative: look at the graph."),
@@ -137,7 +151,7 @@ KINK = Exercise(
         "Make x = torch.tensor(0.0, requires_grad=True), apply torch.maximum, call backward(), read x.grad.",
         "At a tie torch.maximum shares the gradient equally between its two arguments.",
     ),
-    remark="all three agree on the values and differ in a slope at one point: the records state which one torch uses.",
+    remark="all three agree on the values and not on the slope at one point: the records state which one torch uses.",
 )
 
 QUIZ = Quiz(

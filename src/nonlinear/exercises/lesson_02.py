@@ -58,6 +58,7 @@ STABLE = Exercise(
     minutes=10,
     difficulty=2,
     solution=smooth_stable_sigmoid,
+    forbidden=("sigmoid", "sigmoid_", "expit", "logsigmoid"),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
@@ -74,13 +75,18 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=_sigmoid_by_where,
-            hint="torch.where picks the right value but differentiates both branches, and the one that was not picked "
-            "overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
+            hint="if you use torch.where: it picks the right value but differentiates both branches, and the one that was "
+            "not picked overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
         ),
         Mistake(
             answer=lambda x: torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs())),
             hint="no NaN any more, but your slope at 0 is not 0.25: min and abs have kinks there, and autograd picks a "
             "slope for each by itself.",
+        ),
+        Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-80, 80))),
+            hint="clamping the input stops the overflow, but makes the function constant out there: at -1000 it is e^-80, "
+            "not 0, and in float64 its tail is lost.",
         ),
         Mistake(
             answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-50, 50))),
@@ -96,7 +102,8 @@ STABLE = Exercise(
         "torch.logaddexp(a, b) is log(e^a + e^b), and autograd knows it as one smooth operation. What are a and b?",
         "sigmoid is e to the power of -log(1 + e^-x).",
     ),
-    remark="values and slopes hold from -1000 to 100, at 0 as well: one smooth operation leaves autograd no kink.",
+    remark="values and slopes hold from -1000 to 100, at 0 as well. Our solution uses one smooth operation, in which "
+    "autograd finds no kink.",
 )
 
 
@@ -110,6 +117,7 @@ RELATION = Exercise(
     minutes=5,
     difficulty=1,
     solution=tanh_from_sigmoid,
+    forbidden=("tanh", "tanh_"),
     probes=number_line(torch.float64),
     mistakes=(
         Mistake(
@@ -146,6 +154,8 @@ DEPTH = Exercise(
     solution=layers_until_a_millionth,
     mistakes=(
         Mistake(answer=9, hint="(1/4)^9 is 3.8e-6: still above a millionth."),
+        Mistake(answer=9.9658, hint="the right equation; but a number of layers is whole: round up."),
+        Mistake(answer=11, hint="10 layers are enough: (1/4)^10 is 9.5e-7."),
         Mistake(answer=6, hint="6 is for a factor of 1/10 a layer; sigmoid's largest slope is 1/4."),
         Mistake(answer=20, hint="20 is for a factor of 1/2 a layer; sigmoid's largest slope is 1/4."),
     ),
@@ -182,6 +192,10 @@ LECUN = Exercise(
             answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(x) ** 2),
             hint="the slope is taken at the wrong place: tanh sees 2x/3, not x.",
         ),
+        Mistake(
+            answer=lambda x: 2 / 3 * (1 - torch.tanh(2 / 3 * x) ** 2),
+            hint="the inner derivative is there; the factor 1.7159 in front is not.",
+        ),
         Mistake(answer=lambda x: 1.7159 * torch.tanh(2 / 3 * x), hint="that is the function; its slope is asked for."),
     ),
     hints=(
@@ -210,12 +224,18 @@ QUIZ = Quiz(
         Question(
             "In the race, what did an odd (zero-centred) output buy on its own, at the same slope?",
             (
-                Option("Everything: slope does not matter", False, "sigmoid - 1/2 still lost clearly to tanh."),
+                Option(
+                    "Everything: slope does not matter",
+                    False,
+                    "Under SGD, sigmoid - 1/2 still needed twice tanh's steps.",
+                ),
                 Option(
                     "Nothing", False, "sigmoid - 1/2 beat sigmoid on the same seeds, with an interval that excludes 1."
                 ),
                 Option(
-                    "A part; the slope of 1 bought another", True, "The two factors were measured apart and multiply."
+                    "A good part, under both optimizers",
+                    True,
+                    "The slope bought more on top: much under SGD, little under Adam.",
                 ),
             ),
         ),
@@ -229,7 +249,7 @@ QUIZ = Quiz(
                     "For gates, and for the probability of a yes", True, "Its range (0, 1) is what those places need."
                 ),
                 Option(
-                    "Nowhere", False, "Every LSTM has three of them per unit, and every binary classifier ends in one."
+                    "Nowhere", False, "Every LSTM has three of them per unit, and most binary classifiers end in one."
                 ),
             ),
         ),

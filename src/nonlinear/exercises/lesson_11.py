@@ -129,6 +129,7 @@ UNDO = Exercise(
     minutes=10,
     difficulty=3,
     solution=undo_sigmoid,
+    forbidden=("logit",),
     probes=(
         Probe(label="for outputs between 0.1 and 0.9", arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),)),
         Probe(label="for y = 1e-12", arguments=(torch.tensor(1e-12, dtype=torch.float64),)),

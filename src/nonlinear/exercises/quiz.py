@@ -37,7 +37,7 @@ class Quiz:
             f"<p>{'✓ Yes' if option.right else '✗ No'}: {html.escape(option.why)}</p></details>"
             for option in question.options
         )
-        return f"<p><b>{number}.</b> {html.escape(question.text)}</p>{options}"
+        return f"<p><br><b>{number}.</b> {html.escape(question.text)}</p>{options}"
 
     def __repr__(self) -> str:
         lines, answers = [], []

@@ -6,8 +6,8 @@ them, before and after drawn on one shared scale, so that equal grey means equal
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -17,56 +17,18 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from nonlinear.activations import Activation, ActivationModule
-from nonlinear.experiments import tracking
-from nonlinear.experiments.data import Dataset
+from nonlinear.experiments import pictures, tracking
+from nonlinear.experiments.dataset import Dataset
+from nonlinear.experiments.measurement import Form, Measurement, Scale, outputs_and_slopes
 from nonlinear.experiments.models import threads
 
 Images = Tensor  # uint8 (n, 3, 32, 32)
-Scale = tuple[float, float]  # the values drawn as black and as white
 
 EVERY = 20  # batches from one logged grid to the next
 SAMPLE = 12  # images in a grid, unless all are logged
-SATURATED_BELOW = 0.1  # |slope| below which backward passes on less than a tenth of the gradient
 PLAIN_SCALE = (0.0, 1.0)
 FORMS = {"plain": "values in [0, 1]", "normalised": "normalised per channel"}  # as captions call them
 TEXT = 26  # height of captions in pixels: TensorBoard shows pictures at half to two thirds of their size
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """What is true of all values of a test set together, exact up to the rounding of float64.
-
-    Args:
-        mean, std: mean and standard deviation (divided by n).
-        low, high: smallest and largest value.
-        zeros: share of values that are exactly 0, between 0 and 1.
-        clipped: share of values outside the scale on which they are drawn, between 0 and 1.
-    """
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    zeros: float
-    clipped: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """One form of the images, plain or normalised, before and after the activation.
-
-    Args:
-        before, after: statistics of inputs and outputs.
-        saturated: share of inputs at which the slope is smaller than 0.1 in size, between 0 and 1.
-        unchanged: share of outputs that equal their input exactly, between 0 and 1.
-        scale: the values drawn as black and as white, before and after.
-    """
-
-    before: Statistics
-    after: Statistics
-    saturated: float
-    unchanged: float
-    scale: Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +41,7 @@ class BeforeAfter:
         images, batches: how many went through.
         plain, normalised: the measurements.
         log_dir: the TensorBoard run, or None.
-        compute_seconds, log_seconds: wall-clock time of computation and of drawing and writing.
-        written: bytes in the run's files.
+        compute_seconds: wall-clock time of the computation, without drawing and writing.
     """
 
     name: str
@@ -91,8 +52,6 @@ class BeforeAfter:
     normalised: Form
     log_dir: Path | None
     compute_seconds: float
-    log_seconds: float
-    written: int
 
 
 def before_after(
@@ -124,21 +83,12 @@ def before_after(
     """
     name, function = name or name_of(activation), as_function(activation)
     _check(function, name, dataset, batch_size)
+    passage = _Passage(function, name, dataset, batch_size)
     if log_dir is None:
-        return _send_through(function, name, dataset, batch_size, None, _nothing)
+        return passage.run()
     folder = tracking.fresh_folder(log_dir, name)
     with tracking.open_run(folder) as writer:
-
-        def log(step: int, passed: _Passed, measured: Mapping[str, "_Measurement"]) -> None:
-            if all_batches or step % EVERY == 0:
-                _log_batch(writer, step, passed, measured, name, dataset.title, batch_size if all_batches else SAMPLE)
-
-        result = _send_through(function, name, dataset, batch_size, folder, log)
-        started = perf_counter()
-        writer.add_text("statistics", table([result]), 0)
-        writer.flush()
-        seconds = result.log_seconds + perf_counter() - started
-    return replace(result, log_seconds=seconds, written=tracking.bytes_written(folder))
+        return passage.run(writer, folder, all_batches)
 
 
 def compare(
@@ -166,17 +116,18 @@ def compare(
     functions = {name: as_function(activation) for name, activation in activations.items()}
     for name, function in functions.items():
         _check(function, name, dataset, batch_size)
+    forms = _forms(dataset)
     folder = tracking.fresh_folder(log_dir, "compare")
     with tracking.open_run(folder) as writer:
-        for step, images in islice(enumerate(batches(dataset.test.images, batch_size)), 0, None, EVERY):
-            for form, measurement in _forms(dataset).items():
+        for step, images in islice(enumerate(dataset.test.images.split(batch_size)), 0, None, EVERY):
+            for form, measurement in forms.items():
                 picture = comparison(functions, measurement.prepare(images[:columns]), measurement.scale)
                 lines = (f"{dataset.title}, {FORMS[form]}, batch {step}", _scale_text(measurement.scale))
-                tracking.log_picture(writer, f"compare/{form}", tracking.caption(picture, lines, size=TEXT), step)
+                tracking.log_picture(writer, f"compare/{form}", pictures.caption(picture, lines, size=TEXT), step)
     return folder
 
 
-def comparison(functions: Mapping[str, Callable[[Tensor], Tensor]], x: Tensor, scale: Scale) -> tracking.Picture:
+def comparison(functions: Mapping[str, Callable[[Tensor], Tensor]], x: Tensor, scale: Scale) -> pictures.Picture:
     """One row of images per activation, below a row of inputs, all drawn on one scale.
 
     Args:
@@ -187,9 +138,9 @@ def comparison(functions: Mapping[str, Callable[[Tensor], Tensor]], x: Tensor, s
     Returns:
         uint8 of shape (height, width, 3).
     """
-    rows = {"before": x} | {name: _outputs(function, x)[0] for name, function in functions.items()}
-    return tracking.labelled_rows(
-        [(name, tracking.grid(to_shared_scale(y, *scale), columns=len(x), zoom=3)) for name, y in rows.items()],
+    rows = {"before": x} | {name: outputs_and_slopes(function, x)[0] for name, function in functions.items()}
+    return pictures.labelled_rows(
+        [(name, pictures.grid(to_shared_scale(y, *scale), columns=len(x), zoom=3)) for name, y in rows.items()],
         size=TEXT,
     )
 
@@ -204,12 +155,6 @@ def name_of(activation: Activation | Callable[[Tensor], Tensor]) -> str:
     if isinstance(activation, Activation):
         return activation.title
     return getattr(activation, "__name__", type(activation).__name__)
-
-
-def batches(images: Images, batch_size: int) -> Iterator[Images]:
-    """The images in their order, ``batch_size`` at a time; the last batch may be smaller."""
-    for start in range(0, len(images), batch_size):
-        yield images[start : start + batch_size]
 
 
 def plain(images: Images) -> Tensor:
@@ -253,17 +198,6 @@ def to_shared_scale(x: Tensor, low: float, high: float) -> Images:
     return ((x - low) * (255 / (high - low))).nan_to_num(0).clamp(0, 255).round().to(torch.uint8)
 
 
-def _outputs(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and slopes, each of the shape of x. The slope of a sum of f(x) is f'(x) if f works element by element."""
-    x = x.detach().requires_grad_()
-    # A copy goes in: an activation that works in place would overwrite the "before" picture.
-    y = function(x.clone())
-    if not y.requires_grad:  # a step function, for instance: backward has nothing to pass on
-        return y.to(x.dtype), torch.zeros_like(x)
-    (slope,) = torch.autograd.grad(y.sum(), x)
-    return y.detach(), slope
-
-
 def _check(function: Callable[[Tensor], Tensor], name: str, dataset: Dataset, batch_size: int) -> None:
     if batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
@@ -276,143 +210,72 @@ def _check(function: Callable[[Tensor], Tensor], name: str, dataset: Dataset, ba
         raise ValueError(f"{name} must return a tensor of its input's shape, {tuple(x.shape)}, not {got}.")
 
 
-class _Sums:
-    """Running sums over batches, in float64."""
-
-    def __init__(self, scale: Scale) -> None:
-        self.scale = scale
-        self.n, self.total, self.squares = 0, 0.0, 0.0
-        self.zeros = self.clipped = 0
-        self.low, self.high = math.inf, -math.inf
-
-    def add(self, x: Tensor) -> None:
-        wide = x.double().flatten()
-        self.n += wide.numel()
-        self.total += wide.sum().item()
-        self.squares += wide.dot(wide).item()
-        self.zeros += wide.numel() - int(wide.count_nonzero())
-        low, high = (end.item() for end in wide.aminmax())
-        self.low, self.high = min(self.low, low), max(self.high, high)
-        if low < self.scale[0] or high > self.scale[1]:
-            self.clipped += int(((wide < self.scale[0]) | (wide > self.scale[1])).sum())
-
-    def statistics(self) -> Statistics:
-        mean = self.total / self.n
-        return Statistics(
-            mean=mean,
-            std=math.sqrt(max(0.0, self.squares / self.n - mean**2)),
-            low=self.low,
-            high=self.high,
-            zeros=self.zeros / self.n,
-            clipped=self.clipped / self.n,
-        )
-
-
-class _Measurement:
-    """One form of the images on its way through the activation."""
-
-    def __init__(self, prepare: Callable[[Images], Tensor], scale: Scale) -> None:
-        self.prepare, self.scale = prepare, scale
-        self.before, self.after = _Sums(scale), _Sums(scale)
-        self.saturated = self.unchanged = 0
-
-    def send(self, function: Callable[[Tensor], Tensor], images: Images) -> tuple[Tensor, Tensor]:
-        """Measure one batch and return its inputs and outputs, float32 of the shape of ``images``."""
-        x = self.prepare(images)
-        y, slope = _outputs(function, x)
-        self.before.add(x)
-        self.after.add(y)
-        self.saturated += int((slope.abs() < SATURATED_BELOW).sum())
-        self.unchanged += int((x == y).sum())
-        return x, y
-
-    def form(self) -> Form:
-        return Form(
-            before=self.before.statistics(),
-            after=self.after.statistics(),
-            saturated=self.saturated / self.before.n,
-            unchanged=self.unchanged / self.before.n,
-            scale=self.scale,
-        )
-
-
-_Passed = Mapping[str, tuple[Tensor, Tensor]]  # inputs and outputs of a batch, by form
-
-
-def _forms(dataset: Dataset) -> dict[str, _Measurement]:
+def _forms(dataset: Dataset) -> dict[str, Measurement]:
     mean, std = dataset.mean, dataset.std
     return {
-        "plain": _Measurement(plain, PLAIN_SCALE),
-        "normalised": _Measurement(lambda images: normalise(images, mean, std), shared_scale(mean, std)),
+        "plain": Measurement(plain, PLAIN_SCALE),
+        "normalised": Measurement(lambda images: normalise(images, mean, std), shared_scale(mean, std)),
     }
 
 
-def _nothing(step: int, passed: _Passed, measured: Mapping[str, _Measurement]) -> None:
-    """Log nothing."""
+class _Passage:
+    """A test set on its way through one activation."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], name: str, dataset: Dataset, batch_size: int) -> None:
+        self.function, self.name, self.dataset, self.batch_size = function, name, dataset, batch_size
+        self.forms = _forms(dataset)
+        self.compute_seconds = 0.0
+
+    def run(
+        self, writer: SummaryWriter | None = None, folder: Path | None = None, all_batches: bool = False
+    ) -> BeforeAfter:
+        # A batch is too small to share out: on a busy machine, two threads have taken ten times as long as one.
+        with threads(1):
+            for step, images in enumerate(self.dataset.test.images.split(self.batch_size)):
+                started = perf_counter()
+                passed = {form: measurement.send(self.function, images) for form, measurement in self.forms.items()}
+                self.compute_seconds += perf_counter() - started
+                if writer and (all_batches or step % EVERY == 0):
+                    self._log(writer, step, passed, self.batch_size if all_batches else SAMPLE)
+        result = self._result(folder)
+        if writer:
+            writer.add_text("statistics", table([result]), 0)
+        return result
+
+    def _log(self, writer: SummaryWriter, step: int, passed: Mapping[str, tuple[Tensor, Tensor]], most: int) -> None:
+        """Draw the first ``most`` images of a batch, inputs and outputs by form."""
+        for form, (x, y) in passed.items():
+            scale = self.forms[form].scale
+            shape = "x".join(str(length) for length in x.shape)
+            unchanged = [f"{self.name}: output equals input exactly"] if torch.equal(x, y) else []
+            for side, values, remarks in (("before", x, []), ("after", y, unchanged)):
+                lines = [
+                    f"{self.name}, {side}: {shape}",
+                    f"{self.dataset.title}, {FORMS[form]}, batch {step}",
+                    _scale_text(scale) + _clipped_text(values, scale),
+                    *remarks,
+                ]
+                picture = _sheet(to_shared_scale(values[:most], *scale))
+                tracking.log_picture(writer, f"{form}/{side}", pictures.caption(picture, lines, size=TEXT), step)
+
+    def _result(self, log_dir: Path | None) -> BeforeAfter:
+        images = len(self.dataset.test.images)
+        return BeforeAfter(
+            name=self.name,
+            data=self.dataset.title,
+            images=images,
+            batches=math.ceil(images / self.batch_size),
+            plain=self.forms["plain"].form(),
+            normalised=self.forms["normalised"].form(),
+            log_dir=log_dir,
+            compute_seconds=self.compute_seconds,
+        )
 
 
-def _send_through(
-    function: Callable[[Tensor], Tensor],
-    name: str,
-    dataset: Dataset,
-    batch_size: int,
-    log_dir: Path | None,
-    log: Callable[[int, _Passed, Mapping[str, _Measurement]], None],
-) -> BeforeAfter:
-    measured, number = _forms(dataset), 0
-    compute_seconds = log_seconds = 0.0
-    # A batch is too small to share out: on a machine with other work, two threads have taken ten times as long as one.
-    with threads(1):
-        for number, images in enumerate(batches(dataset.test.images, batch_size), 1):
-            started = perf_counter()
-            passed = {form: measurement.send(function, images) for form, measurement in measured.items()}
-            computed = perf_counter()
-            log(number - 1, passed, measured)
-            compute_seconds += computed - started
-            log_seconds += perf_counter() - computed
-    return BeforeAfter(
-        name=name,
-        data=dataset.title,
-        images=len(dataset.test.images),
-        batches=number,
-        plain=measured["plain"].form(),
-        normalised=measured["normalised"].form(),
-        log_dir=log_dir,
-        compute_seconds=compute_seconds,
-        log_seconds=log_seconds,
-        written=0,
-    )
-
-
-def _log_batch(
-    writer: SummaryWriter,
-    step: int,
-    passed: _Passed,
-    measured: Mapping[str, _Measurement],
-    name: str,
-    data: str,
-    most: int,
-) -> None:
-    """Draw the first ``most`` images of a batch in each form, before and after."""
-    for form, (x, y) in passed.items():
-        scale = measured[form].scale
-        shape = "x".join(str(length) for length in x.shape)
-        for side, values in (("before", x), ("after", y)):
-            remarks = [_remark(name, x, y)] if side == "after" else []
-            lines = [
-                f"{name}, {side}: {shape}",
-                f"{data}, {FORMS[form]}, batch {step}",
-                _scale_text(scale) + _clipped_text(values, scale),
-                *filter(None, remarks),
-            ]
-            picture = _sheet(to_shared_scale(values[:most], *scale))
-            tracking.log_picture(writer, f"{form}/{side}", tracking.caption(picture, lines, size=TEXT), step)
-
-
-def _sheet(images: Images) -> tracking.Picture:
+def _sheet(images: Images) -> pictures.Picture:
     if len(images) <= SAMPLE:
-        return tracking.grid(images, columns=SAMPLE // 2, zoom=3)
-    return tracking.grid(images, columns=math.ceil(math.sqrt(len(images))), zoom=2)
+        return pictures.grid(images, columns=SAMPLE // 2, zoom=3)
+    return pictures.grid(images, columns=math.ceil(math.sqrt(len(images))), zoom=2)
 
 
 def _scale_text(scale: Scale) -> str:
@@ -422,10 +285,6 @@ def _scale_text(scale: Scale) -> str:
 def _clipped_text(x: Tensor, scale: Scale) -> str:
     share = ((x < scale[0]) | (x > scale[1])).double().mean().item()
     return f", {percent(share)} of the values clipped" if share else ""
-
-
-def _remark(name: str, x: Tensor, y: Tensor) -> str:
-    return f"{name}: output equals input exactly" if torch.equal(x, y) else ""
 
 
 def percent(share: float) -> str:

@@ -39,7 +39,7 @@ def cache_folder() -> Path:
 
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself can be made where it does not exist yet."""
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))  # a broken link, too
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 

@@ -1,32 +1,29 @@
-"""TensorBoard runs: opened safely, never mixed with an older run, pictures that carry their captions, reading back."""
+"""TensorBoard runs: opened safely, never mixed with an older run, read back."""
 
 import io
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from itertools import count
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch import Tensor
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 from torch.utils.tensorboard import SummaryWriter
 
-Picture = NDArray[np.uint8]  # (height, width, 3)
+from nonlinear.experiments.errors import ReaderError, reason
+from nonlinear.experiments.pictures import Picture
 
 EVENTS = "events.out.tfevents.*"
 FLUSH_SECONDS = 5  # the longest that a watcher of a running experiment waits for a point, plus TensorBoard's own reload
-MARGIN = 6  # pixels around a caption
-INK, PAPER, GAP = (20, 20, 20), (255, 255, 255), (255, 255, 255)
 
 
-class TrackingError(Exception):
-    """A run that cannot be written or read; the message is one sentence for the reader."""
+class TrackingError(ReaderError):
+    """A run cannot be written or read."""
 
 
 def fresh_folder(parent: Path, name: str) -> Path:
@@ -43,16 +40,23 @@ def fresh_folder(parent: Path, name: str) -> Path:
         TrackingError: if the folder cannot be made.
     """
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
-    for number in count(1):
-        folder = Path(parent) / (stem if number == 1 else f"{stem}-{number}")
+    parent = Path(parent)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)  # apart, so that FileExistsError below can only mean the run's folder
+        return _first_free(parent, stem)
+    except OSError as error:
+        raise TrackingError(f"Cannot write runs into {parent} ({reason(error)}): choose another folder.") from error
+
+
+def _first_free(parent: Path, stem: str) -> Path:
+    folder, number = parent / stem, 1
+    while True:
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
             return folder
         except FileExistsError:
-            continue
-        except OSError as error:
-            raise TrackingError(f"Cannot write runs into {parent}: {_reason(error)}.") from error
-    raise AssertionError("count() does not end")
+            number += 1
+            folder = parent / f"{stem}-{number}"
 
 
 @contextmanager
@@ -64,22 +68,46 @@ def open_run(folder: Path, *, resume_at: int | None = None) -> Iterator[SummaryW
         resume_at: continue the run that is there, and let TensorBoard forget its points from this step on.
 
     Raises:
-        TrackingError: if the folder cannot be written, is a file, or holds a run and ``resume_at`` is not given.
+        TrackingError: if the folder cannot be written, is a file, or holds a run and ``resume_at`` is not given; later,
+            if the disk fills up.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise TrackingError(f"Cannot write a run into {folder}: {_reason(error)}.") from error
+        raise TrackingError(f"Cannot write a run into {folder} ({reason(error)}): choose another folder.") from error
     if resume_at is None and next(folder.glob(EVENTS), None):
         raise TrackingError(f"{folder} already holds a run, whose points would mix with new ones: use another folder.")
-    with SummaryWriter(str(folder), purge_step=resume_at, flush_secs=FLUSH_SECONDS) as writer:
+    with _failing_clearly(folder), SummaryWriter(str(folder), purge_step=resume_at, flush_secs=FLUSH_SECONDS) as writer:
         yield writer
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+@contextmanager
+def _failing_clearly(folder: Path) -> Iterator[None]:
+    """One sentence where a disk fills up in the middle of a run.
+
+    TensorBoard writes in a thread of its own, which prints a traceback before the error reaches the next call.
+    """
+    errors, print_traceback = [], threading.excepthook
+
+    def collect(failure: threading.ExceptHookArgs) -> None:
+        if isinstance(failure.thread, _AsyncWriterThread):
+            errors.append(failure.exc_value)
+        else:
+            print_traceback(failure)
+
+    threading.excepthook = collect
+    try:
+        yield
+    except OSError as error:
+        if error not in errors:
+            raise
+        raise TrackingError(
+            f"The run in {folder} cannot go on ({reason(error)}): make room and start again."
+        ) from error
+    finally:
+        threading.excepthook = print_traceback
 
 
 def bytes_written(folder: Path) -> int:
@@ -104,97 +132,6 @@ def log_picture(writer: SummaryWriter, tag: str, picture: Picture, step: int) ->
     height, width, channels = picture.shape
     image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png.getvalue())
     writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
-
-
-def grid(images: Tensor, *, columns: int, zoom: int = 2, gap: int = 2) -> Picture:
-    """Lay images out row by row on white.
-
-    Args:
-        images: uint8 of shape (n, 3, h, w).
-        columns: images in a row.
-        zoom: side of the square that a pixel becomes; nearest neighbour, so that no value is drawn that is not there.
-        gap: pixels between images, after zooming.
-
-    Returns:
-        uint8 of shape (rows * (h * zoom + gap) - gap, columns * (w * zoom + gap) - gap, 3).
-    """
-    large = images.permute(0, 2, 3, 1).numpy().repeat(zoom, axis=1).repeat(zoom, axis=2)  # (n, H, W, 3)
-    n, height, width, _ = large.shape
-    rows = -(-n // columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), GAP, np.uint8)
-    for index, image in enumerate(large):
-        top, left = index // columns * (height + gap), index % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
-
-
-def caption(picture: Picture, lines: Sequence[str], *, size: int = 16) -> Picture:
-    """Write text above a picture, inside it, so that it stays with the picture wherever that is shown.
-
-    Args:
-        picture: uint8 of shape (height, width, 3).
-        lines: each starts a new line and is wrapped where it is wider than the picture.
-        size: height of the letters in pixels.
-
-    Returns:
-        uint8 of shape (height + height of the text, width, 3).
-    """
-    width = picture.shape[1]
-    text = "\n".join(part for line in lines for part in wrap(line, width - 2 * MARGIN, size))
-    band = _text(text, width, size)
-    return np.concatenate([band, picture])
-
-
-def labelled_rows(rows: Sequence[tuple[str, Picture]], *, size: int = 16, gap: int = 2) -> Picture:
-    """Stack pictures of one size, each with its label on its left.
-
-    Args:
-        rows: labels, and pictures uint8 of shape (height, width, 3).
-        size: height of the letters in pixels.
-        gap: pixels between rows.
-
-    Returns:
-        uint8 of shape (n * (height + gap) - gap, label width + width, 3).
-    """
-    label_width = round(max(_font(size).getlength(label) for label, _ in rows)) + 2 * MARGIN
-    height, width, _ = rows[0][1].shape
-    sheet = np.full((len(rows) * (height + gap) - gap, label_width + width, 3), PAPER, np.uint8)
-    for index, (label, picture) in enumerate(rows):
-        top = index * (height + gap)
-        band = _text(label, label_width, size)
-        start = top + max(0, (height - band.shape[0]) // 2)
-        sheet[start : start + min(height, band.shape[0]), :label_width] = band[:height]
-        sheet[top : top + height, label_width:] = picture
-    return sheet
-
-
-def wrap(line: str, width: float, size: int) -> list[str]:
-    """Break a line into parts of at most ``width`` pixels: between words, or within a word that is too long."""
-    font, parts, current = _font(size), [], ""
-    for word in line.split():
-        if current and font.getlength(f"{current} {word}") > width:
-            parts.append(current)
-            current = ""
-        current = f"{current} {word}".strip()
-        while font.getlength(current) > width and len(current) > 1:
-            fits = next((k for k in range(len(current) - 1, 1, -1) if font.getlength(current[:k]) <= width), 1)
-            parts.append(current[:fits])
-            current = current[fits:]
-    return [*parts, current]
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=size)
-
-
-def _text(text: str, width: int, size: int) -> Picture:
-    """Lines of text on white: uint8 of shape (height of the text, width, 3)."""
-    probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    bottom = probe.multiline_textbbox((MARGIN, MARGIN), text, font=_font(size))[3]
-    band = Image.new("RGB", (width, round(bottom) + MARGIN), PAPER)
-    ImageDraw.Draw(band).multiline_text((MARGIN, MARGIN), text, fill=INK, font=_font(size))
-    return np.asarray(band)
 
 
 def read_scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
 from nonlinear.experiments import tracking
-from nonlinear.experiments.data import Dataset
+from nonlinear.experiments.dataset import Dataset
 from nonlinear.experiments.models import MakeActivation, count_parameters, device, small_cnn
 from nonlinear.experiments.models import threads as processor_threads
 

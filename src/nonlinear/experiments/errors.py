@@ -1,0 +1,11 @@
+"""Errors that the reader can mend, and the words for them."""
+
+
+class ReaderError(Exception):
+    """The message is one sentence that says what is wrong and what to do; the command line shows nothing else."""
+
+
+def reason(error: BaseException) -> str:
+    """An error's own words on one line, without number and file name: "No space left on device"."""
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(words.split()).rstrip(".")
