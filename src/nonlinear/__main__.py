@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 HOST, PORT = "127.0.0.1", 6006
+UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing bends curves of a few epochs
 
 
 class UsageError(ReaderError):
@@ -277,7 +278,7 @@ def _train(arguments: argparse.Namespace) -> int:
         )
         return FAILED
     print(_outcome(record, result))
-    print(_how_to_look(arguments.log_dir, run, "scalars"))
+    print(_how_to_look(arguments.log_dir, run, UNSMOOTHED))
     return 0
 
 
@@ -413,8 +414,8 @@ def _serve(server: "TensorBoard", folder: Path) -> None:
         url = server.launch()
     except TensorBoardServerException as error:
         raise UsageError(error.msg) from error
-    print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
     try:
+        print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
