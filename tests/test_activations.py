@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nonlinear.activations import ACTIVATIONS, FAMILIES, Activation, ActivationModule, Interval, Kink, apply
+from nonlinear.activations import ACTIVATIONS, FAMILIES, Activation, ActivationModule, Interval, Kink, Line, apply
 from nonlinear.activations.saturating import sigmoid, sigmoid_derivative
 
 RECORDS = list(ACTIVATIONS.values())
@@ -196,6 +196,7 @@ def own_record(**changes) -> Activation:
         "derivative": steep_sigmoid_derivative,
         "derivative_from_output": None,
         "torch_module": None,
+        "meaning": {"beta": "steepness"},
     }
     return dataclasses.replace(ACTIVATIONS["sigmoid"], **(fields | changes))
 
@@ -225,6 +226,22 @@ def test_range_and_kinks_follow_the_parameters() -> None:
 def test_a_record_whose_derivative_takes_other_parameters_is_refused() -> None:
     with pytest.raises(TypeError, match="must take the same parameters"):
         own_record(derivative=sigmoid_derivative)
+
+
+def test_a_parameter_without_a_meaning_is_refused() -> None:
+    with pytest.raises(TypeError, match="meaning must explain beta"):
+        own_record(meaning={})
+
+
+def test_gains_and_asymptotes() -> None:
+    relu, tanh, sigmoid = (ACTIVATIONS[name] for name in ("relu", "tanh", "sigmoid"))
+    assert relu.gain == pytest.approx(math.sqrt(2), rel=1e-6)
+    assert relu.gradient_gain == pytest.approx(math.sqrt(2), rel=1e-3)
+    assert tanh.gain == pytest.approx(1.5925, abs=1e-3)  # torch.nn.init recommends 5/3, a round number near it
+    assert [str(line) for line in relu.asymptotes] == ["0", "x"]
+    assert [str(line) for line in tanh.asymptotes] == ["-1", "1"]
+    assert [str(line) for line in sigmoid.asymptotes] == ["0", "1"]
+    assert str(Line(0.5, -1.0)) == "0.5 x - 1"
 
 
 def test_wrong_parameters_and_integers_are_refused_in_one_sentence() -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType, ModuleType
 
 from nonlinear.activations import rectified, saturating
 from nonlinear.activations.modules import ActivationModule, apply
-from nonlinear.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlinear.activations.record import Activation, Interval, Kink, Line, Paper, fixed
 
 FAMILIES = (saturating, rectified)
 
@@ -20,4 +20,4 @@ def _records(families: tuple[ModuleType, ...]) -> Mapping[str, Activation]:
 
 ACTIVATIONS = _records(FAMILIES)
 
-__all__ = ["ACTIVATIONS", "Activation", "ActivationModule", "Interval", "Kink", "Paper", "apply", "fixed"]
+__all__ = ["ACTIVATIONS", "Activation", "ActivationModule", "Interval", "Kink", "Line", "Paper", "apply", "fixed"]

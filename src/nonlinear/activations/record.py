@@ -4,7 +4,7 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 # Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
 FAR = 1e4
+VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,20 @@ class Kink:
     slope: float
 
 
+@dataclass(frozen=True)
+class Line:
+    """slope * x + intercept."""
+
+    slope: float
+    intercept: float
+
+    def __str__(self) -> str:
+        if self.slope == 0:
+            return f"{self.intercept:g}"
+        rise = "x" if self.slope == 1 else f"{self.slope:g} x"
+        return rise if self.intercept == 0 else f"{rise} {'-' if self.intercept < 0 else '+'} {abs(self.intercept):g}"
+
+
 def fixed(value: T) -> Callable[..., T]:
     """For what does not depend on the parameters: a function that returns ``value`` whatever they are."""
     return lambda *_: value
@@ -101,7 +116,10 @@ class Activation:
         derivative_formula: LaTeX of :math:`f'(x)`.
         range: from the parameters to the set of values of ``f`` over the real line, in exact arithmetic.
         kinks: from the parameters to the points where the slope jumps; ``fixed(())`` for none.
-        torch_module: the counterpart in ``torch.nn``, or None.
+        smoothness: from the parameters to the number of continuous derivatives: -1 for a jump, 0 for a kink, 1 where
+            only the second derivative jumps, infinity for a smooth function.
+        meaning: what each parameter does, by its name.
+        torch_module: the counterpart in ``torch.nn``, taking the same parameters, or None.
         paper: the source.
         use: when to use it, one sentence.
         caveat: when not to, one sentence.
@@ -115,6 +133,8 @@ class Activation:
     derivative_formula: str
     range: Callable[..., Interval]
     kinks: Callable[..., tuple[Kink, ...]]
+    smoothness: Callable[..., float]
+    meaning: Mapping[str, str]
     torch_module: Callable[..., nn.Module] | None
     paper: Paper
     use: str
@@ -124,9 +144,11 @@ class Activation:
         for other in filter(None, (self.derivative, self.derivative_from_output)):
             if _parameters(other) != self.parameters:
                 raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
+        if set(self.meaning) != set(self.parameters):
+            raise TypeError(f"{self.name}: meaning must explain {', '.join(self.parameters) or 'nothing'}.")
         # Now, not at the first plot: what depends on the parameters must take them.
-        self.range(*self.parameters.values())
-        self.kinks(*self.parameters.values())
+        for dependent in (self.range, self.kinks, self.smoothness):
+            dependent(*self.parameters.values())
 
     def __deepcopy__(self, memo: dict) -> "Activation":
         return self  # nothing in it can change
@@ -166,10 +188,23 @@ class Activation:
 
     @cached_property
     def mean_under_normal(self) -> float:
-        """Mean of ``f(x)`` for ``x`` drawn from N(0, 1), by the trapezoidal rule on [-12, 12]."""
-        x = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
-        density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-        return torch.trapezoid(self.function(x) * density, x).item()
+        """Mean of ``f(x)`` for ``x`` drawn from N(0, 1)."""
+        return _expectation(self.function)
+
+    @cached_property
+    def gain(self) -> float:
+        """By what to multiply the outputs so that inputs from N(0, 1) keep their mean square: 1 / sqrt(E[f(x)^2])."""
+        return 1 / math.sqrt(_expectation(lambda x: self.function(x) ** 2))
+
+    @cached_property
+    def gradient_gain(self) -> float:
+        """The same for the gradient on its way back: 1 / sqrt(E[f'(x)^2])."""
+        return 1 / math.sqrt(_expectation(lambda x: self.derivative(x) ** 2))
+
+    @cached_property
+    def asymptotes(self) -> tuple["Line", "Line"]:
+        """The straight lines that the curve approaches towards minus infinity and towards plus infinity."""
+        return self._asymptote(-1.0), self._asymptote(1.0)
 
     @property
     def zero_centred(self) -> bool:
@@ -203,6 +238,12 @@ class Activation:
         low, high = (self._first_zero_slope(direction) for direction in (-1.0, 1.0))
         return Interval(low=low, high=high, low_closed=False, high_closed=False)
 
+    def _asymptote(self, direction: float) -> Line:
+        slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
+        near = torch.tensor(direction * FAR, dtype=torch.float64)
+        intercept = round((self.function(near) - slope * near).item(), 3)
+        return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
+
     def _first_zero_slope(self, direction: float) -> float:
         def is_zero(distance: np.float32) -> bool:
             return self.backward_slope(torch.tensor(direction * distance, dtype=torch.float32)).item() == 0
@@ -221,6 +262,13 @@ class Activation:
         if self.derivative_from_output is None:
             return self.derivative(x, *parameters)
         return self.derivative_from_output(self.function(x, *parameters), *parameters)
+
+
+def _expectation(function: Callable[[Tensor], Tensor]) -> float:
+    """Mean of a function of N(0, 1), by the trapezoidal rule on [-12, 12]."""
+    x = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
+    density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return torch.trapezoid(function(x) * density, x).item()
 
 
 def _recall(module: str, name: str) -> Activation:

@@ -29,6 +29,8 @@ RELU = Activation(
     derivative_formula=r"\operatorname{ReLU}'(x) = \begin{cases} 1 & x > 0 \\ 0 & x \le 0 \end{cases}",
     range=fixed(Interval.parse("[0, inf)")),
     kinks=fixed((Kink(at=0.0, slope=0.0),)),
+    smoothness=fixed(0),
+    meaning={},
     torch_module=nn.ReLU,
     paper=Paper(
         authors="Nair and Hinton",

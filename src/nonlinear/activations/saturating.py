@@ -1,5 +1,7 @@
 """Activations that flatten out on both sides (lesson 02)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,8 @@ SIGMOID = Activation(
     derivative_formula=r"\sigma'(x) = \sigma(x)\,\bigl(1 - \sigma(x)\bigr)",
     range=fixed(Interval.parse("(0, 1)")),
     kinks=fixed(()),
+    smoothness=fixed(math.inf),
+    meaning={},
     torch_module=nn.Sigmoid,
     paper=Paper(
         authors="Rumelhart, Hinton and Williams",
@@ -69,6 +73,8 @@ TANH = Activation(
     derivative_formula=r"\tanh' x = 1 - \tanh^2 x",
     range=fixed(Interval.parse("(-1, 1)")),
     kinks=fixed(()),
+    smoothness=fixed(math.inf),
+    meaning={},
     torch_module=nn.Tanh,
     paper=Paper(
         authors="LeCun, Bottou, Orr and Müller",
