@@ -1,6 +1,7 @@
 """Every test, and every kernel that a notebook test starts, runs on built-in data, one thread, and runs of its own."""
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -14,6 +15,8 @@ OUTPUT_TIMEOUT = 60  # seconds; nbval's own 5 are too few on a busy machine
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests of Ctrl-C need it to work.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="nonlinear-runs-")
     os.environ["NONLINEAR_RUNS"] = folder.name
     config.add_cleanup(folder.cleanup)
