@@ -16,7 +16,7 @@ from nonlinear import __main__ as command_line
 from nonlinear.activations import ACTIVATIONS
 from nonlinear.experiments import data, image_folder, tracking
 
-COMMANDS = ["before-after", "train", "data", "plot", "tensorboard", "refresh"]
+COMMANDS = ["before-after", "train", "data", "plot", "table", "tensorboard", "refresh"]
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +113,22 @@ def test_plot_writes_a_picture_and_describes_it(capsys, tmp_path, runs):
     assert "ReLU: " in out
     assert _run(capsys, "plot", "relu")[0] == 0
     assert (runs / "plots" / "relu.png").is_file()
+
+
+def test_plot_shows_a_photograph(capsys, tmp_path):
+    code, out, _ = _run(capsys, "plot", "relu", "--photograph", "--output", str(tmp_path / "portrait.png"))
+    assert code == 0
+    assert "After ReLU: values from 0.00 to" in out
+    assert (tmp_path / "portrait.png").stat().st_size > 50_000
+
+
+def test_table_compares_all_or_those_named(capsys):
+    _, everything, _ = _run(capsys, "table")
+    assert all(f"| {name} " in everything for name in ACTIVATIONS)
+    _, one, _ = _run(capsys, "table", "tanh")
+    assert "| tanh " in one
+    assert "| relu " not in one
+    assert _run(capsys, "table", "tahn")[0] == 2
 
 
 def test_refresh_passes_the_lessons_on(capsys, monkeypatch):

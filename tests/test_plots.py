@@ -9,7 +9,7 @@ import torch
 from nonlinear import plots
 from nonlinear.activations import ACTIVATIONS, Activation
 from nonlinear.experiments import data
-from nonlinear.tables import card
+from nonlinear.tables import card, comparison
 
 every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 
@@ -40,6 +40,16 @@ def test_card(record: Activation) -> None:
     text = card(record)._repr_markdown_()
     for part in (record.formula, record.derivative_formula, str(record.default_range), record.paper.url, record.use):
         assert part in text
+
+
+def test_comparison_has_a_row_for_each_and_lines_up() -> None:
+    lines = repr(comparison(*ACTIVATIONS.values())).splitlines()
+    assert [line.split()[1] for line in lines[2:]] == list(ACTIVATIONS)
+    assert len({len(line) for line in lines}) == 1
+    relu = next(line for line in lines if line.split()[1] == "relu")
+    assert [cell.strip() for cell in relu.split("|")[1:-1]] == (
+        ["relu", "rectified", "[0, ∞)", "0.399", "1", "left", "up to 0", "kinks", "yes", "1.414", "", "2010"]
+    )
 
 
 def test_curves_differ_without_colour() -> None:

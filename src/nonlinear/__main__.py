@@ -78,7 +78,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         prog=_program(), description="The activation functions of PyTorch: a course in which everything is measured."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_before_after, _add_train, _add_data, _add_plot, _add_tensorboard, _add_refresh):
+    for add in (_add_before_after, _add_train, _add_data, _add_plot, _add_table, _add_tensorboard, _add_refresh):
         add(commands)
     arguments, rest = parser.parse_known_args(argv)
     if arguments.run is _tensorboard:
@@ -356,6 +356,22 @@ def _plot(arguments: argparse.Namespace) -> None:
             part.unlink()
     print(output.absolute())
     print(picture.text)
+
+
+# table
+
+
+def _add_table(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "table", _table, "Compare activations: range, mean, slopes, smoothness, gain.")
+    parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    records = _records(arguments.names)
+    from nonlinear.tables import TABLE_KEY, comparison
+
+    print(comparison(*records))
+    print(TABLE_KEY)
 
 
 # tensorboard

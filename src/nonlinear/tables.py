@@ -38,6 +38,46 @@ def card(record: Activation) -> Markdown:
     return Markdown("\n".join([f"| {record.title} | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]))
 
 
+def comparison(*records: Activation) -> Markdown:
+    """One row an activation: what tells them apart, all of it stated by or computed from the records."""
+    rows = [_facts(record) for record in records]
+    head = list(rows[0])
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in head]
+    lines = [head, ["-" * width for width in widths], *(list(row.values()) for row in rows)]
+    return Markdown(
+        "\n".join(
+            f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
+        )
+    )
+
+
+def _facts(record: Activation) -> dict[str, str]:
+    left, right = record.saturates
+    smoothness = record.smoothness(*record.parameters.values())
+    return {
+        "name": record.name,
+        "family": record.family,
+        "range": str(record.default_range),
+        "mean": f"{round(record.mean_under_normal, 3) + 0.0:.3f}",
+        "largest slope": f"{record.largest_slope:.3g}",
+        "flat": {(True, True): "both sides", (True, False): "left", (False, True): "right"}.get(
+            (left, right), "nowhere"
+        ),
+        "dead": _outside(record),
+        "smooth": {-1: "jumps", 0: "kinks", 1: "once"}.get(smoothness, "yes"),
+        "monotonic": "yes" if record.monotonic else "no",
+        "gain": f"{record.gain:.3f}",
+        "parameters": ", ".join(f"{name}={value:.4g}" for name, value in record.parameters.items()),
+        "year": str(record.paper.year),
+    }
+
+
+TABLE_KEY = """\
+mean: of the outputs for N(0, 1) inputs; 0 means zero-centred.    flat: where the slope goes to 0.
+dead: where backward, in float32, returns a slope of exactly 0.   smooth: once = only the second derivative jumps.
+gain: what keeps the mean square of N(0, 1) inputs."""
+
+
 def _outside(record: Activation) -> str:
     interval = record.zero_slope_float32
     ends = []
