@@ -6,11 +6,11 @@ Adding an activation is one edit: its formula, its derivative and its record in 
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
-from nonlinear.activations import rectified, saturating
+from nonlinear.activations import exponential, hardware, leaky, rectified, saturating, smooth
 from nonlinear.activations.modules import ActivationModule, apply
 from nonlinear.activations.record import Activation, Interval, Kink, Line, Paper, fixed
 
-FAMILIES = (saturating, rectified)
+FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware)
 
 
 def _records(families: tuple[ModuleType, ...]) -> Mapping[str, Activation]:

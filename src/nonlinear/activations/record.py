@@ -230,7 +230,7 @@ class Activation:
 
     @cached_property
     def zero_slope_float32(self) -> Interval:
-        """The open interval outside which backward, in float32, returns a slope of exactly zero.
+        """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
 
         An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-103.972, 16.6355): the
         slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking.
@@ -245,17 +245,20 @@ class Activation:
         return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
 
     def _first_zero_slope(self, direction: float) -> float:
-        def is_zero(distance: np.float32) -> bool:
-            return self.backward_slope(torch.tensor(direction * distance, dtype=torch.float32)).item() == 0
+        def is_zero(x: np.float32) -> bool:
+            return self.backward_slope(torch.tensor(x, dtype=torch.float32)).item() == 0
 
-        near, far = np.float32(0), np.float32(FAR)
+        alive, far = np.float32(self._steepest()), np.float32(direction * FAR)
         if not is_zero(far):
             return direction * math.inf
-        if is_zero(near):
-            return 0.0
-        while (middle := (near + far) / 2) not in (near, far):
-            near, far = (near, middle) if is_zero(middle) else (middle, far)
-        return direction * float(far)
+        while (middle := (alive + far) / 2) not in (alive, far):
+            alive, far = (alive, middle) if is_zero(middle) else (middle, far)
+        return float(far) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+    def _steepest(self) -> float:
+        """A point at which the slope, in float32, is the largest of those on a grid over [-20, 20]."""
+        x = torch.linspace(-20, 20, 40_001)
+        return x[self.backward_slope(x).abs().argmax()].item()
 
     def backward_slope(self, x: Tensor, *parameters: float) -> Tensor:
         """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
