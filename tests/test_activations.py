@@ -143,10 +143,51 @@ def test_derivative_is_autograds_of_the_formula(record: Activation, change: Call
     torch.testing.assert_close(record.backward_slope(x, *parameters), slope, rtol=1e-7, atol=1e-13)
 
 
+# Parameters at which kinks vanish, appear or change their nature.
+SPECIAL = [
+    ("leaky_relu", {"negative_slope": 1.0}),
+    ("leaky_relu", {"negative_slope": 0.0}),
+    ("prelu", {"init": 1.0}),
+    ("prelu", {"init": -0.5}),
+    ("rrelu", {"lower": 1.0, "upper": 1.0}),
+    ("threshold", {"threshold": 0.0, "value": 0.0}),
+    ("threshold", {"threshold": -1.0, "value": -1.0}),
+    ("elu", {"alpha": 0.5}),
+    ("celu", {"alpha": 3.0}),
+    ("softplus", {"beta": 2.0, "threshold": 3.0}),
+    ("swish", {"beta": 0.0}),
+    ("swish", {"beta": -1.0}),
+    ("hardtanh", {"min_val": 0.0, "max_val": 6.0}),
+]
+
+
 @every_record
 @pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
 def test_kinks_and_smoothness_are_as_stated(record: Activation, change: Callable) -> None:
-    parameters = tuple((record.parameters | change(record)).values())
+    assert_kinks_and_smoothness(record, tuple((record.parameters | change(record)).values()))
+
+
+@pytest.mark.parametrize(("name", "parameters"), SPECIAL, ids=str)
+def test_special_parameters(name: str, parameters: dict[str, float]) -> None:
+    record = ACTIVATIONS[name]
+    values = tuple((record.parameters | parameters).values())
+    assert_kinks_and_smoothness(record, values)
+    y = record.function(torch.linspace(-30, 30, 60_001, dtype=torch.float64), *values)
+    assert (record.range(*values).contains(y) | torch.isclose(y, y.new_tensor(record.range(*values).low))).all()
+    if record.torch_module:
+        assert_like_torch(record, random_points(torch.float32), parameters)
+
+
+@pytest.mark.parametrize("name", ["hardshrink", "softshrink"])
+def test_a_shrink_by_nothing_is_the_identity(name: str) -> None:
+    record = ACTIVATIONS[name]
+    x = random_points(torch.float64)
+    assert torch.equal(record.function(x, 0.0), x)
+    assert record.kinks(0.0) == ()
+    assert record.smoothness(0.0) == math.inf
+
+
+def assert_kinks_and_smoothness(record: Activation, parameters: tuple[float, ...]) -> None:
     kinks = record.kinks(*parameters)
     step = 1 / 4000
     x = torch.arange(-40_000, 40_001, dtype=torch.float64) * step + 1.2345e-7  # beside round numbers

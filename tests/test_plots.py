@@ -38,6 +38,7 @@ def test_description_is_computed(record: Activation) -> None:
 @every_record
 def test_card(record: Activation) -> None:
     text = card(record)._repr_markdown_()
+    assert all(line.count("|") == 3 for line in text.splitlines())  # a stray | in a formula would open a new column
     for part in (record.formula, record.derivative_formula, str(record.default_range), record.paper.url, record.use):
         assert part in text
 

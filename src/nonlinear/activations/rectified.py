@@ -117,8 +117,8 @@ HARDSHRINK = Activation(
     function=hardshrink,
     derivative=hardshrink_derivative,
     derivative_from_output=hardshrink_derivative_from_output,
-    formula=r"f(x) = \begin{cases} x & |x| > \lambda \\ 0 & |x| \le \lambda \end{cases}",
-    derivative_formula=r"f'(x) = \begin{cases} 1 & |x| > \lambda \\ 0 & |x| \le \lambda \end{cases}",
+    formula=r"f(x) = \begin{cases} x & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
+    derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
     kinks=_shrink_kinks,
     smoothness=lambda lambd: -1 if lambd > 0 else math.inf,
@@ -156,8 +156,8 @@ SOFTSHRINK = Activation(
     derivative=softshrink_derivative,
     derivative_from_output=softshrink_derivative_from_output,
     formula=r"f(x) = \begin{cases} x - \lambda & x > \lambda \\ x + \lambda & x < -\lambda \\"
-    r" 0 & |x| \le \lambda \end{cases}",
-    derivative_formula=r"f'(x) = \begin{cases} 1 & |x| > \lambda \\ 0 & |x| \le \lambda \end{cases}",
+    r" 0 & \text{else} \end{cases}",
+    derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     range=fixed(Interval.parse("(-inf, inf)")),
     kinks=_shrink_kinks,
     smoothness=lambda lambd: 0 if lambd > 0 else math.inf,
@@ -169,6 +169,6 @@ SOFTSHRINK = Activation(
         title="Ideal spatial adaptation by wavelet shrinkage",
         url="https://doi.org/10.1093/biomet/81.3.425",
     ),
-    use="Sparse codes: it is the proximal operator of λ|x|, applied after each gradient step.",
+    use="Sparse codes: it is the proximal operator of λ times the absolute value, applied after each gradient step.",
     caveat="Large inputs lose λ as well, which biases them towards 0, and an input between -λ and λ gets no gradient.",
 )
