@@ -98,15 +98,19 @@ def test_nan_stays_nan(record: Activation, dtype: torch.dtype) -> None:
 def test_slope_at_kinks_is_the_recorded_one_and_torchs(
     record: Activation, dtype: torch.dtype, change: Callable
 ) -> None:
-    parameters = record.parameters | change(record)
-    # A kink that float32 cannot hit exactly is approached from float64.
-    kinks = [
-        kink for kink in record.kinks(*parameters.values()) if torch.tensor(kink.at, dtype=dtype).item() == kink.at
-    ]
+    assert_slopes_at_kinks(record, dtype, record.parameters | change(record))
+
+
+def assert_slopes_at_kinks(record: Activation, dtype: torch.dtype, parameters: dict[str, float]) -> None:
+    """The recorded slope is that of the formula, that of backward, which may use the output instead, and torch's."""
+    kinks = [kink for kink in record.kinks(*parameters.values()) if held_exactly(kink.at, dtype)]
     x = torch.tensor([kink.at for kink in kinks], dtype=dtype)
     wanted = torch.tensor([kink.slope for kink in kinks], dtype=dtype)
-    for function in (ActivationModule(record, **parameters), theirs(record, dtype, parameters)):
-        torch.testing.assert_close(value_and_slope(function, x)[1], wanted, rtol=4 * torch.finfo(dtype).eps, atol=0)
+    slopes = [record.derivative(x, *parameters.values())]
+    slopes.append(value_and_slope(ActivationModule(record, **parameters), x)[1])
+    slopes.append(value_and_slope(theirs(record, dtype, parameters), x)[1])
+    for slope in slopes:
+        torch.testing.assert_close(slope, wanted, rtol=4 * torch.finfo(dtype).eps, atol=0)
 
 
 def held_exactly(number: float, dtype: torch.dtype) -> bool:
@@ -176,6 +180,7 @@ def test_special_parameters(name: str, parameters: dict[str, float]) -> None:
     assert (record.range(*values).contains(y) | torch.isclose(y, y.new_tensor(record.range(*values).low))).all()
     if record.torch_module:
         assert_like_torch(record, random_points(torch.float32), parameters)
+        assert_slopes_at_kinks(record, torch.float64, record.parameters | parameters)
 
 
 @pytest.mark.parametrize("name", ["hardshrink", "softshrink"])

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from nonlinear import __main__ as command_line
+from nonlinear import benchmark
 from nonlinear.activations import ACTIVATIONS
 from nonlinear.experiments import data, image_folder, tracking
 
-COMMANDS = ["before-after", "train", "data", "plot", "table", "tensorboard", "refresh"]
+COMMANDS = ["before-after", "train", "data", "plot", "table", "bench", "tensorboard", "refresh"]
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +130,19 @@ def test_table_compares_all_or_those_named(capsys):
     assert "| tanh " in one
     assert "| relu " not in one
     assert _run(capsys, "table", "tahn")[0] == 2
+
+
+def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch):
+    monkeypatch.setattr(benchmark, "SHAPES", ((4, 4),))
+    monkeypatch.setattr(benchmark, "TARGETS", {(4, 4): 1.15})
+    code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2")
+    assert code == 0
+    assert "(4, 4) float32" in out
+    assert "target: at most 1.15" in out
+    assert re.search(r"^silu +4 +4$", out, flags=re.MULTILINE)
+    assert "swish" not in out
+    assert _run(capsys, "bench", "swish")[0] == 2
+    assert _run(capsys, "bench", "--repeats", "1")[0] == 2
 
 
 def test_refresh_passes_the_lessons_on(capsys, monkeypatch):

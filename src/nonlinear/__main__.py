@@ -78,7 +78,16 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         prog=_program(), description="The activation functions of PyTorch: a course in which everything is measured."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_before_after, _add_train, _add_data, _add_plot, _add_table, _add_tensorboard, _add_refresh):
+    for add in (
+        _add_before_after,
+        _add_train,
+        _add_data,
+        _add_plot,
+        _add_table,
+        _add_bench,
+        _add_tensorboard,
+        _add_refresh,
+    ):
         add(commands)
     arguments, rest = parser.parse_known_args(argv)
     if arguments.run is _tensorboard:
@@ -372,6 +381,34 @@ def _table(arguments: argparse.Namespace) -> None:
 
     print(comparison(*records))
     print(TABLE_KEY)
+
+
+# bench
+
+
+def _add_bench(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "bench", _bench, "Time and memory of our activations against torch.nn, side by side.")
+    parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
+    parser.add_argument("--repeats", type=_whole(2), default=20, help="rounds that count (default: 20)")
+    parser.add_argument("--threads", type=_whole(1), default=1, help="that torch may use (default: 1)")
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    records = [record for record in _records(arguments.names) if record.torch_module]
+    if not records:
+        raise UsageError("none of these has a counterpart in torch.nn to be compared with")
+    from tqdm import tqdm
+
+    from nonlinear import benchmark
+
+    print(benchmark.machine(arguments.threads), end="\n\n")
+    for shape in benchmark.SHAPES:
+        timings = [
+            benchmark.compare(record, shape, repeats=arguments.repeats, number_of_threads=arguments.threads)
+            for record in tqdm(records, desc=str(shape), leave=False)
+        ]
+        print(benchmark.time_table(shape, timings), end="\n\n")
+    print(benchmark.memory_table(records))
 
 
 # tensorboard

@@ -8,6 +8,16 @@ from torch import Tensor, nn
 from nonlinear.activations.record import Activation
 
 
+def require_floating(name: str, x: Tensor) -> None:
+    """Refuse an integer tensor in one sentence.
+
+    Raises:
+        TypeError: if ``x`` does not hold floating-point numbers.
+    """
+    if not x.is_floating_point():
+        raise TypeError(f"{name} needs a floating-point tensor, not {x.dtype}: use x.float().")
+
+
 class _ExplicitBackward(torch.autograd.Function):
     """Forward and backward of any record: the chain rule, with the derivative that the record states."""
 
@@ -43,8 +53,7 @@ def apply(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
     Raises:
         TypeError: for a parameter that the activation does not have, or an integer tensor.
     """
-    if not x.is_floating_point():
-        raise TypeError(f"{activation.title} needs a floating-point tensor, not {x.dtype}: use x.float().")
+    require_floating(activation.title, x)
     return _ExplicitBackward.apply(x, activation, *_values(activation, parameters))
 
 

@@ -1,0 +1,198 @@
+"""Ours against torch.nn: time and memory, measured so that neither the order nor a noisy machine decides.
+
+All variants of one round run directly after each other, every round starts with another variant, and only ratios within
+a round are compared: what disturbs a whole round disturbs both sides of its ratio.
+"""
+
+import math
+import platform
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from nonlinear.activations import Activation, ActivationModule
+from nonlinear.experiments.models import threads
+
+SHAPES = ((256, 512), (64, 64, 32, 32))  # 0.5 and 16 MiB in float32: one fits into a processor's cache, one does not
+TARGETS = {(256, 512): 1.15, (64, 64, 32, 32): 1.25}  # geometric mean of ours / torch.nn, forward and backward
+WARM_UP = 2  # rounds that are not counted: the first calls pay for allocation and for torch's own set-up
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles of repeated measurements."""
+
+    low: float
+    median: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One activation at one shape.
+
+    Args:
+        name: the activation's.
+        forward, both: ours / torch.nn, of the time of forward alone, and of forward and backward.
+        milliseconds: of our forward and backward.
+        floor: milliseconds of one copy of the tensor, below which nothing that writes a result can go.
+    """
+
+    name: str
+    forward: Spread
+    both: Spread
+    milliseconds: Spread
+    floor: Spread
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and quartiles.
+
+    Args:
+        values: at least two numbers.
+    """
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Spread(low, median, high)
+
+
+def rounds(variants: Sequence[str], repeats: int) -> Iterator[list[str]]:
+    """The variants in turn, as often as asked; each round starts one further on, so that nobody always runs first."""
+    for repeat in range(repeats):
+        start = repeat % len(variants)
+        yield [*variants[start:], *variants[:start]]
+
+
+def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20, number_of_threads: int = 1) -> Timing:
+    """Time one activation and its counterpart in ``torch.nn``, side by side.
+
+    Args:
+        activation: a record with a counterpart.
+        shape: of the float32 input, drawn from N(0, 1).
+        repeats: rounds that count, at least 2.
+        number_of_threads: that torch may use.
+
+    Raises:
+        ValueError: for an activation without a counterpart, or fewer than two repeats.
+    """
+    if activation.torch_module is None or repeats < 2:
+        raise ValueError(f"{activation.name} needs a counterpart in torch.nn, and the benchmark at least 2 repeats.")
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    gradient = torch.ones(shape)
+    functions = {
+        "ours": ActivationModule(activation),
+        "theirs": _counterpart(activation),
+    }
+    times: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": [], "copy": []}
+    with threads(number_of_threads):
+        for order in rounds(list(times), WARM_UP + repeats):
+            for variant in order:
+                times[variant].append(_time(functions.get(variant), x, gradient))
+    return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
+
+
+def _time(function: Callable[[Tensor], Tensor] | None, x: Tensor, gradient: Tensor) -> tuple[float, float]:
+    """Seconds of forward, and of forward and backward; without a function, of a copy."""
+    start = perf_counter()
+    y = function(x) if function else x.detach().clone()
+    middle = perf_counter()
+    if function:
+        torch.autograd.grad(y, x, gradient)
+    return middle - start, perf_counter() - start
+
+
+def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
+    pairs = list(zip(times["ours"], times["theirs"], strict=True))
+    return Timing(
+        name=name,
+        forward=spread([ours[0] / theirs[0] for ours, theirs in pairs]),
+        both=spread([ours[1] / theirs[1] for ours, theirs in pairs]),
+        milliseconds=spread([1000 * both for _, both in times["ours"]]),
+        floor=spread([1000 * both for _, both in times["copy"]]),
+    )
+
+
+def geometric_mean(timings: Sequence[Timing]) -> float:
+    """Of the median ratios of forward and backward."""
+    return math.exp(statistics.fmean(math.log(timing.both.median) for timing in timings))
+
+
+def kept_bytes(network: nn.Module, x: Tensor) -> int:
+    """Bytes that forward keeps for backward, each piece of memory counted once, parameters left out.
+
+    Args:
+        network: any module.
+        x: its input.
+    """
+    kept: dict[int, int] = {}
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+
+    def remember(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        y = network(x)  # held until the end, so that no storage is freed and its address used again
+        return sum(kept.values()) if y is not None else 0
+
+
+def margin(make: Callable[[], nn.Module]) -> float:
+    """Bytes per element that an activation adds to what convolutions keep around it.
+
+    The network is convolution, activation, convolution; the second convolution keeps its input, which is the
+    activation's output, in any case.
+
+    Args:
+        make: makes the activation.
+    """
+    x = torch.randn(2, 4, 16, 16)
+    first, last = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+    without = kept_bytes(nn.Sequential(first, last), x)
+    return (kept_bytes(nn.Sequential(first, make(), last), x) - without) / x.numel()
+
+
+def machine(number_of_threads: int) -> str:
+    """What the figures hold for: processor, threads, versions."""
+    processor = platform.processor() or platform.machine()
+    capability = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"torch {torch.__version__}, {platform.system()} on {processor} ({capability}), {number_of_threads} thread(s)"
+    )
+
+
+def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
+    """The ratios at one shape, median [quartiles], with their geometric mean beside the target."""
+    lines = [f"{shape} float32: ours / torch.nn, and our time beside one copy of the tensor", ""]
+    lines.append(f"{'':12} {'forward':20} {'forward + backward':20} {'ours, ms':20} copy, ms")
+    for t in timings:
+        lines.append(f"{t.name:12} {t.forward!s:20} {t.both!s:20} {t.milliseconds!s:20} {t.floor.median:.2f}")
+    clearly_faster = sum(timing.both.high < 1 for timing in timings)
+    lines += [
+        f"geometric mean of forward + backward: {geometric_mean(timings):.2f} (target: at most {TARGETS[shape]})",
+        f"largest: {max(t.both.median for t in timings):.2f} (target: at most 2); upper quartile below 1: "
+        f"{clearly_faster} of {len(timings)} (target: at least 8)",
+    ]
+    return "\n".join(lines)
+
+
+def memory_table(records: Sequence[Activation]) -> str:
+    """What each activation keeps between two convolutions besides what those keep, in bytes per element."""
+    ours = {record.name: margin(lambda record=record: ActivationModule(record)) for record in records}
+    theirs = {record.name: margin(lambda record=record: _counterpart(record)) for record in records}
+    lines = ["kept for backward between two convolutions, bytes per float32 element: ours, torch.nn", ""]
+    lines += [f"{name:12} {ours[name]:4g} {theirs[name]:4g}" for name in ours]
+    means = [statistics.fmean(side.values()) for side in (ours, theirs)]
+    lines.append(f"{'mean':12} {means[0]:4.2f} {means[1]:4.2f} (target: at most 0.4 of torch's)")
+    return "\n".join(lines)
+
+
+def _counterpart(record: Activation) -> nn.Module:
+    return record.torch_module(**record.parameters)

@@ -1,0 +1,66 @@
+"""The benchmark: fair order, paired ratios, and memory counted exactly. No test depends on how long anything takes."""
+
+import pytest
+import torch
+from torch import nn
+
+from nonlinear import benchmark
+from nonlinear.activations import ACTIVATIONS, ActivationModule
+
+
+def test_every_variant_runs_first_equally_often() -> None:
+    orders = list(benchmark.rounds(["a", "b", "c"], 6))
+    assert [order[0] for order in orders] == ["a", "b", "c", "a", "b", "c"]
+    assert all(sorted(order) == ["a", "b", "c"] for order in orders)
+
+
+def test_spread_is_median_and_quartiles() -> None:
+    assert benchmark.spread([1, 2, 3, 4, 100]) == benchmark.Spread(2, 3, 4)
+    assert str(benchmark.Spread(0.5, 1, 2)) == "1.00 [0.50, 2.00]"
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    # Ours takes half as long in each round; the second round was disturbed tenfold.
+    ours, theirs = [(1.0, 2.0), (10.0, 20.0), (1.0, 2.0)], [(2.0, 4.0), (20.0, 40.0), (2.0, 4.0)]
+    timing = benchmark._timing("x", {"ours": ours, "theirs": theirs, "copy": theirs})
+    assert timing.both == timing.forward == benchmark.Spread(0.5, 0.5, 0.5)
+
+
+def test_compare_measures_both_passes() -> None:
+    timing = benchmark.compare(ACTIVATIONS["relu"], (8, 8), repeats=3)
+    assert timing.name == "relu"
+    assert timing.milliseconds.median > 0
+    assert timing.floor.median > 0
+    assert benchmark.geometric_mean([timing, timing]) == pytest.approx(timing.both.median)
+
+
+def test_without_a_counterpart_there_is_nothing_to_compare() -> None:
+    with pytest.raises(ValueError, match="swish needs a counterpart"):
+        benchmark.compare(ACTIVATIONS["swish"], (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("make", "bytes_per_element"),
+    [
+        (nn.Identity, 0),
+        (lambda: ActivationModule(ACTIVATIONS["sigmoid"]), 0),  # keeps the output, as the convolution does
+        (lambda: ActivationModule(ACTIVATIONS["silu"]), 4),  # keeps the input as well
+        (nn.Sigmoid, 0),
+        (nn.SiLU, 4),
+        (lambda: nn.Sequential(nn.SiLU(), nn.SiLU()), 8),
+    ],
+)
+def test_margin_counts_what_is_kept_besides(make, bytes_per_element: float) -> None:
+    assert benchmark.margin(make) == bytes_per_element
+
+
+def test_kept_bytes_counts_each_storage_once() -> None:
+    x = torch.randn(10, requires_grad=True)
+    assert benchmark.kept_bytes(ActivationModule(ACTIVATIONS["tanh"]), x) == 40
+    assert benchmark.kept_bytes(nn.Sequential(nn.Linear(10, 10), nn.Linear(10, 10)), x[None]) == 80
+
+
+@pytest.mark.parametrize("record", [r for r in ACTIVATIONS.values() if r.torch_module], ids=lambda record: record.name)
+def test_ours_never_keeps_more_than_torch(record) -> None:
+    theirs = benchmark.margin(lambda: record.torch_module(**record.parameters))
+    assert benchmark.margin(lambda: ActivationModule(record)) <= theirs
