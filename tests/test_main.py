@@ -132,6 +132,24 @@ def test_table_compares_all_or_those_named(capsys):
     assert _run(capsys, "table", "tahn")[0] == 2
 
 
+def test_train_takes_one_activation(capsys, bright, runs):
+    code, _, err = _run(capsys, "train", "--activation", "all")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "one activation at a time" in err
+    assert not runs.exists()
+
+
+def test_a_run_that_is_stopped_before_its_first_point_leaves_nothing(capsys, bright, monkeypatch, runs):
+    from nonlinear.experiments import training
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", stop)
+    assert _run(capsys, "train", "--epochs", "1")[0] == 130
+    assert list((runs / "train").iterdir()) == []
+
+
 def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch):
     monkeypatch.setattr(benchmark, "SHAPES", ((4, 4),))
     monkeypatch.setattr(benchmark, "TARGETS", {(4, 4): 1.15})

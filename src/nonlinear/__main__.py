@@ -56,7 +56,7 @@ def _sentence(error: Exception) -> str:
     words = str(error)
     if isinstance(error, OSError) and error.strerror:
         words = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
-    return f"{words.rstrip('.')}."
+    return words if words.endswith("?") else f"{words.rstrip('.')}."
 
 
 def _say(line: str, code: int) -> int:
@@ -262,6 +262,8 @@ def _add_train(commands: "argparse._SubParsersAction") -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    if arguments.activation == "all":
+        raise UsageError("train takes one activation at a time; all is for before-after, plot, table and bench")
     (record,) = _records([arguments.activation])
     folder = _runs(arguments.log_dir) / "train"
     from nonlinear.activations import ActivationModule
@@ -276,9 +278,13 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     dataset = _load(arguments.data)
     run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{recipe.seed}")
-    result = train(
-        lambda: ActivationModule(record), dataset, recipe, log_dir=run, threads=arguments.threads, progress=None
-    )
+    try:
+        result = train(
+            lambda: ActivationModule(record), dataset, recipe, log_dir=run, threads=arguments.threads, progress=None
+        )
+    finally:
+        with suppress(OSError):  # a run that was stopped before its first point leaves nothing; others are not empty
+            run.rmdir()
     if result.diverged:
         print(
             f"Diverged: the training loss of {record.title} became infinite or NaN in epoch {len(result.epochs)}; "
@@ -517,7 +523,10 @@ def _runs(log_dir: Path | None) -> Path:
 
     folder = (log_dir or runs_folder()).expanduser().absolute()
     if not is_writable(folder):
-        raise UsageError(f"runs cannot be written into {folder}: it is no folder, or not writable")
+        raise UsageError(
+            f"runs cannot be written into {folder}, which is no folder or not writable: name another with --log-dir or "
+            "in NONLINEAR_RUNS"
+        )
     return folder
 
 

@@ -213,8 +213,9 @@ class Activation:
 
     @cached_property
     def largest_slope(self) -> float:
-        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001."""
-        x = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside."""
+        grid = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        x = torch.cat([grid, grid.new_tensor([-VERY_FAR, VERY_FAR])])
         return self.derivative(x).abs().max().item()
 
     @property

@@ -62,6 +62,8 @@ def load(source: str | Path = "auto", *, notice: Callable[[str], object] | None 
 
 
 def _load_named(source: str | Path) -> Dataset:
+    if not str(source).strip():
+        raise DataError(f"the name of the data is empty: choose one of {', '.join(SOURCES)}, or a folder")
     if source == "cifar10":
         return cifar10.load(data_folder())
     if source == "shapes10":
@@ -83,7 +85,9 @@ def _unknown(source: str) -> str:
 
 def _load_folder(folder: Path) -> Dataset:
     if not os.path.isdir(folder):  # Path.is_dir raises where a folder above may not be read
-        raise DataError(f"the data folder {folder} does not exist, is not a folder, or must not be read")
+        raise DataError(
+            f"the data folder {folder} does not exist, is not a folder, or must not be read: check the path"
+        )
     if folder.name == cifar10.FOLDER:
         folder = folder.parent
     if os.path.isdir(folder / cifar10.FOLDER):

@@ -60,7 +60,8 @@ def _list(folder: Path) -> _Listing:
     if one_sided:
         where = "train" if one_sided[0] in train else "test"
         raise DataError(
-            f"train/ and test/ in {folder} must have the same classes, but {one_sided[0]!r} is in {where}/ only"
+            f"train/ and test/ in {folder} must have the same classes, but {one_sided[0]!r} is in {where}/ only: add "
+            "it to the other, or remove it"
         )
     return _Listing(classes=tuple(train), train=_label(train), test=_label(test), key=digest.hexdigest())
 
