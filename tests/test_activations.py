@@ -192,6 +192,11 @@ def test_special_parameters(name: str, parameters: dict[str, float]) -> None:
         assert_slopes_at_kinks(record, torch.float64, record.parameters | parameters)
 
 
+def test_range_of_threshold_is_closed_just_where_its_lowest_value_is_taken() -> None:
+    ranges = {(1.0, 0.0): "[0, ∞)", (0.0, 0.0): "[0, ∞)", (1.0, 2.0): "(1, ∞)"}
+    assert {parameters: str(ACTIVATIONS["threshold"].range(*parameters)) for parameters in ranges} == ranges
+
+
 @pytest.mark.parametrize("name", ["hardshrink", "softshrink"])
 def test_a_shrink_by_nothing_is_the_identity(name: str) -> None:
     record = ACTIVATIONS[name]
