@@ -20,6 +20,7 @@ EXTREMES = [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf]
 every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
 against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
 precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+every_dtype = pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
 
 
 def random_points(dtype: torch.dtype, n: int = 2000) -> Tensor:
@@ -67,14 +68,14 @@ def assert_like_torch(record: Activation, x: Tensor, parameters: dict[str, float
 
 
 @against_torch
-@precise
+@every_dtype
 @pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
 def test_values_and_slopes_equal_torchs(record: Activation, dtype: torch.dtype, change: Callable) -> None:
     assert_like_torch(record, random_points(dtype), change(record))
 
 
 @against_torch
-@precise
+@every_dtype
 def test_extremes_equal_torchs(record: Activation, dtype: torch.dtype) -> None:
     assert_like_torch(record, torch.tensor(EXTREMES, dtype=dtype), {})
 
@@ -96,7 +97,7 @@ def test_huge_inputs_are_no_harder_in_float32_than_in_float64(record: Activation
 
 
 @every_record
-@precise
+@every_dtype
 def test_nan_stays_nan(record: Activation, dtype: torch.dtype) -> None:
     assert apply(record, torch.tensor(math.nan, dtype=dtype)).isnan()
 
@@ -128,14 +129,16 @@ def held_exactly(number: float, dtype: torch.dtype) -> bool:
 
 
 @against_torch
-@precise
+@every_dtype
 def test_signed_zeros_and_denormals(record: Activation, dtype: torch.dtype) -> None:
     tiny = torch.finfo(dtype).smallest_normal / 8
     x = torch.tensor([0.0, -0.0, tiny, -tiny], dtype=dtype)
     for got, wanted in zip(
         value_and_slope(ActivationModule(record), x), value_and_slope(theirs(record, dtype), x), strict=True
     ):
-        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=tiny / 100)
+        # In bfloat16, torch's GELU takes a denormal number for 0.
+        flushed = record.name == "gelu" and dtype == torch.bfloat16
+        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=tiny if flushed else tiny / 100)
 
 
 def away_from_kinks(record: Activation, x: Tensor, distance: float, *parameters: float) -> Tensor:
@@ -249,7 +252,8 @@ def test_shapes_layouts_and_dtypes(record: Activation) -> None:
     x = random_points(torch.float32, 120).reshape(2, 3, 4, 5)
     for view in (x, x[:, 1:, ::2], x.to(memory_format=torch.channels_last), x[:0], x[0, 0, 0, 0]):
         assert module(view).shape == view.shape
-        assert torch.equal(module(view), module(view.contiguous()))
+        # torch's own sigmoid differs by a rounding between its vectorised loop and the loop for strided tensors.
+        torch.testing.assert_close(module(view), module(view.contiguous()), rtol=1e-6, atol=1e-7)
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         y, slope = value_and_slope(module, x.to(dtype))
         assert y.dtype == slope.dtype == dtype
@@ -282,7 +286,9 @@ def test_backward_keeps_the_output_where_the_slope_follows_from_it(record: Activ
 
 @every_record
 def test_a_record_is_complete_and_says_so(record: Activation) -> None:
-    for field in dataclasses.fields(Activation):
+    required = [field for field in dataclasses.fields(Activation) if field.default is dataclasses.MISSING]
+    assert len(required) == len(dataclasses.fields(Activation)) - 3
+    for field in required:
         fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(Activation) if f.name != field.name}
         with pytest.raises(TypeError, match=field.name):
             Activation(**fields)
@@ -303,7 +309,7 @@ def test_computed_properties() -> None:
     assert all(records[name].monotonic for name in slopes)
     zero = records["sigmoid"].zero_slope_float32
     assert zero.high == pytest.approx(24 * math.log(2), abs=1e-3)
-    assert zero.low < -100
+    assert zero.low == pytest.approx(-128 * math.log(2), abs=1e-3)  # below it, torch.sigmoid's e^-x is infinite
     assert str(records["relu"].zero_slope_float32) == "(0, ∞)"
     assert str(records["relu6"].zero_slope_float32) == "(0, 6)"
 
@@ -338,6 +344,7 @@ def own_record(**changes) -> Activation:
         "derivative": steep_sigmoid_derivative,
         "derivative_from_output": None,
         "torch_module": None,
+        "kernel": None,
         "meaning": {"beta": "steepness"},
     }
     return dataclasses.replace(ACTIVATIONS["sigmoid"], **(fields | changes))
@@ -387,7 +394,9 @@ def test_gains_and_asymptotes() -> None:
 
 
 def test_wrong_parameters_and_integers_are_refused_in_one_sentence() -> None:
-    with pytest.raises(TypeError, match="has no parameter gamma; it takes beta"):
+    with pytest.raises(TypeError, match="takes beta: got an unexpected keyword argument 'gamma'"):
         ActivationModule(own_record(), gamma=1.0)
+    with pytest.raises(TypeError, match="has no parameter gamma; it takes beta"):
+        apply(own_record(), torch.zeros(1), gamma=1.0)
     with pytest.raises(TypeError, match=r"needs a floating-point tensor, not torch.int64: use x.float\(\)"):
-        apply(ACTIVATIONS["relu"], torch.arange(3))
+        apply(ACTIVATIONS["elu"], torch.arange(3))

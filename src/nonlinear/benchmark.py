@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlinear.activations import Activation, ActivationModule
+from nonlinear.activations.learned import PReLU
 from nonlinear.experiments.models import threads
 
 SHAPES = ((256, 512), (64, 64, 32, 32))  # 0.5 and 16 MiB in float32: one fits into a processor's cache, one does not
@@ -86,7 +87,7 @@ def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     gradient = torch.ones(shape)
     functions = {
-        "ours": ActivationModule(activation),
+        "ours": _ours(activation),
         "theirs": _counterpart(activation),
     }
     times: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": [], "copy": []}
@@ -103,7 +104,8 @@ def _time(function: Callable[[Tensor], Tensor] | None, x: Tensor, gradient: Tens
     y = function(x) if function else x.detach().clone()
     middle = perf_counter()
     if function:
-        torch.autograd.grad(y, x, gradient)
+        # A learned slope's gradient is a part of the work, in both.
+        torch.autograd.grad(y, [x, *getattr(function, "parameters", list)()], gradient)
     return middle - start, perf_counter() - start
 
 
@@ -185,13 +187,18 @@ def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
 
 def memory_table(records: Sequence[Activation]) -> str:
     """What each activation keeps between two convolutions besides what those keep, in bytes per element."""
-    ours = {record.name: margin(lambda record=record: ActivationModule(record)) for record in records}
+    ours = {record.name: margin(lambda record=record: _ours(record)) for record in records}
     theirs = {record.name: margin(lambda record=record: _counterpart(record)) for record in records}
     lines = ["kept for backward between two convolutions, bytes per float32 element: ours, torch.nn", ""]
     lines += [f"{name:12} {ours[name]:4g} {theirs[name]:4g}" for name in ours]
     means = [statistics.fmean(side.values()) for side in (ours, theirs)]
     lines.append(f"{'mean':12} {means[0]:4.2f} {means[1]:4.2f} (target: at most 0.4 of torch's)")
     return "\n".join(lines)
+
+
+def _ours(record: Activation) -> nn.Module:
+    # torch's counterpart of the record of PReLU learns its slope, and so must ours.
+    return PReLU() if record.name == "prelu" else ActivationModule(record)
 
 
 def _counterpart(record: Activation) -> nn.Module:

@@ -144,8 +144,8 @@ def slope_tails(*records: Activation, low: float = -120, high: float = 60) -> Pi
         axes.set(title=record.title, xlabel="x", xlim=(low, high), ylim=(1e-52, 10))
         axes.xaxis.set_major_locator(MultipleLocator(40))
         lines.append(
-            f"{record.title}: in float32 the slope is positive for x in {zero}, and exactly 0 outside (hatched); "
-            f"the exact slope goes on falling in a straight line on this logarithmic axis."
+            f"{record.title}: in float32 the slope is positive for x in ({zero.low:.3g}, {zero.high:.3g}), and exactly "
+            "0 outside (hatched); the exact slope goes on falling in a straight line on this logarithmic axis."
         )
     panels[0][0].set_ylabel("slope f′(x), log scale")
     panels[0][0].legend(loc="lower center")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
 from nonlinear.activations import exponential, hardware, leaky, rectified, saturating, smooth
-from nonlinear.activations.modules import ActivationModule, apply
+from nonlinear.activations.modules import ActivationModule, apply, apply_
 from nonlinear.activations.record import Activation, Interval, Kink, Line, Paper, fixed
 
 FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware)
@@ -20,4 +20,15 @@ def _records(families: tuple[ModuleType, ...]) -> Mapping[str, Activation]:
 
 ACTIVATIONS = _records(FAMILIES)
 
-__all__ = ["ACTIVATIONS", "Activation", "ActivationModule", "Interval", "Kink", "Line", "Paper", "apply", "fixed"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "ActivationModule",
+    "Interval",
+    "Kink",
+    "Line",
+    "Paper",
+    "apply",
+    "apply_",
+    "fixed",
+]

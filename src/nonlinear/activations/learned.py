@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nonlinear.activations.modules import require_floating
+from nonlinear.activations.modules import inside_transform, require_floating
 from nonlinear.activations.saturating import sigmoid_derivative
 from nonlinear.activations.smooth import swish, swish_derivative
 
@@ -19,14 +19,25 @@ def _along_channels(weight: Tensor, x: Tensor) -> Tensor:
     return weight.reshape(()) if weight.numel() == 1 else weight.reshape(-1, *[1] * (x.dim() - 2))
 
 
+def _leaky(x: Tensor, weight: Tensor) -> Tensor:
+    """max(x, 0) + a min(x, 0)."""
+    return torch.addcmul(x.clamp(min=0), _along_channels(weight, x), x.clamp(max=0))
+
+
+def _gathered(each: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of the slopes: one slope gathers from every element, one per channel from all others' dimensions."""
+    others = [d for d in range(each.dim()) if d != 1 or weight.numel() == 1]
+    return (each.sum(others) if others else each).reshape(weight.shape)
+
+
 class _PReLU(torch.autograd.Function):
-    """Backward for the input and for the slopes."""
+    """Backward for the input and for the slopes, in the form that torch.func and torch.compile follow."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return torch.where(x > 0, x, _along_channels(weight, x) * x)
+        return _leaky(x, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -36,10 +47,25 @@ class _PReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         x, weight = ctx.saved_tensors
         for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
-        each = torch.where(x > 0, 0.0, gradient * x)
-        # One slope gathers from every element, one slope per channel from all dimensions but the second.
-        others = [d for d in range(x.dim()) if d != 1 or weight.numel() == 1]
-        return for_x, (each.sum(others) if others else each).reshape(weight.shape)
+        return for_x, _gathered(gradient * x.clamp(max=0), weight)
+
+
+class _EagerPReLU(torch.autograd.Function):
+    """The same in few passes: ``torch.where`` costs more than all of them together."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _leaky(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        x, weight = ctx.saved_tensors
+        if torch.is_grad_enabled() or inside_transform(gradient):
+            return _PReLU.backward(ctx, gradient)
+        a = _along_channels(weight, x)
+        slope = torch.gt(x, 0, out=torch.empty_like(x)).mul_(1 - a).add_(a)
+        return slope.mul_(gradient), _gathered(x.clamp(max=0).mul_(gradient), weight)
 
 
 class PReLU(nn.Module):
@@ -86,7 +112,8 @@ class PReLU(nn.Module):
                 f"PReLU has {slopes} slopes, but the input of shape {tuple(x.shape)} has {channels} "
                 f"channel{'s' * (channels != 1)}: dimension 1 must have size {slopes}."
             )
-        return _PReLU.apply(x, self.weight.to(x.dtype))
+        function = _PReLU if inside_transform(x) else _EagerPReLU
+        return function.apply(x, self.weight.to(x.dtype))
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from nonlinear.activations.kernel import ELEMENTARY, HALF, Kernel, overwrite, run
 
 T = TypeVar("T")
 
@@ -85,6 +87,9 @@ def fixed(value: T) -> Callable[..., T]:
     return lambda *_: value
 
 
+ALWAYS = fixed(True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Paper:
     """Where an activation comes from."""
@@ -102,8 +107,8 @@ class Paper:
 class Activation:
     """Everything that is known of one activation, written down once.
 
-    A field that can be computed from the others is a property, never stored. All fields are required, so that a
-    forgotten one fails at import and is named in the error.
+    A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
+    named in the error; only the last three have a default, which fits most activations.
 
     Args:
         title: the name as a person writes it, ``"Sigmoid"``.
@@ -123,6 +128,9 @@ class Activation:
         paper: the source.
         use: when to use it, one sentence.
         caveat: when not to, one sentence.
+        output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
+        integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
+        kernel: the fast form, or None: then the textbook form, ``function`` and ``derivative``, does the work.
     """
 
     title: str
@@ -139,6 +147,9 @@ class Activation:
     paper: Paper
     use: str
     caveat: str
+    output_suffices: Callable[..., bool] = ALWAYS
+    integers: Literal["refused", "promoted", "kept"] = "refused"
+    kernel: Kernel | None = None
 
     def __post_init__(self) -> None:
         for other in filter(None, (self.derivative, self.derivative_from_output)):
@@ -147,8 +158,23 @@ class Activation:
         if set(self.meaning) != set(self.parameters):
             raise TypeError(f"{self.name}: meaning must explain {', '.join(self.parameters) or 'nothing'}.")
         # Now, not at the first plot: what depends on the parameters must take them.
-        for dependent in (self.range, self.kinks, self.smoothness):
+        for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
             dependent(*self.parameters.values())
+        if self.kernel is not None and not self._kernel_agrees():
+            raise ValueError(
+                f"{self.name}: the kernel computes something else than the formula; kernel=None goes without."
+            )
+
+    def _kernel_agrees(self) -> bool:
+        """A glance at a few points, against the kernel of another record; the tests look closely."""
+        x = torch.tensor([-4.2, -1.3, -0.3, 0.2, 0.9, 2.1, 7.3])
+        values, slopes = self.function(x, *self.default_values), self.derivative(x, *self.default_values)
+        try:
+            return torch.allclose(self.values(x), values, atol=1e-4) and torch.allclose(
+                self.backward_slope(x), slopes, atol=1e-4
+            )
+        except TypeError:  # other parameters
+            return False
 
     def __deepcopy__(self, memo: dict) -> "Activation":
         return self  # nothing in it can change
@@ -185,6 +211,11 @@ class Activation:
     def parameters(self) -> dict[str, float]:
         """Parameter names with their default values."""
         return _parameters(self.function)
+
+    @cached_property
+    def default_values(self) -> tuple[float, ...]:
+        """The default parameters in order."""
+        return tuple(self.parameters.values())
 
     @cached_property
     def mean_under_normal(self) -> float:
@@ -233,8 +264,9 @@ class Activation:
     def zero_slope_float32(self) -> Interval:
         """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
 
-        An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-103.972, 16.6355): the
-        slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking.
+        An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
+        slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
+        overflows.
         """
         low, high = (self._first_zero_slope(direction) for direction in (-1.0, 1.0))
         return Interval(low=low, high=high, low_closed=False, high_closed=False)
@@ -261,11 +293,74 @@ class Activation:
         x = torch.linspace(-20, 20, 40_001)
         return x[self.backward_slope(x).abs().argmax()].item()
 
+    @cached_property
+    def takes_inplace(self) -> bool:
+        """Whether the counterpart in ``torch.nn`` has the argument ``inplace``."""
+        return self.torch_module is not None and "inplace" in inspect.signature(self.torch_module).parameters
+
+    def keeps_output(self, *parameters: float) -> bool:
+        """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``."""
+        values = parameters or self.default_values
+        return self.derivative_from_output is not None and self.output_suffices(*values)
+
+    def values(self, x: Tensor, *parameters: float) -> Tensor:
+        """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
+        values = parameters or self.default_values
+        if self.kernel is None or self.kernel.forward is None:
+            return self._rounded_once(self.function)(x, *values)
+        if self.kernel.forward in ELEMENTARY:
+            return self.kernel.forward(x)
+        return run(self.kernel.forward, (x,), values, rounds=self.kernel.rounds)
+
+    def overwrite(self, x: Tensor, *parameters: float) -> None:
+        """f(x) written over x."""
+        values = parameters or self.default_values
+        if self.kernel is None or self.kernel.forward is None:
+            x.copy_(self._rounded_once(self.function)(x, *values))
+        elif self.kernel.forward in ELEMENTARY:
+            self.kernel.forward(x, out=x)
+        else:
+            overwrite(self.kernel.forward, x, values)
+
+    def chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+        """gradient * f' by the fast form where there is one: the chain rule, as backward runs it.
+
+        Args:
+            gradient: of the output.
+            saved: the output if ``keeps_output``, else the input.
+            parameters: by default the record's.
+        """
+        values = parameters or self.default_values
+        if self.kernel is None:
+            return self.formula_chain(gradient, saved, *values)
+        return run(self.kernel.backward, (gradient, saved), values, rounds=self.kernel.rounds)
+
+    def formula_chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+        """The same by the textbook form, which autograd can differentiate once more."""
+        derivative = self.derivative_from_output if self.keeps_output(*parameters) else self.derivative
+        return self._rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+
+    def formula_values(self, x: Tensor, *parameters: float) -> Tensor:
+        """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
+        return self._rounded_once(self.function)(x, *(parameters or self.default_values))
+
+    def _rounded_once(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """``function`` of 16-bit tensors by way of float32, rounded at the end and not after every step."""
+        if self.kernel is not None and not self.kernel.rounds:
+            return function
+
+        def narrow(*arguments: Tensor | float) -> Tensor:
+            dtype = arguments[0].dtype
+            if dtype not in HALF:
+                return function(*arguments)
+            return function(*(a.float() if isinstance(a, Tensor) else a for a in arguments)).to(dtype)
+
+        return narrow
+
     def backward_slope(self, x: Tensor, *parameters: float) -> Tensor:
         """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
-        if self.derivative_from_output is None:
-            return self.derivative(x, *parameters)
-        return self.derivative_from_output(self.function(x, *parameters), *parameters)
+        saved = self.values(x, *parameters) if self.keeps_output(*parameters) else x
+        return self.chain(torch.ones_like(x), saved, *parameters)
 
 
 def _expectation(function: Callable[[Tensor], Tensor]) -> float:

@@ -1,17 +1,22 @@
-"""Smooth relatives of ReLU (lesson 06)."""
+"""Smooth relatives of ReLU (lesson 06).
+
+At minus infinity x σ(x) and its kin are minus infinity times 0, which is NaN, in torch as here.
+"""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
+from nonlinear.activations.kernel import Kernel
 from nonlinear.activations.record import Activation, Interval, Kink, Paper, fixed
 from nonlinear.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
 
-# Beyond these the tails of a slope, which fall like e^-|x| or e^(-x^2 / 2), are 0 even in float64. Slopes are computed
-# at the nearer of x and the bound, so that no factor is infinite where another one is 0.
+# Beyond these a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where
+# no power of x overflows while the factor beside it is 0.
 EXPONENTIAL_TAIL = 800.0
 GAUSSIAN_TAIL = 40.0
+ONE_MINUS_TANH_IS_LOST = 20.0  # above it, tanh(softplus(x)) differs from 1 by less than 1e-17
 
 # The lowest values, found with 40 digits at the points where the slope is 0, and rounded down in the last digit.
 SWISH_MINIMUM = -0.2784645427610738  # of x σ(x), at x = -1.2784645427610738: there f(x) = x + 1
@@ -19,12 +24,9 @@ GELU_MINIMUM = -0.1699712074799037  # at x = -0.7517915246935645
 GELU_TANH_MINIMUM = -0.1700407505712541  # at x = -0.7524614220710163
 MISH_MINIMUM = -0.3088434130172505  # at x = -1.1924312145154952
 
+GELU_TANH_SCALE = math.sqrt(8 / math.pi)  # 2 √(2/π)
+
 INVISIBLE_JUMP = 1e-6  # a smaller jump of a slope near 1 is lost in the roundings of a few float32 operations
-
-
-def _above_minus_infinity(x: Tensor) -> Tensor:
-    """x, with minus infinity replaced by the lowest finite number, so that its product with 0 is 0."""
-    return x.clamp(min=torch.finfo(x.dtype).min)
 
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -38,6 +40,28 @@ def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -
     """σ(βx), but 1 where βx > threshold: by default a jump of 2e-9, too small for float32."""
     z = beta * x
     return torch.where(z > threshold, 1.0, sigmoid(z))
+
+
+def softplus_forward(out: Tensor, x: Tensor, beta: float, threshold: float) -> None:
+    """max(x, log1p(e^min(βx, threshold)) / β): the logarithm is the larger one just up to the threshold."""
+    if _jump_is_lost(x, threshold):
+        torch.mul(x, beta, out=out).clamp_(max=threshold).exp_().log1p_()
+        torch.maximum(x, out.mul_(1 / beta), out=out)
+    else:
+        out.copy_(softplus(x, beta, threshold))
+
+
+def softplus_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float, threshold: float) -> None:
+    """σ(βx) g: above the threshold, σ is rounded to 1."""
+    if _jump_is_lost(x, threshold):
+        torch.mul(x, beta, out=out).sigmoid_().mul_(gradient)
+    else:
+        torch.mul(softplus_derivative(x, beta, threshold), gradient, out=out)
+
+
+def _jump_is_lost(x: Tensor, threshold: float) -> bool:
+    """Whether the jump at the threshold is smaller than the roundings of x, as by default in float32."""
+    return math.exp(-threshold) < torch.finfo(x.dtype).eps / 8
 
 
 def _threshold_shows(threshold: float) -> bool:
@@ -64,6 +88,7 @@ SOFTPLUS = Activation(
     # For the exact function the slope is 1 - e^(-βy). But the value falls at the threshold, so that just above
     # threshold / β an output belongs to two inputs, one on each side, with different slopes.
     derivative_from_output=None,
+    kernel=Kernel(forward=softplus_forward, backward=softplus_backward),
     formula=r"\operatorname{softplus}(x) = \frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
     derivative_formula=r"\operatorname{softplus}'(x) = \sigma(\beta x) = \frac{1}{1 + e^{-\beta x}}",
     range=fixed(Interval.parse("(0, inf)")),  # for a positive β, and a threshold that is not negative
@@ -86,14 +111,29 @@ SOFTPLUS = Activation(
 
 
 def swish(x: Tensor, beta: float = 1.0) -> Tensor:
-    """x σ(βx); at minus infinity its limit for β > 0, which is 0."""
-    return _above_minus_infinity(x) * sigmoid(beta * x)
+    """x σ(βx)."""
+    return x * sigmoid(beta * x)
 
 
 def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
-    """σ(βx) + βx σ'(βx); at the infinities its limits, 0 and 1."""
-    z = (beta * x).clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    """σ(βx) + βx σ'(βx)."""
+    z = beta * x
     return sigmoid(z) + z * sigmoid_derivative(z)
+
+
+def swish_forward(out: Tensor, x: Tensor, beta: float) -> None:
+    """x σ(βx)."""
+    torch.mul(x, beta, out=out).sigmoid_().mul_(x)
+
+
+def swish_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float) -> None:
+    """(s + s (z - z s)) g with z = βx and s = σ(z)."""
+    _times_swish_slope(out, gradient, x * beta)
+
+
+def _times_swish_slope(out: Tensor, gradient: Tensor, z: Tensor) -> None:
+    torch.sigmoid(z, out=out)
+    out.addcmul_(out, torch.addcmul(z, z, out, value=-1)).mul_(gradient)
 
 
 def swish_range(beta: float) -> Interval:
@@ -119,6 +159,7 @@ SWISH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={"beta": "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"},
+    kernel=Kernel(forward=swish_forward, backward=swish_backward),
     torch_module=None,
     paper=Paper(
         authors="Ramachandran, Zoph and Le",
@@ -132,13 +173,23 @@ SWISH = Activation(
 
 
 def silu(x: Tensor) -> Tensor:
-    """x σ(x), swish with β = 1; at minus infinity its limit, 0, where torch gives NaN."""
+    """x σ(x), swish with β = 1."""
     return swish(x)
 
 
 def silu_derivative(x: Tensor) -> Tensor:
-    """σ(x) + x σ'(x); at the infinities its limits, 0 and 1, where torch gives NaN."""
+    """σ(x) + x σ'(x)."""
     return swish_derivative(x)
+
+
+def silu_forward(out: Tensor, x: Tensor) -> None:
+    """x σ(x)."""
+    torch.sigmoid(x, out=out).mul_(x)
+
+
+def silu_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """(s + s (x - x s)) g with s = σ(x)."""
+    _times_swish_slope(out, gradient, x)
 
 
 SILU = Activation(
@@ -152,6 +203,7 @@ SILU = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
+    kernel=Kernel(forward=silu_forward, backward=silu_backward),
     torch_module=nn.SiLU,
     # Hendrycks and Gimpel name it in 2016, in the paper on GELU.
     paper=Paper(
@@ -166,15 +218,25 @@ SILU = Activation(
 
 
 def gelu(x: Tensor) -> Tensor:
-    """x Φ(x) with Φ(x) = erfc(-x / √2) / 2, which keeps the left tail; at minus infinity 0, where torch gives NaN."""
-    return _above_minus_infinity(x) * (torch.erfc(-x / math.sqrt(2)) / 2)
+    """x Φ(x) with Φ(x) = erfc(-x / √2) / 2, which keeps the left tail."""
+    return x * (torch.erfc(-x / math.sqrt(2)) / 2)
 
 
 def gelu_derivative(x: Tensor) -> Tensor:
-    """Φ(x) + x φ(x) with the normal density φ; at the infinities its limits, 0 and 1, where torch gives NaN."""
-    x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
+    """Φ(x) + x φ(x) with the normal density φ."""
     density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     return torch.erfc(-x / math.sqrt(2)) / 2 + x * density
+
+
+def gelu_forward(out: Tensor, x: Tensor) -> None:
+    """erfc(-x / √2) x / 2."""
+    torch.mul(x, -1 / math.sqrt(2), out=out).erfc_().mul_(x).mul_(0.5)
+
+
+def gelu_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """(erfc(-x / √2) + √(2/π) x e^(-x^2 / 2)) g / 2."""
+    torch.mul(x, x, out=out).mul_(-0.5).exp_().mul_(x).mul_(math.sqrt(2 / math.pi))
+    out.add_(torch.mul(x, -1 / math.sqrt(2)).erfc_()).mul_(gradient).mul_(0.5)
 
 
 GELU = Activation(
@@ -188,6 +250,7 @@ GELU = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
+    kernel=Kernel(forward=gelu_forward, backward=gelu_backward),
     torch_module=nn.GELU,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -202,20 +265,36 @@ GELU = Activation(
 
 def _gelu_tanh_gate(x: Tensor) -> Tensor:
     """2u with u = √(2/π) (x + 0.044715 x^3): (1 + tanh u) / 2 is σ(2u), which keeps the left tail."""
-    return math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)
+    return GELU_TANH_SCALE * (x + 0.044715 * x**3)
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x^3); at minus infinity 0, where torch gives NaN."""
-    return _above_minus_infinity(x) * sigmoid(_gelu_tanh_gate(x))
+    """x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x^3)."""
+    return x * sigmoid(_gelu_tanh_gate(x))
 
 
 def gelu_tanh_derivative(x: Tensor) -> Tensor:
-    """σ(2u) + x σ'(2u) 2u'; at the infinities its limits, 0 and 1, where torch gives NaN."""
+    """σ(2u) + x σ'(2u) 2u'."""
     x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
     gate = _gelu_tanh_gate(x)
-    gate_slope = math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * x**2)
+    gate_slope = GELU_TANH_SCALE * (1 + 3 * 0.044715 * x**2)
     return sigmoid(gate) + x * sigmoid_derivative(gate) * gate_slope
+
+
+def gelu_tanh_forward(out: Tensor, x: Tensor) -> None:
+    """x σ(2u) with 2u = (a x^2 + b) x."""
+    torch.mul(x, x, out=out).mul_(0.044715 * GELU_TANH_SCALE).add_(GELU_TANH_SCALE).mul_(x).sigmoid_()
+    out.mul_(x)
+
+
+def gelu_tanh_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """(s + s (w - w s)) g with s = σ(2u) and w = x times the slope of 2u, which is (3 a x^2 + b) x."""
+    x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
+    w = x.square()
+    torch.mul(w, 0.044715 * GELU_TANH_SCALE, out=out).add_(GELU_TANH_SCALE).mul_(x).sigmoid_()
+    w.mul_(3 * 0.044715 * GELU_TANH_SCALE).add_(GELU_TANH_SCALE).mul_(x)
+    w.addcmul_(w, out, value=-1)
+    out.addcmul_(out, w).mul_(gradient)
 
 
 def torch_gelu_tanh() -> nn.Module:
@@ -240,6 +319,7 @@ GELU_TANH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
+    kernel=Kernel(forward=gelu_tanh_forward, backward=gelu_tanh_backward),
     torch_module=torch_gelu_tanh,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -253,15 +333,33 @@ GELU_TANH = Activation(
 
 
 def mish(x: Tensor) -> Tensor:
-    """x tanh(softplus(x)); at minus infinity its limit, 0, where torch gives NaN."""
-    return _above_minus_infinity(x) * torch.tanh(softplus(x))
+    """x tanh(softplus(x))."""
+    return x * torch.tanh(softplus(x))
 
 
 def mish_derivative(x: Tensor) -> Tensor:
-    """tanh s + x tanh'(s) σ(x) with s = softplus(x); at the infinities its limits, 0 and 1, where torch gives NaN."""
-    x = x.clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    """tanh s + x tanh'(s) σ(x) with s = softplus(x)."""
     s = softplus(x)
     return torch.tanh(s) + x * tanh_derivative(s) * sigmoid(x)
+
+
+def mish_forward(out: Tensor, x: Tensor) -> None:
+    """x n / (n + 2) with n = e^x (e^x + 2), which is tanh(log(1 + e^x)) x without a logarithm; above 20 it is x."""
+    e = x.clamp(max=ONE_MINUS_TANH_IS_LOST).exp_()
+    n = torch.add(e, 2, out=out).mul_(e)
+    torch.div(n, torch.add(n, 2, out=e), out=out).mul_(x)
+
+
+def mish_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """(n (n + 2) + 4 x e^x (1 + e^x)) / (n + 2)^2 g: 1 - tanh^2 is 4 (1 + e^x)^2 / (n + 2)^2."""
+    x = x.clamp(-EXPONENTIAL_TAIL, ONE_MINUS_TANH_IS_LOST)
+    e = x.exp()
+    x.mul_(e)
+    x.addcmul_(x, e)
+    n = e.mul_(torch.add(e, 2, out=out))
+    torch.add(n, 2, out=out)
+    n.mul_(out).add_(x, alpha=4)
+    torch.div(n, out.square_(), out=out).mul_(gradient)
 
 
 MISH = Activation(
@@ -275,6 +373,7 @@ MISH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
+    kernel=Kernel(forward=mish_forward, backward=mish_backward),
     torch_module=nn.Mish,
     paper=Paper(
         authors="Misra",
