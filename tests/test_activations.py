@@ -391,6 +391,7 @@ def test_gains_and_asymptotes() -> None:
     assert [str(line) for line in tanh.asymptotes] == ["-1", "1"]
     assert [str(line) for line in sigmoid.asymptotes] == ["0", "1"]
     assert str(Line(0.5, -1.0)) == "0.5 x - 1"
+    assert str(Line(1.0, 0.5)) == "x + 0.5"
 
 
 def test_wrong_parameters_and_integers_are_refused_in_one_sentence() -> None:

@@ -23,15 +23,32 @@ def test_ratios_are_taken_within_a_round() -> None:
     # Ours takes half as long in each round; the second round was disturbed tenfold.
     ours, theirs = [(1.0, 2.0), (10.0, 20.0), (1.0, 2.0)], [(2.0, 4.0), (20.0, 40.0), (2.0, 4.0)]
     timing = benchmark._timing("x", {"ours": ours, "theirs": theirs, "copy": theirs})
-    assert timing.both == timing.forward == benchmark.Spread(0.5, 0.5, 0.5)
+    assert timing.both == timing.forward == timing.copies == benchmark.Spread(0.5, 0.5, 0.5)
+    assert timing.their_copies == benchmark.Spread(1, 1, 1)
 
 
 def test_compare_measures_both_passes() -> None:
     timing = benchmark.compare(ACTIVATIONS["relu"], (8, 8), repeats=3)
     assert timing.name == "relu"
     assert timing.milliseconds.median > 0
-    assert timing.floor.median > 0
+    assert timing.copies.median > 0
+    assert timing.their_copies.median > 0
+    assert timing.compiled is None
     assert benchmark.geometric_mean([timing, timing]) == pytest.approx(timing.both.median)
+
+
+def test_the_learned_slope_is_compared_with_the_learned_slope() -> None:
+    ours, theirs = benchmark._ours(ACTIVATIONS["prelu"]), benchmark._counterpart(ACTIVATIONS["prelu"])
+    assert [p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()] == [(1,)]
+
+
+def test_compiled_is_a_third_variant(monkeypatch) -> None:
+    # aot_eager needs no C++ compiler, which this machine may lack.
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module: compiled(module, backend="aot_eager"))
+    timing = benchmark.compare(ACTIVATIONS["relu"], (8, 8), repeats=3, compiled=True)
+    assert timing.compiled.median > 0
+    assert "compiled, both" in benchmark.time_table((256, 512), [timing])
 
 
 def test_without_a_counterpart_there_is_nothing_to_compare() -> None:

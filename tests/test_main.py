@@ -1,7 +1,9 @@
 """The command line: what it prints, writes and returns, and one sentence for every wrong input."""
 
+import dataclasses
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -15,7 +17,8 @@ import torch
 from nonlinear import __main__ as command_line
 from nonlinear import benchmark
 from nonlinear.activations import ACTIVATIONS
-from nonlinear.experiments import data, image_folder, tracking
+from nonlinear.experiments import data, image_folder, initialisation, models, precision, tracking
+from nonlinear.experiments import runs as survivors
 
 COMMANDS = ["before-after", "train", "data", "plot", "table", "bench", "tensorboard", "refresh"]
 
@@ -140,25 +143,77 @@ def test_train_takes_one_activation(capsys, bright, runs):
 
 
 def test_a_run_that_is_stopped_before_its_first_point_leaves_nothing(capsys, bright, monkeypatch, runs):
-    from nonlinear.experiments import training
-
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", stop)
+    monkeypatch.setattr(survivors, "run", stop)
     assert _run(capsys, "train", "--epochs", "1")[0] == 130
     assert list((runs / "train").iterdir()) == []
 
 
-def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch):
+def test_train_is_stopped_by_ctrl_c_and_goes_on_with_the_command_that_it_prints(capsys, bright, runs, monkeypatch):
+    from nonlinear.experiments import training
+
+    original, updates = training.Training._update, []
+
+    def interrupted_at_the_third(self, *batch):
+        updates.append(batch)
+        if len(updates) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *batch)
+
+    monkeypatch.setattr(training.Training, "_update", interrupted_at_the_third)
+    code, out, err = _run(capsys, "train", "--epochs", "2", "--batch-size", "16", "--data", "my photographs")
+    assert (code, out) == (130, "")
+    run = runs / "train" / "relu-bright-seed0"
+    command = f"nonlinear train --resume {run} --data 'my photographs'"
+    assert err.splitlines()[-1] == f"Stopped; to go on: {command}"
+    code, out, _ = _run(capsys, *shlex.split(command)[1:])
+    assert code == 0
+    assert len(updates) == 8
+    assert out.startswith("ReLU on bright squares: test accuracy ")
+    assert _run(capsys, "train", "--resume", str(run))[:2] == (0, out)
+
+
+def test_train_passes_its_options_on(capsys, bright, runs):
+    line = "train --activation tanh --network mlp --depth 3 --no-batch-norm --initialisation he --precision bfloat16"
+    code, out, _ = _run(capsys, *line.split(), "--epochs", "1", "--batch-size", "32", "--threads", "1")
+    assert code == 0
+    assert "bfloat16)" in out
+    configuration = survivors.read_configuration(runs / "train" / "tanh-bright-seed0")
+    assert (configuration.network, configuration.depth, configuration.batch_norm) == ("mlp", 3, False)
+    assert (configuration.initialisation, configuration.recipe.learning_rate) == ("he", 0.1)
+
+
+def test_the_names_that_help_offers_are_those_that_there_are():
+    assert tuple(models.NETWORKS) == command_line.NETWORKS
+    assert initialisation.SCHEMES == command_line.INITIALISATIONS
+    assert precision.PRECISIONS == command_line.PRECISIONS
+
+
+def test_resume_refuses_other_options_and_other_images(capsys, bright, runs, monkeypatch):
+    assert _run(capsys, "train", "--epochs", "1")[0] == 0
+    run = str(runs / "train" / "relu-bright-seed0")
+    code, out, err = _run(capsys, "train", "--resume", run, "--epochs", "2")
+    assert (code, out, err) == (2, "", "Error: --resume goes on with a run as it was started: leave out --epochs.\n")
+    darker = data.Split(images=bright.train.images // 2, labels=bright.train.labels)
+    monkeypatch.setattr(data, "load", lambda source: dataclasses.replace(bright, train=darker, title="dark squares"))
+    code, out, err = _run(capsys, "train", "--resume", run)
+    assert (code, out) == (2, "")
+    assert "trained on other images, bright squares, than those of dark squares: name them with --data" in err
+
+
+def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "SHAPES", ((4, 4),))
     monkeypatch.setattr(benchmark, "TARGETS", {(4, 4): 1.15})
-    code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2")
+    code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2", "--output", str(tmp_path))
     assert code == 0
     assert "(4, 4) float32" in out
     assert "target: at most 1.15" in out
     assert re.search(r"^silu +4 +4$", out, flags=re.MULTILINE)
     assert "swish" not in out
+    pictures = {"bench_4x4_1_threads.png", "bench_4x4_2_threads.png"}
+    assert {file.name for file in tmp_path.iterdir()} == pictures
     assert _run(capsys, "bench", "swish")[0] == 2
     assert _run(capsys, "bench", "--repeats", "1")[0] == 2
 
@@ -200,6 +255,9 @@ WRONG = {
     "train --data nowhere": "nowhere",
     "before-after --data {corrupt}": "x.png cannot be read",
     "data {corrupt}": "x.png cannot be read",
+    "train --resume {empty}": "{empty} holds no run: check the path",
+    "train --precision float16": "--precision: invalid choice: 'float16'",
+    "train --network vgg": "--network: invalid choice: 'vgg'",
     "train --unknown": "unrecognised arguments: --unknown",
     "train --epoch 1": "unrecognised arguments: --epoch 1",
     "tensorboard --port 99999": "--port: must be a whole number from 0 to 65535",

@@ -8,6 +8,7 @@ import torch
 
 from nonlinear import plots
 from nonlinear.activations import ACTIVATIONS, Activation
+from nonlinear.benchmark import Spread
 from nonlinear.experiments import data
 from nonlinear.tables import card, comparison
 
@@ -97,6 +98,17 @@ def test_finishes_states_mean_and_interval() -> None:
     picture = plots.finishes({"Adam": {"tanh": steps, "relu": steps + 5}}, "steps")
     assert "Adam, tanh: mean 12 [7.03, 17] over 3 seeds." in picture.text
     assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == ["tanh", "relu"]
+
+
+def test_costs_are_sorted_by_the_last_time_and_stated() -> None:
+    slow, fast = ({"forward": Spread(1, 1, 1), "both": Spread(low, low + 1, low + 2)} for low in (8.0, 1.0))
+    picture = plots.costs({"slow": slow, "fast": fast})
+    assert picture.text.splitlines()[1:] == ["fast: forward 1.0, both 2.0.", "slow: forward 1.0, both 9.0."]
+    (axes,) = picture.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fast", "slow"]
+    medians = {(line.get_xdata()[0], line.get_ydata()[0]): line.get_marker() for line in axes.lines[1:]}
+    assert medians[2.0, 0] == medians[9.0, 1] == "s"  # marks, not only colours, tell the two apart
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one copy", "forward", "both"]
 
 
 def test_image_rows_draw_pixels_as_they_are() -> None:

@@ -1,6 +1,7 @@
-"""Training: the recipe, the augmentation, curves, determinism, divergence; and the network that it trains."""
+"""Training: the recipe, the augmentation, curves, determinism, divergence, observers."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from nonlinear.experiments import tracking
 from nonlinear.experiments.data import Dataset, Split
-from nonlinear.experiments.models import count_parameters, small_cnn, threads
+from nonlinear.experiments.models import count_parameters, mlp, small_cnn
 from nonlinear.experiments.training import Batches, Recipe, evaluate, schedule, train, windows
 
 
@@ -201,24 +202,86 @@ def test_without_shift_and_mirror_images_come_as_they_are_and_with_mirror_half_a
     assert 25 < kept < 65
 
 
-def test_the_network_has_the_size_that_it_states_and_its_own_activation_everywhere():
-    model = small_cnn(nn.PReLU)
-    slopes = [module for module in model.modules() if isinstance(module, nn.PReLU)]
-    assert count_parameters(model) - len(slopes) == pytest.approx(295_000, rel=0.01)
-    assert len(slopes) == 7
-    assert len({id(slope) for slope in slopes}) == 7
-    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
-    assert small_cnn(nn.ReLU, classes=3, stride=1)(torch.zeros(2, 3, 32, 32)).shape == (2, 3)
+class Watcher:
+    """An observer that writes down what it is asked and changes nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+
+    def start(self, model):
+        self.calls.append(("start", 0))
+
+    def wants(self, update):
+        self.calls.append(("wants", update))
+        return update % 4 == 1
+
+    def observe(self, model, update, writer):
+        self.calls.append(("observe", update))
+        assert next(model.parameters()).grad is not None
+        if writer:
+            writer.add_scalar("watched", update, update)
+
+    def state(self):
+        return {"calls": len(self.calls)}
+
+    def restore(self, state):
+        self.calls = [("restored", 0)] * state["calls"]
+
+    def summary(self):
+        return {"calls": float(len(self.calls))}
 
 
-def test_threads_are_restored_after_an_error():
-    before, inside = torch.get_num_threads(), []
+def test_an_observer_sees_what_it_wants_and_changes_nothing(dataset, tmp_path):
+    watcher = Watcher()
+    result = _train(dataset, observer=watcher, log_dir=tmp_path)
+    assert watcher.calls[:4] == [("start", 0), ("wants", 1), ("observe", 1), ("wants", 2)]
+    assert [update for name, update in watcher.calls if name == "observe"] == [1, 5, 9]
+    assert [step for step, _ in tracking.read_scalars(tmp_path)["watched"]] == [1, 5, 9]
+    assert result.observed == {"calls": 16}
+    plain = _train(dataset)
+    assert [(e.train_loss, e.test_loss) for e in result.epochs] == [(e.train_loss, e.test_loss) for e in plain.epochs]
 
-    def fail() -> None:
-        with threads(before + 2):
-            inside.append(torch.get_num_threads())
-            raise RuntimeError("own")
 
-    with pytest.raises(RuntimeError, match="own"):
-        fail()
-    assert [*inside, torch.get_num_threads()] == [before + 2, before]
+def test_initialisation_and_precision_change_the_numbers_and_are_written_down(dataset, tmp_path):
+    plain = _train(dataset)
+    orthogonal = _train(dataset, initialisation="orthogonal")
+    coarse = _train(dataset, precision="bfloat16", log_dir=tmp_path)
+    assert len({result.epochs[0].train_loss for result in (plain, orthogonal, coarse)}) == 3
+    assert (plain.precision, coarse.precision) == ("float32", "bfloat16")
+    assert coarse.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, rel=0.02)
+    with pytest.raises(ValueError, match="no initialisation 'hee': choose one of torch, he, "):
+        _train(dataset, initialisation="hee")
+    with pytest.raises(ValueError, match="no precision 'float16': choose one of float32, "):
+        _train(dataset, precision="float16")
+
+
+def test_batch_norm_over_a_single_image_is_refused(dataset):
+    network = partial(mlp, batch_norm=True)
+    with pytest.raises(ValueError, match="batch_size 89 leaves a last batch of one image"):
+        train(nn.ReLU, dataset, Recipe(epochs=1, batch_size=89), network=network, progress=False)
+    assert train(nn.ReLU, dataset, Recipe(epochs=1, batch_size=88), network=network, progress=False).parameters
+
+
+def test_a_run_whose_weights_break_in_the_last_update_has_diverged(dataset):
+    recipe = Recipe(epochs=1, batch_size=90, learning_rate=1e30)
+    result = _train(dataset, recipe=recipe)
+    assert math.isfinite(result.epochs[0].train_loss)
+    assert result.diverged
+
+
+def test_batches_can_start_later_in_the_same_epoch(dataset):
+    whole, later = (Batches(dataset, RECIPE, torch.device("cpu")) for _ in range(2))
+    for first in (4, 0):  # each epoch draws the same, wherever it starts
+        for (x, target), (same_x, same_target) in zip(
+            list(whole.starting_at(0))[first:], later.starting_at(first), strict=True
+        ):
+            assert torch.equal(x, same_x)
+            assert torch.equal(target, same_target)
+    assert list(later.starting_at(6)) == []
+
+
+def test_a_sample_leaves_the_epochs_as_they_are(dataset):
+    plain, sampled = (Batches(dataset, RECIPE, torch.device("cpu")) for _ in range(2))
+    x, target = sampled.sample()
+    assert (x.shape, target.shape) == ((16, 3, 32, 32), (16,))
+    assert torch.equal(next(iter(plain))[0], next(iter(sampled))[0])

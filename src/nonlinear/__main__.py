@@ -1,6 +1,7 @@
 """The command line. Only the standard library is imported here: ``--help`` is at once there, and without torch too."""
 
 import argparse
+import itertools
 import math
 import os
 import sys
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from tensorboard.program import TensorBoard
 
     from nonlinear.activations import Activation
+    from nonlinear.benchmark import Timing
     from nonlinear.experiments.before_after import BeforeAfter
     from nonlinear.experiments.data import Dataset
+    from nonlinear.experiments.models import MakeActivation
+    from nonlinear.experiments.runs import Configuration
+    from nonlinear.experiments.sweep import Grid
     from nonlinear.experiments.training import Result
+    from nonlinear.plots import Picture
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 HOST, PORT = "127.0.0.1", 6006
@@ -51,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"Error: {_sentence(error)}", FAILED)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception | str) -> str:
     """An error's message as one sentence. The system's errors carry a number, which helps nobody."""
     words = str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -81,6 +87,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     for add in (
         _add_before_after,
         _add_train,
+        _add_sweep,
         _add_data,
         _add_plot,
         _add_table,
@@ -94,6 +101,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         arguments.rest = rest
     elif rest:
         arguments.parser.error(f"unrecognised arguments: {' '.join(rest)}")
+    if arguments.run is _sweep:
+        arguments.argv = argv
     return arguments
 
 
@@ -221,7 +230,10 @@ def _in_words(result: "BeforeAfter") -> str:
 
 def _add_train(commands: "argparse._SubParsersAction") -> None:
     parser = _add(
-        commands, "train", _train, "Train a small convolutional network with an activation; curves in TensorBoard."
+        commands,
+        "train",
+        _train,
+        "Train a small network with an activation; curves in TensorBoard. Ctrl-C stops it so that it can go on later.",
     )
     parser.add_argument(
         "--activation",
@@ -251,49 +263,134 @@ def _add_train(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--learning-rate",
         type=_above_zero,
-        default=0.3,
         metavar="X",
-        help="at its peak; it rises from 0 over the first 23%% of the updates, then falls to 0 (default: %(default)s)",
+        help="at its peak; it rises from 0 over the first 23%% of the updates, then falls to 0 (default: 0.3), with "
+        "--no-batch-norm 0.1",
+    )
+    parser.add_argument("--network", choices=NETWORKS, default="cnn", help="(default: %(default)s)")
+    parser.add_argument(
+        "--depth",
+        type=_whole(0, 1000),
+        default=1,
+        metavar="N",
+        help="hidden layers of mlp; further convolutions or residual blocks in each group of the other networks "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--no-batch-norm", action="store_true", help="leave batch normalisation out")
+    parser.add_argument(
+        "--initialisation", choices=INITIALISATIONS, default="torch", help="of the weights (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="auto takes bfloat16 where a timing shows that it is faster (default: %(default)s)",
     )
     parser.add_argument(
         "--threads", type=_whole(1, 1024), metavar="N", help="processor threads (default: torch's choice, one per core)"
     )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with the run in this folder, as it was started; besides, only --data may be given",
+    )
     _add_log_dir(parser)
 
 
+# Spelled out, since --help must not wait for torch.
+NETWORKS = ("cnn", "cnn_full_resolution", "resnet", "mlp")
+INITIALISATIONS = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
+PRECISIONS = ("float32", "bfloat16", "auto")
+
+
 def _train(arguments: argparse.Namespace) -> int:
+    if arguments.resume:
+        return _resume(arguments)
     if arguments.activation == "all":
         raise UsageError("train takes one activation at a time; all is for before-after, plot, table and bench")
     (record,) = _records([arguments.activation])
     folder = _runs(arguments.log_dir) / "train"
-    from nonlinear.activations import ActivationModule
-    from nonlinear.experiments import tracking
-    from nonlinear.experiments.training import Recipe, train
+    import shutil
+
+    from nonlinear.experiments import runs, tracking
+
+    dataset = _load(arguments.data)
+    configuration = _configuration(arguments, dataset)
+    run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{arguments.seed}")
+    try:
+        return _train_in(run, configuration, dataset, arguments)
+    finally:
+        if not (run / runs.RUN).exists():  # stopped before it began
+            shutil.rmtree(run)
+
+
+def _configuration(arguments: argparse.Namespace, dataset: "Dataset") -> "Configuration":
+    import torch
+
+    from nonlinear.experiments.runs import Configuration, fingerprint
+    from nonlinear.experiments.training import Recipe
 
     recipe = Recipe(
         epochs=arguments.epochs,
         seed=arguments.seed,
         batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
+        learning_rate=arguments.learning_rate or (0.1 if arguments.no_batch_norm else 0.3),
     )
+    return Configuration(
+        activation=arguments.activation,
+        data=dataset.title,
+        fingerprint=fingerprint(dataset),
+        network=arguments.network,
+        depth=arguments.depth,
+        batch_norm=not arguments.no_batch_norm,
+        initialisation=arguments.initialisation,
+        precision=arguments.precision,
+        threads=arguments.threads or torch.get_num_threads(),
+        recipe=recipe,
+    )
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    for name, value in vars(arguments).items():
+        if name not in ("run", "parser", "resume", "data") and value != arguments.parser.get_default(name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--resume goes on with a run as it was started: leave out --{option}")
+    from nonlinear.experiments.runs import fingerprint, read_configuration
+
+    folder = arguments.resume.expanduser().absolute()
+    configuration = read_configuration(folder)
     dataset = _load(arguments.data)
-    run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{recipe.seed}")
+    if fingerprint(dataset) != configuration.fingerprint:
+        raise UsageError(
+            f"the run was trained on other images, {configuration.data}, than those of {dataset.title}: name them with "
+            "--data"
+        )
+    return _train_in(folder, configuration, dataset, arguments)
+
+
+def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", arguments: argparse.Namespace) -> int:
+    from functools import partial
+
+    from nonlinear.activations import ActivationModule
+    from nonlinear.experiments import runs
+
+    (record,) = _records([configuration.activation])
     try:
-        result = train(
-            lambda: ActivationModule(record), dataset, recipe, log_dir=run, threads=arguments.threads, progress=None
-        )
-    finally:
-        with suppress(OSError):  # a run that was stopped before its first point leaves nothing; others are not empty
-            run.rmdir()
+        result = runs.run(configuration, partial(ActivationModule, record), dataset, folder, progress=None)
+    except KeyboardInterrupt:
+        if not (folder / runs.RUN).exists():
+            raise
+        data = "" if arguments.data == "auto" else f" --data {_quoted(arguments.data)}"
+        return _say(f"\nStopped; to go on: {_command()} train --resume {_quoted(folder)}{data}", INTERRUPTED)
     if result.diverged:
-        print(
+        return _say(
             f"Diverged: the training loss of {record.title} became infinite or NaN in epoch {len(result.epochs)}; "
-            f"try a --learning-rate below {recipe.learning_rate:g}.",
-            file=sys.stderr,
+            f"try a --learning-rate below {configuration.recipe.learning_rate:g}.",
+            FAILED,
         )
-        return FAILED
     print(_outcome(record, result))
-    print(_how_to_look(arguments.log_dir, run, UNSMOOTHED))
+    print(_how_to_look(arguments.log_dir, folder, UNSMOOTHED))
     return 0
 
 
@@ -301,8 +398,130 @@ def _outcome(record: "Activation", result: "Result") -> str:
     epochs = len(result.epochs)
     return (
         f"{record.title} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
-        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s ({result.device})."
+        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s "
+        f"({result.device}, {result.precision})."
     )
+
+
+# sweep
+
+
+def _add_sweep(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "sweep",
+        _sweep,
+        "Train every combination of activations, networks, settings and seeds, several at a time. The same command "
+        "goes on after Ctrl-C or a crash; what is finished is not trained again.",
+    )
+    parser.add_argument(
+        "--activations",
+        nargs="+",
+        default=["relu", "gelu", "silu", "tanh"],
+        metavar="NAME",
+        help="names, or all; prelu, rrelu and swish_learned learn or draw as they train (default: relu gelu silu tanh)",
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["cnn"], help="(default: cnn)")
+    parser.add_argument(
+        "--batch-norm", nargs="+", choices=("yes", "no"), default=["yes"], help="with, without, or both (default: yes)"
+    )
+    parser.add_argument(
+        "--depths", nargs="+", type=_whole(0, 1000), default=[1], metavar="N", help="as --depth of train (default: 1)"
+    )
+    parser.add_argument(
+        "--initialisations",
+        nargs="+",
+        choices=INITIALISATIONS,
+        default=["torch"],
+        help="of the weights (default: torch)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        nargs="+",
+        type=_above_zero,
+        default=[None],
+        metavar="X",
+        help="one or more, at their peak (default: 0.3 with batch normalisation, 0.1 without)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_whole(1, 10_000),
+        default=3,
+        metavar="N",
+        help="runs of each combination, with seeds 0 to N - 1 (default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=_whole(1), default=4, metavar="N", help="of each run (default: %(default)s)")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--observe", action="store_true", help="count dead units in every run, which takes a little longer"
+    )
+    _add_data_option(parser)
+    parser.add_argument(
+        "--jobs",
+        type=_whole(1, 1024),
+        metavar="N",
+        help="runs at a time, each on one thread (default: one per processor core)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a running Dask scheduler, tcp://HOST:8786, whose workers are used instead of this machine's cores; "
+        "they need this package, the data and --log-dir at the same paths, and suit best with --nthreads 1",
+    )
+    _add_log_dir(parser)
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    activations = _makers(arguments.activations)
+    parent = _runs(arguments.log_dir) / "sweep"
+    from functools import partial
+
+    from nonlinear.experiments import data
+    from nonlinear.experiments.sweep import sweep
+
+    dataset = _load(arguments.data)
+    source = arguments.data if arguments.data in data.SOURCES else str(Path(arguments.data).expanduser().absolute())
+    precision = arguments.precision + "-observed" * arguments.observe
+    folder = parent / f"{dataset.name}-{arguments.epochs}epochs-{precision}"
+    try:
+        failed = sweep(
+            _grid(arguments, list(activations)).cells(dataset),
+            activations,
+            partial(data.load, source, notice=_already_given),
+            folder,
+            jobs=arguments.jobs or -1,
+            scheduler=arguments.scheduler,
+            observe=arguments.observe,
+            command=f"{_command()} {' '.join(_quoted(word) for word in arguments.argv)}",
+        )
+    except KeyboardInterrupt as stop:
+        return _say(f"\n{stop or 'Stopped.'} The same command goes on.", INTERRUPTED)
+    print(_how_to_look(arguments.log_dir, folder, UNSMOOTHED))
+    for outcome in failed:
+        _say(f"Failed: {outcome.folder}: {_sentence(outcome.failure)}", FAILED)
+    return FAILED if failed else 0
+
+
+def _grid(arguments: argparse.Namespace, activations: list[str]) -> "Grid":
+    from nonlinear.experiments.sweep import Grid
+
+    return Grid(
+        activations=activations,
+        networks=arguments.networks,
+        batch_norm=[answer == "yes" for answer in arguments.batch_norm],
+        depths=arguments.depths,
+        initialisations=arguments.initialisations,
+        learning_rates=arguments.learning_rate,
+        seeds=range(arguments.seeds),
+        epochs=arguments.epochs,
+        precision=arguments.precision,
+    )
+
+
+def _already_given(notice: str) -> None:
+    """Processes of a sweep need not say again which data it uses."""
 
 
 # data
@@ -359,6 +578,13 @@ def _plot(arguments: argparse.Namespace) -> None:
     from nonlinear.plots import curve_and_slope, on_a_photograph
 
     picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
+    _save(picture, output)
+    print(output.absolute())
+    print(picture.text)
+
+
+def _save(picture: "Picture", output: Path) -> None:
+    """Write a figure whole or not at all."""
     part = output.with_name(f".{output.stem}.part.png")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -369,8 +595,6 @@ def _plot(arguments: argparse.Namespace) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
-    print(output.absolute())
-    print(picture.text)
 
 
 # table
@@ -396,7 +620,13 @@ def _add_bench(commands: "argparse._SubParsersAction") -> None:
     parser = _add(commands, "bench", _bench, "Time and memory of our activations against torch.nn, side by side.")
     parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
     parser.add_argument("--repeats", type=_whole(2), default=20, help="rounds that count (default: 20)")
-    parser.add_argument("--threads", type=_whole(1), default=1, help="that torch may use (default: 1)")
+    parser.add_argument(
+        "--threads", type=_whole(1), nargs="+", default=[1, 2], help="that torch may use, one table each (default: 1 2)"
+    )
+    parser.add_argument(
+        "--compiled", action="store_true", help="also through torch.compile; needs a C++ compiler and takes minutes"
+    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
 
 
 def _bench(arguments: argparse.Namespace) -> None:
@@ -407,14 +637,25 @@ def _bench(arguments: argparse.Namespace) -> None:
 
     from nonlinear import benchmark
 
-    print(benchmark.machine(arguments.threads), end="\n\n")
-    for shape in benchmark.SHAPES:
+    for threads, shape in itertools.product(arguments.threads, benchmark.SHAPES):
+        options = {"repeats": arguments.repeats, "number_of_threads": threads, "compiled": arguments.compiled}
         timings = [
-            benchmark.compare(record, shape, repeats=arguments.repeats, number_of_threads=arguments.threads)
-            for record in tqdm(records, desc=str(shape), leave=False)
+            benchmark.compare(record, shape, **options)
+            for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False)
         ]
-        print(benchmark.time_table(shape, timings), end="\n\n")
+        print(benchmark.machine(threads))
+        print(benchmark.time_table(shape, timings), end="\n\n", flush=True)
+        if arguments.output:
+            _draw_costs(timings, arguments.output / f"bench_{'x'.join(map(str, shape))}_{threads}_threads.png")
     print(benchmark.memory_table(records))
+
+
+def _draw_costs(timings: "list[Timing]", file: Path) -> None:
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlinear import plots
+
+    picture = plots.costs({t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}, floor=2)
+    _save(picture, file)
 
 
 # tensorboard
@@ -509,6 +750,21 @@ def _records(names: Sequence[str]) -> list["Activation"]:
     return [ACTIVATIONS[name] for name in dict.fromkeys(names)]
 
 
+def _makers(names: Sequence[str]) -> dict[str, "MakeActivation"]:
+    """What makes a module of each name, or of all for "all": a record's own, or one that learns or draws."""
+    from functools import partial
+
+    from nonlinear.activations import ACTIVATIONS, ActivationModule
+    from nonlinear.activations.learned import PReLU, RReLU, Swish
+
+    makers = {name: partial(ActivationModule, record) for name, record in ACTIVATIONS.items()}
+    makers |= {"prelu": PReLU, "rrelu": RReLU, "swish_learned": Swish}
+    for name in names:
+        if name not in makers and name != "all":
+            raise UsageError(_unknown(name, list(makers)))
+    return makers if "all" in names else {name: makers[name] for name in names}
+
+
 def _unknown(name: str, known: list[str]) -> str:
     import difflib
 
@@ -535,7 +791,7 @@ def _how_to_look(log_dir: Path | None, run: Path, tab: str) -> str:
     return f"Run: {run}\nTo look: {_command()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     import shlex
 
     return shlex.quote(str(path)) if os.name == "posix" else f'"{path}"'

@@ -42,15 +42,19 @@ class Timing:
     Args:
         name: the activation's.
         forward, both: ours / torch.nn, of the time of forward alone, and of forward and backward.
+        compiled: ours through ``torch.compile`` / torch.nn, of forward and backward; None where it was not asked for.
+        copies, their_copies: forward and backward, ours and torch.nn's, in copies of the tensor: the floor is one copy
+            for each of the two passes, since each writes a result.
         milliseconds: of our forward and backward.
-        floor: milliseconds of one copy of the tensor, below which nothing that writes a result can go.
     """
 
     name: str
     forward: Spread
     both: Spread
+    compiled: Spread | None
+    copies: Spread
+    their_copies: Spread
     milliseconds: Spread
-    floor: Spread
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -70,7 +74,14 @@ def rounds(variants: Sequence[str], repeats: int) -> Iterator[list[str]]:
         yield [*variants[start:], *variants[:start]]
 
 
-def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20, number_of_threads: int = 1) -> Timing:
+def compare(
+    activation: Activation,
+    shape: tuple[int, ...],
+    *,
+    repeats: int = 20,
+    number_of_threads: int = 1,
+    compiled: bool = False,
+) -> Timing:
     """Time one activation and its counterpart in ``torch.nn``, side by side.
 
     Args:
@@ -78,6 +89,7 @@ def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20
         shape: of the float32 input, drawn from N(0, 1).
         repeats: rounds that count, at least 2.
         number_of_threads: that torch may use.
+        compiled: whether to time ours through ``torch.compile`` as well, which needs a C++ compiler.
 
     Raises:
         ValueError: for an activation without a counterpart, or fewer than two repeats.
@@ -90,7 +102,10 @@ def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20
         "ours": _ours(activation),
         "theirs": _counterpart(activation),
     }
-    times: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": [], "copy": []}
+    if compiled:
+        torch.compiler.reset()  # what was compiled for other activations counts towards a limit
+        functions["compiled"] = torch.compile(_ours(activation))
+    times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in (*functions, "copy")}
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
@@ -101,22 +116,26 @@ def compare(activation: Activation, shape: tuple[int, ...], *, repeats: int = 20
 def _time(function: Callable[[Tensor], Tensor] | None, x: Tensor, gradient: Tensor) -> tuple[float, float]:
     """Seconds of forward, and of forward and backward; without a function, of a copy."""
     start = perf_counter()
-    y = function(x) if function else x.detach().clone()
+    y = x.detach().clone() if function is None else function(x)
     middle = perf_counter()
-    if function:
+    if function is not None:
         # A learned slope's gradient is a part of the work, in both.
         torch.autograd.grad(y, [x, *getattr(function, "parameters", list)()], gradient)
     return middle - start, perf_counter() - start
 
 
 def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
-    pairs = list(zip(times["ours"], times["theirs"], strict=True))
+    def ratio(variant: str, reference: str, what: int = 1) -> Spread:
+        return spread([a[what] / b[what] for a, b in zip(times[variant], times[reference], strict=True)])
+
     return Timing(
         name=name,
-        forward=spread([ours[0] / theirs[0] for ours, theirs in pairs]),
-        both=spread([ours[1] / theirs[1] for ours, theirs in pairs]),
+        forward=ratio("ours", "theirs", 0),
+        both=ratio("ours", "theirs"),
+        compiled=ratio("compiled", "theirs") if "compiled" in times else None,
+        copies=ratio("ours", "copy"),
+        their_copies=ratio("theirs", "copy"),
         milliseconds=spread([1000 * both for _, both in times["ours"]]),
-        floor=spread([1000 * both for _, both in times["copy"]]),
     )
 
 
@@ -172,10 +191,13 @@ def machine(number_of_threads: int) -> str:
 
 def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
     """The ratios at one shape, median [quartiles], with their geometric mean beside the target."""
-    lines = [f"{shape} float32: ours / torch.nn, and our time beside one copy of the tensor", ""]
-    lines.append(f"{'':12} {'forward':20} {'forward + backward':20} {'ours, ms':20} copy, ms")
+    lines = [f"{shape} float32: ours / torch.nn, then forward + backward in copies of the tensor (floor: 2)", ""]
+    compiled = any(t.compiled for t in timings)
+    columns = ["forward", "forward + backward", *(["compiled, both"] if compiled else []), "ours, copies"]
+    lines.append(f"{'':12}{''.join(f'{column:20}' for column in columns)}{'torch.nn, copies':20}ours, ms")
     for t in timings:
-        lines.append(f"{t.name:12} {t.forward!s:20} {t.both!s:20} {t.milliseconds!s:20} {t.floor.median:.2f}")
+        spreads = [t.forward, t.both, *([t.compiled] if compiled else []), t.copies, t.their_copies]
+        lines.append(f"{t.name:12}{''.join(f'{s!s:20}' for s in spreads)}{t.milliseconds.median:.2f}")
     clearly_faster = sum(timing.both.high < 1 for timing in timings)
     lines += [
         f"geometric mean of forward + backward: {geometric_mean(timings):.2f} (target: at most {TARGETS[shape]})",

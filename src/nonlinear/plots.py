@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 from torch import Tensor
 
 from nonlinear.activations import Activation
+from nonlinear.benchmark import Spread
 from nonlinear.experiments.before_after import normalise, to_shared_scale
 from nonlinear.experiments.data import Dataset, sample_photograph
 from nonlinear.experiments.statistics import mean_interval
@@ -218,6 +219,34 @@ def saturation(record: Activation, *gains: float) -> Picture:
     right.set(title="slopes, sorted", xlabel="% of inputs from N(0, 1)", ylabel="share of the largest slope")
     for axes in (left, right):
         axes.legend()
+    return Picture(figure, "\n".join(lines))
+
+
+def costs(rows: Mapping[str, Mapping[str, Spread]], *, floor: int = 1) -> Picture:
+    """Times in units of one copy of the tensor, the cheapest first: the median as a mark, the quartiles as a bar.
+
+    Args:
+        rows: a label, then what was timed ("forward"), then its time over that of a copy; the last one sorts the rows.
+        floor: copies below which nothing can go, drawn as a line.
+    """
+    ordered = sorted(rows.items(), key=lambda row: list(row[1].values())[-1].median)
+    figure, axes = subplots(height=1.2 + 0.22 * len(rows), width=8)
+    copies = "one copy" if floor == 1 else f"{floor} copies"
+    axes.axvline(floor, color="black", linestyle="--", linewidth=1.5, label=copies)
+    lines = ["The cheapest first, in copies of the tensor:"]
+    for y, (label, timed) in enumerate(ordered):
+        for what, colour, marker in zip(timed, cycle(COLOURS), cycle("os^"), strict=False):
+            s = timed[what]
+            axes.plot([s.low, s.high], [y, y], color=colour, linewidth=4, alpha=0.4)
+            face = "white" if marker == "o" else colour
+            axes.plot(s.median, y, marker, color=colour, markerfacecolor=face, label=what if y == 0 else None)
+        lines.append(f"{label}: {', '.join(f'{what} {s.median:.1f}' for what, s in timed.items())}.")
+    axes.set(xscale="log", xlabel="time, in copies of the tensor (log scale)", ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(range(len(rows)), [label for label, _ in ordered])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
     return Picture(figure, "\n".join(lines))
 
 

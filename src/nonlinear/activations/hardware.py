@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlinear.activations.kernel import Kernel
+from nonlinear.activations.kernel import Kernel, affine, product
 from nonlinear.activations.record import Activation, Interval, Kink, Paper, fixed
 
 MOBILENET_V3 = Paper(
@@ -79,13 +79,14 @@ def hardsigmoid_derivative_from_output(y: Tensor) -> Tensor:
 
 
 def hardsigmoid_forward(out: Tensor, x: Tensor) -> None:
-    """clamp(x + 3, 0, 6) / 6."""
+    """clamp(x + 3, 0, 6) / 6; x / 6 + 1/2 would take a step less, but in float64 it is not 0 at -3."""
     torch.add(x, 3, out=out).clamp_(0, 6).mul_(1 / 6)
 
 
 def hardsigmoid_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
     """[y - y^2 > 0] g / 6: inside (0, 1), y - y^2 is positive, and its sign is 1."""
-    torch.addcmul(y, y, y, value=-1, out=out).sign_().mul_(gradient).mul_(1 / 6)
+    torch.addcmul(y, y, y, value=-1, out=out).sign_()
+    product(out, 1 / 6, out, gradient)
 
 
 HARDSIGMOID = Activation(
@@ -123,14 +124,15 @@ def hardswish_derivative(x: Tensor) -> Tensor:
 
 
 def hardswish_forward(out: Tensor, x: Tensor) -> None:
-    """clamp(x + 3, 0, 6) x / 6."""
-    torch.add(x, 3, out=out).clamp_(0, 6).mul_(x).mul_(1 / 6)
+    """clamp(x / 6 + 1/2, 0, 1) x."""
+    affine(out, 1 / 6, x, 0.5).clamp_(0, 1).mul_(x)
 
 
 def hardswish_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
     """(c + 1/2 - trunc(c) / 2) g with c = clamp(x / 3, -1, 1): trunc is -1 and 1 at the ends, and 0 between them."""
     torch.mul(x, 1 / 3, out=out).clamp_(-1, 1)
-    out.add_(out.trunc(), alpha=-0.5).add_(0.5).mul_(gradient)
+    end = out.trunc()
+    out.add_(affine(end, -0.5, end, 0.5)).mul_(gradient)
 
 
 HARDSWISH = Activation(

@@ -7,6 +7,7 @@ what torch does not run in its vectorised loops: ``torch.where`` and ``masked_fi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -37,6 +38,27 @@ class Kernel:
     forward: Callable[..., object] | None
     backward: Callable[..., object]
     rounds: bool = True
+
+
+def product(out: Tensor, factor: float, a: Tensor, b: Tensor) -> Tensor:
+    """factor * a * b in one pass; ``out`` may be ``a`` or ``b``."""
+    return torch.addcmul(_constant(0.0, a.device), a, b, value=factor, out=out)
+
+
+def quotient(out: Tensor, factor: float, a: Tensor, b: Tensor) -> Tensor:
+    """factor * a / b in one pass; ``out`` may be ``a`` or ``b``."""
+    return torch.addcdiv(_constant(0.0, a.device), a, b, value=factor, out=out)
+
+
+def affine(out: Tensor, factor: float, x: Tensor, constant: float) -> Tensor:
+    """factor * x + constant in one pass; ``out`` may be ``x``."""
+    return torch.add(_constant(constant, x.device), x, alpha=factor, out=out)
+
+
+@cache
+def _constant(value: float, device: torch.device) -> Tensor:
+    # A tensor without dimensions takes the dtype of the tensor beside it.
+    return torch.tensor(value, dtype=torch.float64, device=device)
 
 
 def run(

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlinear.activations.kernel import Kernel
+from nonlinear.activations.kernel import Kernel, quotient
 from nonlinear.activations.record import Activation, Interval, Paper, fixed
 
 
@@ -84,7 +84,7 @@ def exp_minus_one(out: Tensor, x: Tensor, inner: float, outer: float) -> None:
     It keeps the digits of a small x, as torch.expm1 does, and costs two thirds of it. ``out`` may be ``x``.
     """
     torch.mul(x, inner / 2, out=out).tanh_()
-    out.div_(out.sub(1)).mul_(-2 * outer)
+    quotient(out, -2 * outer, out, out.sub(1))
 
 
 TANH = Activation(

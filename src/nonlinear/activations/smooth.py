@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlinear.activations.kernel import Kernel
+from nonlinear.activations.kernel import Kernel, affine, product
 from nonlinear.activations.record import Activation, Interval, Kink, Paper, fixed
 from nonlinear.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
 
@@ -230,13 +230,15 @@ def gelu_derivative(x: Tensor) -> Tensor:
 
 def gelu_forward(out: Tensor, x: Tensor) -> None:
     """erfc(-x / √2) x / 2."""
-    torch.mul(x, -1 / math.sqrt(2), out=out).erfc_().mul_(x).mul_(0.5)
+    torch.mul(x, -1 / math.sqrt(2), out=out).erfc_()
+    product(out, 0.5, out, x)
 
 
 def gelu_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
     """(erfc(-x / √2) + √(2/π) x e^(-x^2 / 2)) g / 2."""
-    torch.mul(x, x, out=out).mul_(-0.5).exp_().mul_(x).mul_(math.sqrt(2 / math.pi))
-    out.add_(torch.mul(x, -1 / math.sqrt(2)).erfc_()).mul_(gradient).mul_(0.5)
+    product(out, -0.5, x, x).exp_().mul_(x)
+    torch.add(torch.mul(x, -1 / math.sqrt(2)).erfc_(), out, alpha=math.sqrt(2 / math.pi), out=out)
+    product(out, 0.5, out, gradient)
 
 
 GELU = Activation(
@@ -283,16 +285,16 @@ def gelu_tanh_derivative(x: Tensor) -> Tensor:
 
 def gelu_tanh_forward(out: Tensor, x: Tensor) -> None:
     """x σ(2u) with 2u = (a x^2 + b) x."""
-    torch.mul(x, x, out=out).mul_(0.044715 * GELU_TANH_SCALE).add_(GELU_TANH_SCALE).mul_(x).sigmoid_()
-    out.mul_(x)
+    torch.mul(x, x, out=out)
+    affine(out, 0.044715 * GELU_TANH_SCALE, out, GELU_TANH_SCALE).mul_(x).sigmoid_().mul_(x)
 
 
 def gelu_tanh_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
     """(s + s (w - w s)) g with s = σ(2u) and w = x times the slope of 2u, which is (3 a x^2 + b) x."""
     x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
     w = x.square()
-    torch.mul(w, 0.044715 * GELU_TANH_SCALE, out=out).add_(GELU_TANH_SCALE).mul_(x).sigmoid_()
-    w.mul_(3 * 0.044715 * GELU_TANH_SCALE).add_(GELU_TANH_SCALE).mul_(x)
+    affine(out, 0.044715 * GELU_TANH_SCALE, w, GELU_TANH_SCALE).mul_(x).sigmoid_()
+    affine(w, 3 * 0.044715 * GELU_TANH_SCALE, w, GELU_TANH_SCALE).mul_(x)
     w.addcmul_(w, out, value=-1)
     out.addcmul_(out, w).mul_(gradient)
 

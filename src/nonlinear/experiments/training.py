@@ -4,9 +4,10 @@ import math
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +17,18 @@ from tqdm.auto import tqdm
 
 from nonlinear.experiments import tracking
 from nonlinear.experiments.dataset import Dataset
+from nonlinear.experiments.errors import ReaderError
+from nonlinear.experiments.initialisation import initialise
 from nonlinear.experiments.models import MakeActivation, count_parameters, device, small_cnn
 from nonlinear.experiments.models import threads as processor_threads
+from nonlinear.experiments.precision import autocast, decide
 
 LOG_EVERY = 20  # updates between two points of the training loss; each point is their mean
 TEST_BATCH = 1000
+
+
+class BatchError(ReaderError, ValueError):
+    """The last batch of an epoch is too small for the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +108,12 @@ class Result:
         recipe: how it was trained.
         data: title of the data set.
         epochs: one entry per finished epoch; the last one of a diverged run is the one in which it diverged.
-        diverged: whether the loss became infinite or NaN; the run stops after that epoch.
+        diverged: whether a loss became infinite or NaN; the run stops after that epoch.
         parameters: number of trainable values.
         device: where it ran, and on how many threads: ``"cpu, 2 threads"``.
-        seconds: wall-clock time of the whole training.
+        precision: ``"float32"`` or ``"bfloat16"``.
+        observed: what the observer sums up, by name; empty without one.
+        seconds: wall-clock time of the whole training; of a resumed one, up to the checkpoint and from there on.
         log_dir: the TensorBoard run, or None.
     """
 
@@ -113,6 +123,8 @@ class Result:
     diverged: bool
     parameters: int
     device: str
+    precision: str
+    observed: dict[str, float]
     seconds: float
     log_dir: Path | None
 
@@ -122,20 +134,49 @@ class Result:
         return self.epochs[-1].test_accuracy
 
 
+class Observer(Protocol):
+    """Looks into a network while it is trained, and changes nothing: neither weights nor torch's random state.
+
+    Updates are counted from 1, as in TensorBoard. One update is: ``wants``, forward pass, backward pass, optimizer
+    step, ``observe``. What ``start`` and ``observe`` compute is in the precision of the training.
+    """
+
+    def start(self, model: nn.Module) -> None:
+        """Called once with the network, on its device, before the first update and before `restore`."""
+
+    def wants(self, update: int) -> bool:
+        """Whether to observe the update that now begins; if so, switch hooks on and keep weights to compare with."""
+
+    def observe(self, model: nn.Module, update: int, writer: SummaryWriter | None) -> None:
+        """Called after the optimizer's step of an update that was wanted: gradients are there, weights are new."""
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, in tensors and plain types, for a checkpoint."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+
+    def summary(self) -> dict[str, float]:
+        """Numbers for the run's result."""
+
+
 def train(
     activation: MakeActivation,
     dataset: Dataset,
     recipe: Recipe | None = None,
     *,
     network: Callable[..., nn.Module] = small_cnn,
+    initialisation: str = "torch",
+    precision: str = "float32",
+    observer: Observer | None = None,
     log_dir: Path | None = None,
     threads: int | None = None,
     progress: bool | None = True,
 ) -> Result:
-    """Train a network that uses the given activation, in float32, on the graphics processor if there is one.
+    """Train a network that uses the given activation, on the graphics processor if there is one.
 
     Same seed, thread count, machine and versions: the same numbers, on a processor to the last bit. The global random
-    state is left as it was.
+    state is left as it was. `runs.run` does the same with checkpoints, from which a stopped run goes on.
 
     TensorBoard curves, over updates: loss/train (means of 20 updates), loss/test, accuracy/train, accuracy/test,
     learning_rate. Both losses are the cross-entropy with the recipe's label smoothing, so that they can be compared.
@@ -145,56 +186,75 @@ def train(
         dataset: training and test images.
         recipe: how to train; by default ``Recipe()``.
         network: called as ``network(activation, classes=...)``.
+        initialisation: of the weights, one of ``initialisation.SCHEMES``.
+        precision: one of ``precision.PRECISIONS``; the test uses it, too.
+        observer: looks into the network during training.
         log_dir: folder of the run; None logs nothing. `tracking.fresh_folder` makes one.
         threads: processor threads; by default as many as torch has now.
         progress: whether to show a progress bar; None shows one in a terminal only.
 
     Raises:
-        ValueError: if the data set has no training or no test images.
+        ValueError: if the data set has no training or no test images, or a name or the activation does not fit.
         TrackingError: if the run cannot be written.
     """
     recipe = recipe or Recipe()
-    for split, images in (("training", dataset.train.images), ("test", dataset.test.images)):
-        if not len(images):
-            raise ValueError(f"{dataset.title} has no {split} images.")
-    with processor_threads(threads), _own_randomness(recipe.seed):
-        model = network(activation, classes=len(dataset.classes)).to(device(), memory_format=torch.channels_last)
-        run = _Run(model, dataset, recipe)
+    with processor_threads(threads), own_randomness(recipe.seed):
+        options = {"network": network, "initialisation": initialisation, "precision": precision, "observer": observer}
+        training = prepare(activation, dataset, recipe, **options)
         if log_dir is None:
-            return run.train(None, None, progress)
+            return training.run(progress=progress)
         with tracking.open_run(log_dir) as writer:
-            writer.add_text("configuration", _configuration(run, activation), 0)
-            return run.train(writer, Path(log_dir), progress)
+            writer.add_text("configuration", training.in_words(repr(activation()), initialisation), 0)
+            return replace(training.run(writer=writer, progress=progress), log_dir=Path(log_dir))
 
 
 @contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
+def own_randomness(seed: int) -> Iterator[None]:
     """Seed torch's global state inside the block, for initial weights and layers that draw; restore it afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
 
 
-def _configuration(run: "_Run", activation: MakeActivation) -> str:
-    values = {
-        "activation": repr(activation()),
-        "data": run.dataset.title,
-        **asdict(run.recipe),
-        "parameters": count_parameters(run.model),
-        "device": run.where,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items())])
+def prepare(
+    activation: MakeActivation,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    network: Callable[..., nn.Module],
+    initialisation: str,
+    precision: str,
+    observer: Observer | None,
+) -> "Training":
+    """A training before its first update. Call it inside `own_randomness`; the arguments are those of `train`."""
+    for split, images in (("training", dataset.train.images), ("test", dataset.test.images)):
+        if not len(images):
+            raise ValueError(f"{dataset.title} has no {split} images.")
+    model = network(activation, classes=len(dataset.classes))
+    initialise(model, initialisation, activation)
+    model = model.to(device(), memory_format=torch.channels_last)
+    return Training(model, dataset, recipe, precision=precision, observer=observer)
 
 
-class _Run:
-    """One training: the model, its optimizer, and the data on the model's device."""
+class Training:
+    """One training: the model, its optimizer, the data on the model's device, and how far it has come.
 
-    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe) -> None:
-        self.model, self.dataset, self.recipe = model, dataset, recipe
+    It can be stopped between any two updates: `state` holds all that `restore`, in another process, needs to go on to
+    the same numbers.
+
+    Args:
+        model: on its device.
+        dataset, recipe, precision, observer: as for `train`.
+    """
+
+    def __init__(
+        self, model: nn.Module, dataset: Dataset, recipe: Recipe, *, precision: str, observer: Observer | None
+    ) -> None:
+        self.model, self.dataset, self.recipe, self.observer = model, dataset, recipe, observer
         self.device = next(model.parameters()).device
         self.batches = Batches(dataset, recipe, self.device)
+        self._check_last_batch()
+        self.precision = decide(precision, model, *self.batches.sample())
         self.updates = recipe.epochs * len(self.batches)
         self.optimizer = torch.optim.SGD(
             model.parameters(),
@@ -204,6 +264,63 @@ class _Run:
             nesterov=True,
         )
         self.done = 0  # updates
+        self.epochs: list[Epoch] = []  # those that are finished
+        self.clock = _Clock()
+        self._begin_epoch()
+        if observer:
+            with autocast(self.precision.name, self.device):
+                observer.start(model)
+
+    def _check_last_batch(self) -> None:
+        if self.batches.sizes()[-1] == 1 and any(isinstance(layer, nn.BatchNorm1d) for layer in self.model.modules()):
+            raise BatchError(
+                f"batch_size {self.recipe.batch_size} leaves a last batch of one image, which batch normalisation "
+                "cannot normalise: choose another."
+            )
+
+    def _begin_epoch(self) -> None:
+        self.order = self.batches.generator.get_state()
+        self.position = 0  # batches of this epoch that are done
+        # Kept on the device and read every LOG_EVERY updates: reading one makes a graphics processor wait.
+        self.losses = torch.zeros(len(self.batches), device=self.device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.epoch_clock = _Clock()
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, in tensors and plain types."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "order": self.order,
+            "position": self.position,
+            "done": self.done,
+            "losses": self.losses,
+            "correct": self.correct,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "epoch_seconds": self.epoch_clock.seconds,
+            "seconds": self.clock.seconds,
+            "observer": self.observer.state() if self.observer else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave, for the same model, data set and recipe."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.order, self.position, self.done = state["order"], state["position"], state["done"]
+        self.losses, self.correct = state["losses"].to(self.device), state["correct"].to(self.device)
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.epoch_clock, self.clock = _Clock(state["epoch_seconds"]), _Clock(state["seconds"])
+        if self.observer:
+            self.observer.restore(state["observer"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device_random"], self.device)
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.epochs) and not math.isfinite(self.epochs[-1].train_loss + self.epochs[-1].test_loss)
 
     @property
     def where(self) -> str:
@@ -212,71 +329,121 @@ class _Run:
         count = torch.get_num_threads()
         return f"cpu, {count} thread{'s' if count > 1 else ''}"
 
-    def train(self, writer: SummaryWriter | None, log_dir: Path | None, progress: bool | None) -> Result:
-        started, epochs, diverged = perf_counter(), [], False
+    def in_words(self, activation: str, initialisation: str) -> str:
+        """The configuration as a Markdown table."""
+        values = {
+            "activation": activation,
+            "initialisation": initialisation,
+            "data": self.dataset.title,
+            **asdict(self.recipe),
+            "precision": f"{self.precision.name} ({self.precision.reason})",
+            "parameters": count_parameters(self.model),
+            "device": self.where,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+        return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items())])
+
+    def run(
+        self,
+        *,
+        writer: SummaryWriter | None = None,
+        progress: bool | None = None,
+        pause: Callable[[], None] = lambda: None,
+    ) -> Result:
+        """Train to the end, from wherever the training is: after `restore`, or after an exception in ``pause``.
+
+        Args:
+            writer: of curves.
+            progress: as for `train`.
+            pause: called after every update, at the end of an epoch after the test: there `state` may be asked, and an
+                exception loses nothing.
+        """
         disable = None if progress is None else not progress
-        with tqdm(total=self.updates, unit="batch", disable=disable, dynamic_ncols=True) as bar:
-            for number in range(1, self.recipe.epochs + 1):
-                bar.set_description(f"epoch {number}/{self.recipe.epochs}")
-                epochs.append(self._epoch(bar, writer))
-                bar.set_postfix_str(f"test accuracy {epochs[-1].test_accuracy:.1f} %")
-                diverged = not math.isfinite(epochs[-1].train_loss)
-                if diverged:
-                    break
+        options = {"total": self.updates, "initial": self.done, "unit": "batch", "disable": disable}
+        with tqdm(**options, dynamic_ncols=True) as bar:
+            while len(self.epochs) < self.recipe.epochs and not self.diverged:
+                bar.set_description(f"epoch {len(self.epochs) + 1}/{self.recipe.epochs}")
+                self._train_epoch(bar, writer, pause)
+                self._finish_epoch(writer)
+                bar.set_postfix_str(f"test accuracy {self.epochs[-1].test_accuracy:.1f} %")
+                pause()
         return Result(
             recipe=self.recipe,
             data=self.dataset.title,
-            epochs=tuple(epochs),
-            diverged=diverged,
+            epochs=tuple(self.epochs),
+            diverged=self.diverged,
             parameters=count_parameters(self.model),
             device=self.where,
-            seconds=perf_counter() - started,
-            log_dir=log_dir,
+            precision=self.precision.name,
+            observed=self.observer.summary() if self.observer else {},
+            seconds=self.clock.seconds,
+            log_dir=None,
         )
 
-    def _epoch(self, bar: tqdm, writer: SummaryWriter | None) -> Epoch:
-        started = perf_counter()
-        # Kept on the device and read every LOG_EVERY updates: reading one makes a graphics processor wait.
-        losses = torch.zeros(len(self.batches), device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+    def _train_epoch(self, bar: tqdm, writer: SummaryWriter | None, pause: Callable[[], None]) -> None:
         every = min(LOG_EVERY, len(self.batches))
         self.model.train()
-        for number, (x, target) in enumerate(self.batches):
-            loss, logits = self._update(x, target)
-            losses[number] = loss
-            correct += (logits.argmax(dim=1) == target).sum()
+        self.batches.generator.set_state(self.order)  # after an interruption, the epoch's own order again
+        for x, target in self.batches.starting_at(self.position):
+            self._update(x, target, writer)
             bar.update()
-            if writer and (number + 1) % every == 0:
-                writer.add_scalar("loss/train", losses[number + 1 - every : number + 1].mean(), self.done)
+            if writer and self.position % every == 0:
+                recent = self.losses[self.position - every : self.position]
+                writer.add_scalar("loss/train", recent.mean(), self.done)
                 writer.add_scalar("learning_rate", self._rate(self.done - 1), self.done)
-        sizes = self.batches.sizes().to(losses)
-        test_loss, test_accuracy = evaluate(self.model, self.dataset, label_smoothing=self.recipe.label_smoothing)
+            if self.position < len(self.batches):  # else the test comes first: its points have the same step
+                pause()
+
+    def _update(self, x: Tensor, target: Tensor, writer: SummaryWriter | None) -> None:
+        observed = self.observer is not None and self.observer.wants(self.done + 1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(self.done)
+        with autocast(self.precision.name, self.device):
+            logits = self.model(x)
+        loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.losses[self.position] = loss.detach()
+        self.correct += (logits.argmax(dim=1) == target).sum()
+        self.position += 1
+        self.done += 1
+        if observed:
+            with autocast(self.precision.name, self.device):
+                self.observer.observe(self.model, self.done, writer)
+
+    def _finish_epoch(self, writer: SummaryWriter | None) -> None:
+        sizes = self.batches.sizes().to(self.losses)
+        options = {"label_smoothing": self.recipe.label_smoothing, "precision": self.precision.name}
+        test_loss, test_accuracy = evaluate(self.model, self.dataset, **options)
         epoch = Epoch(
-            train_loss=((losses * sizes).sum() / sizes.sum()).item(),
-            train_accuracy=100 * correct.item() / len(self.dataset.train.images),
+            train_loss=((self.losses * sizes).sum() / sizes.sum()).item(),
+            train_accuracy=100 * self.correct.item() / len(self.dataset.train.images),
             test_loss=test_loss,
             test_accuracy=test_accuracy,
-            seconds=perf_counter() - started,
+            seconds=self.epoch_clock.seconds,
         )
         if writer:
             writer.add_scalar("loss/test", epoch.test_loss, self.done)
             writer.add_scalar("accuracy/train", epoch.train_accuracy, self.done)
             writer.add_scalar("accuracy/test", epoch.test_accuracy, self.done)
-        return epoch
-
-    def _update(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(self.done)
-        logits = self.model(x)
-        loss = F.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.done += 1
-        return loss.detach(), logits.detach()
+        self.epochs.append(epoch)
+        self._begin_epoch()
 
     def _rate(self, update: int) -> float:
         return self.recipe.learning_rate * schedule(update, self.updates, self.recipe.warm_up)
+
+
+class _Clock:
+    """Wall-clock time since it was made, on top of the seconds it is given."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.start = perf_counter() - seconds
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self.start
 
 
 def schedule(update: int, updates: int, warm_up: float) -> float:
@@ -320,14 +487,26 @@ class Batches:
         starts = torch.arange(len(self)) * self.recipe.batch_size
         return (len(self.labels) - starts).clamp(max=self.recipe.batch_size)
 
+    def sample(self) -> tuple[Tensor, Tensor]:
+        """One batch as it may come, but always the same; the epochs to come do not change."""
+        own, self.generator = self.generator, torch.Generator().manual_seed(0)
+        try:
+            return next(iter(self))
+        finally:
+            self.generator = own
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch without its first batches, which are drawn, but not made."""
         n, offsets = len(self.labels), 2 * self.recipe.shift + 1
         device = self.labels.device
         order = torch.randperm(n, generator=self.generator)
         down, right = torch.randint(offsets, (2, n), generator=self.generator)
         mirrored = torch.rand(n, generator=self.generator) < (0.5 if self.recipe.mirror else 0)
-        choices = [choice.to(device) for choice in (order, down, right, mirrored)]
-        for index, dy, dx, flip in zip(*(choice.split(self.recipe.batch_size) for choice in choices), strict=True):
+        choices = [choice.to(device).split(self.recipe.batch_size)[first:] for choice in (order, down, right, mirrored)]
+        for index, dy, dx, flip in zip(*choices, strict=True):
             images = self.windows[index, dy, dx]  # (n, 32, 32, 3)
             images = torch.where(flip[:, None, None, None], images.flip(2), images)
             yield self.to_input(images), self.labels[index]
@@ -362,13 +541,16 @@ def _input(mean: Tensor, std: Tensor, device: torch.device) -> Callable[[Tensor]
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, dataset: Dataset, *, label_smoothing: float = 0.0) -> tuple[float, float]:
+def evaluate(
+    model: nn.Module, dataset: Dataset, *, label_smoothing: float = 0.0, precision: str = "float32"
+) -> tuple[float, float]:
     """Mean cross-entropy and accuracy in % over the whole test set; the model is left in evaluation mode.
 
     Args:
         model: takes normalised images (n, 3, 32, 32) and returns logits (n, classes).
         dataset: its test images are used.
         label_smoothing: as in training, to compare losses; 0 for the plain cross-entropy.
+        precision: ``"float32"`` or ``"bfloat16"``.
     """
     model.eval()
     where = next(model.parameters()).device
@@ -376,7 +558,8 @@ def evaluate(model: nn.Module, dataset: Dataset, *, label_smoothing: float = 0.0
     images, labels = dataset.test.images, dataset.test.labels
     loss, correct = torch.zeros((), dtype=torch.float64, device=where), torch.zeros((), device=where)
     for x, target in zip(images.split(TEST_BATCH), labels.to(where).split(TEST_BATCH), strict=True):
-        logits = model(to_input(x.to(where).permute(0, 2, 3, 1)))
+        with autocast(precision, where):
+            logits = model(to_input(x.to(where).permute(0, 2, 3, 1))).float()
         loss += F.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction="sum")
         correct += (logits.argmax(dim=1) == target).sum()
     return loss.item() / len(labels), 100 * correct.item() / len(labels)
