@@ -106,11 +106,20 @@ def compare(
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit
         functions["compiled"] = torch.compile(_ours(activation))
     times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in (*functions, "copy")}
+    _settle_allocator()
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
                 times[variant].append(_time(functions.get(variant), x, gradient))
     return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
+
+
+def _settle_allocator() -> None:
+    """Let the C library keep freed memory, so that no variant pays for the pages that the one before it gave back.
+
+    glibc hands large blocks back to the system until it has seen such a block freed once; 32 MiB is its limit.
+    """
+    torch.empty(30 * 2**20, dtype=torch.uint8)
 
 
 def _time(function: Callable[[Tensor], Tensor] | None, x: Tensor, gradient: Tensor) -> tuple[float, float]:
