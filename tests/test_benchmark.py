@@ -71,6 +71,12 @@ def test_margin_counts_what_is_kept_besides(make, bytes_per_element: float) -> N
     assert benchmark.margin(make) == bytes_per_element
 
 
+def test_passes_are_the_steps_of_the_fast_form() -> None:
+    counted = {name: benchmark.passes(ACTIVATIONS[name]) for name in ("relu", "sigmoid", "tanh", "leaky_relu", "silu")}
+    wanted = {"relu": (1, 2), "sigmoid": (1, 2), "tanh": (1, 2), "leaky_relu": (2, 3), "silu": (2, 4)}
+    assert counted == wanted
+
+
 def test_kept_bytes_counts_each_storage_once() -> None:
     x = torch.randn(10, requires_grad=True)
     assert benchmark.kept_bytes(ActivationModule(ACTIVATIONS["tanh"]), x) == 40

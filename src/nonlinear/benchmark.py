@@ -10,9 +10,11 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nonlinear.activations import Activation, ActivationModule
 from nonlinear.activations.learned import PReLU
@@ -151,6 +153,33 @@ def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
 def geometric_mean(timings: Sequence[Timing]) -> float:
     """Of the median ratios of forward and backward."""
     return math.exp(statistics.fmean(math.log(timing.both.median) for timing in timings))
+
+
+class _Steps(TorchFunctionMode):
+    """Counts the operations of torch that fill a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, function: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self.count += isinstance(result, Tensor) and result.dim() > 0 and "empty" not in function.__name__
+        return result
+
+
+def passes(record: Activation) -> tuple[int, int]:
+    """How many times forward, and then backward, goes over memory: what an activation costs on any processor.
+
+    One is the least, and torch.nn's own, in C++, mostly reach it.
+    """
+    x, gradient = torch.linspace(-1, 1, 8), torch.ones(8)
+    saved = record.values(x) if record.keeps_output() else x
+    with _Steps() as forward:
+        record.values(x)
+    with _Steps() as backward:
+        record.chain(gradient, saved)
+    return forward.count, backward.count
 
 
 def kept_bytes(network: nn.Module, x: Tensor) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nonlinear.activations import Activation
+from nonlinear.benchmark import passes
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def _facts(record: Activation) -> dict[str, str]:
         "smooth": {-1: "jumps", 0: "kinks", 1: "once"}.get(smoothness, "yes"),
         "monotonic": "yes" if record.monotonic else "no",
         "gain": f"{record.gain:.3f}",
+        "passes": "{} + {}".format(*passes(record)),
+        "keeps": "output" if record.keeps_output() else "input",
         "parameters": ", ".join(f"{name}={value:.4g}" for name, value in record.parameters.items()),
         "year": str(record.paper.year),
     }
@@ -75,7 +78,8 @@ def _facts(record: Activation) -> dict[str, str]:
 TABLE_KEY = """\
 mean: of the outputs for N(0, 1) inputs; 0 means zero-centred.    flat: where the slope goes to 0.
 dead: where backward, in float32, returns a slope of exactly 0.   smooth: once = only the second derivative jumps.
-gain: what keeps the mean square of N(0, 1) inputs."""
+gain: what keeps the mean square of N(0, 1) inputs.               passes: over memory, forward + backward, in our form.
+keeps: what backward keeps; the output costs nothing where the next layer keeps it anyway."""
 
 
 def _outside(record: Activation) -> str:

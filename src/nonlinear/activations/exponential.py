@@ -56,7 +56,7 @@ ELU = Activation(
     title="ELU",
     function=elu,
     derivative=elu_derivative,
-    # In float32 this is 0 below -16.64, where y rounds to -alpha. torch does the same in place (nn.ELU(inplace=True));
+    # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
     output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero

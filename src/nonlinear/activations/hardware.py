@@ -30,8 +30,9 @@ def relu6_derivative_from_output(y: Tensor) -> Tensor:
 
 
 def relu6_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """sign((6 - y) y) g: between 0 and 6 both factors are positive, at the ends one is 0."""
-    torch.sub(y, 6, out=out).mul_(y).sign_().neg_().mul_(gradient)
+    """[(y - 6) y < 0] g: one comparison for both ends."""
+    torch.sub(y, 6, out=out).mul_(y)
+    torch.lt(out, 0, out=out).mul_(gradient)
 
 
 RELU6 = Activation(

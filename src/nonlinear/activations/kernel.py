@@ -107,7 +107,8 @@ def _blocks(*tensors: Tensor) -> Sequence[tuple[Tensor, ...]]:
     if out.device.type != "cpu" or not all(_one_piece(tensor, out.stride()) for tensor in tensors):
         return [tensors]
     flat = (tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors)
-    return list(zip(*(tensor.split(BLOCK) for tensor in flat), strict=True))
+    size = BLOCK * torch.get_num_threads()  # each thread has a cache of its own
+    return list(zip(*(tensor.split(size) for tensor in flat), strict=True))
 
 
 def _one_piece(tensor: Tensor, stride: Sequence[int]) -> bool:
