@@ -20,7 +20,7 @@ from nonlinear.activations import ACTIVATIONS
 from nonlinear.experiments import data, image_folder, initialisation, models, precision, tracking
 from nonlinear.experiments import runs as survivors
 
-COMMANDS = ["before-after", "train", "data", "plot", "table", "bench", "tensorboard", "refresh"]
+COMMANDS = ["before-after", "train", "sweep", "report", "data", "plot", "table", "bench", "tensorboard", "refresh"]
 
 
 @pytest.fixture(autouse=True)

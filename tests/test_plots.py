@@ -1,5 +1,7 @@
 """Figures: every record can be drawn, the words under a figure state what it shows, kinks are drawn as jumps."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,10 @@ from nonlinear import plots
 from nonlinear.activations import ACTIVATIONS, Activation
 from nonlinear.benchmark import Spread
 from nonlinear.experiments import data
+from nonlinear.experiments.probes import Propagation
+from nonlinear.experiments.report import Row
+from nonlinear.experiments.runs import Configuration
+from nonlinear.experiments.training import Recipe
 from nonlinear.tables import card, comparison
 
 every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
@@ -87,6 +93,21 @@ def test_norms_by_layer_states_both_ends() -> None:
     assert plots.norms_by_layer({"steep": norms}).text == "steep: 0.1 at layer 2, 0.0001 at layer 1."
 
 
+def test_norms_can_be_counted_in_steps() -> None:
+    picture = plots.norms_by_layer({"flat": torch.ones(2, 3)}, place="step")
+    assert picture.text == "flat: 1 at step 3, 1 at step 1."
+    assert picture.figure.axes[0].get_xlabel().startswith("step")
+
+
+def test_propagation_draws_roots_of_signal_and_gradient() -> None:
+    signal, gradient = torch.tensor([[1.0, 4.0], [1.0, 4.0]]), torch.tensor([[1e-4, 1.0], [1e-8, 1.0]])
+    picture = plots.propagation({"a": Propagation(signal=signal, distinct=signal, gradient=gradient)})
+    left, right = picture.figure.axes
+    assert list(left.lines[0].get_ydata()) == pytest.approx([1, 2])
+    assert list(right.lines[0].get_ydata()) == pytest.approx([1e-3, 1])
+    assert picture.text == "a: signal 2 at layer 2, gradient 0.001 at layer 1."
+
+
 def test_saturation_counts_lost_slopes() -> None:
     text = plots.saturation(ACTIVATIONS["tanh"], 0.5, 8).text
     assert "gain 0.5: 0 %" in text
@@ -135,3 +156,93 @@ def test_classes_shows_each_class_with_its_own_images() -> None:
     assert all(name in picture.text for name in dataset.classes)
     first = dataset.test.images[(dataset.test.labels == 4).nonzero()[0].item()]
     np.testing.assert_array_equal(picture.figure.axes[12].images[0].get_array(), first.permute(1, 2, 0))
+
+
+def run_of(activation: str, seed: int, *accuracies: float, diverged: bool = False, **changes) -> Row:
+    recipe = Recipe(epochs=2, seed=seed)
+    return Row(
+        configuration=Configuration(activation=activation, data="squares", fingerprint="f", recipe=recipe, **changes),
+        test_accuracies=accuracies,
+        epoch_seconds=(5.0,) * len(accuracies),
+        seconds=5.0 * len(accuracies),
+        diverged=diverged,
+        parameters=7,
+        device="cpu, 1 thread",
+    )
+
+
+RUNS = [run_of(name, seed, 50.0, 70.0 + seed + 3 * (name == "tanh")) for name in ("relu", "tanh") for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(("over", "end"), [("epochs", 2), ("seconds", 10)])
+def test_learning_curves_show_mean_and_range(over: str, end: float) -> None:
+    picture = plots.learning_curves(RUNS, over=over)
+    (axes,) = picture.figure.axes
+    assert axes.lines[0].get_label() == "tanh"
+    assert (axes.lines[0].get_xdata()[-1], axes.lines[0].get_ydata()[-1]) == (end, 73.5)
+    assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
+    assert f"relu: 70.5 % after {end} {over} (mean of 2 seeds, 70.0 to 71.0)." in picture.text
+
+
+def test_of_many_curves_the_best_and_the_reference_are_named() -> None:
+    rows = [run_of(f"a{place}", 0, 50.0, 80.0 + place) for place in range(9)] + RUNS[:1]
+    picture = plots.learning_curves(rows)
+    assert [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()] == (
+        ["a8", "a7", "a6", "a5", "a4", "a3", "relu"]
+    )
+    assert "a0, in grey: 80.0 %." in picture.text
+
+
+def test_a_diverged_run_keeps_its_last_accuracy_in_the_curve() -> None:
+    picture = plots.learning_curves([RUNS[0], run_of("relu", 1, 10.0, diverged=True)])
+    assert "relu: 40.0 % after 2 epochs (mean of 2 seeds, 10.0 to 70.0)." in picture.text
+
+
+def test_paired_differences_show_both_intervals() -> None:
+    rows = [*RUNS, *(run_of("elu", seed, 50.0, 60.0 + 2 * seed) for seed in (0, 1))]
+    picture = plots.paired_differences(rows)
+    (axes,) = picture.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["tanh", "elu"]
+    thin, thick = (line.get_xdata() for line in axes.lines[-3:-1])  # of elu, before its mark
+    assert thin[0] < thick[0] < -9.5 < thick[1] < thin[1]
+    assert re.search(r"elu: -9.50 points over 2 pairs, alone \[.*\], together \[.*\]\.", picture.text)
+
+
+def test_a_diverged_run_does_not_set_the_scale_of_differences() -> None:
+    rows = [*RUNS, run_of("elu", 0, 10.0, diverged=True), run_of("elu", 1, 11.0, diverged=True)]
+    picture = plots.paired_differences(rows)
+    (axes,) = picture.figure.axes
+    assert axes.get_xlim()[0] > -10
+    assert axes.lines[-1].get_marker() == "<"
+    assert "elu: -60.00 points over 2 pairs" in picture.text
+    assert "2 of 2 runs diverged (X)" in picture.text
+
+
+def test_one_seed_has_no_interval() -> None:
+    picture = plots.paired_differences([RUNS[0], RUNS[2]])
+    assert picture.text.endswith("One seed tells nothing about spread: there are no intervals.")
+
+
+def test_runs_are_drawn_over_the_band_of_the_reference() -> None:
+    mine = [run_of("tanh", 7, 51.0, 73.2, precision="bfloat16"), run_of("elu", 7, 51.0, 73.2)]
+    picture = plots.against_reference(mine, RUNS)
+    (axes,) = picture.figure.axes
+    assert axes.get_title().startswith("tanh, cnn")
+    assert list(axes.lines[-1].get_ydata()) == [51.0, 73.2]
+    assert "yours 73.2 % (seed 7) on squares in bfloat16" in picture.text
+    assert "reference 73.5 % on squares in float32, cpu, 1 thread, 73.0 to 74.0 over 2 runs" in picture.text
+    assert "1 of yours is within" in picture.text
+
+
+@pytest.mark.parametrize(
+    ("draw", "says"),
+    [
+        (lambda: plots.learning_curves([*RUNS, run_of("relu", 0, 1.0, 2.0, depth=3)]), "one group, not of 2"),
+        (lambda: plots.learning_curves(RUNS, over="days"), "over must be"),
+        (lambda: plots.paired_differences(RUNS[:2]), "nothing can be compared"),
+        (lambda: plots.against_reference(RUNS[:1], RUNS[2:]), "none of the reference runs"),
+    ],
+)
+def test_runs_that_cannot_be_drawn_are_refused(draw: Callable[[], object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        draw()

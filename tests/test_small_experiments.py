@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nonlinear.experiments.probes import factor_per_layer, gradient_norms
+from nonlinear.experiments.probes import factor_per_layer, gradient_norms, propagation, recurrent_norms
 from nonlinear.experiments.race import adam, race, sgd, steps_to_learn, two_rings
 from nonlinear.experiments.statistics import mean_interval, ratio_interval
 
@@ -47,6 +47,38 @@ def test_gradient_norms_scale_with_the_slope() -> None:
     assert factor_per_layer(gradient_norms(lambda x: x / 4, depth=4, seeds=3)) == pytest.approx(
         factor_per_layer(plain) / 4
     )
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 2.0])
+def test_without_an_activation_signal_and_gradient_follow_the_gain(factor: float) -> None:
+    found = propagation(lambda x: x, gain=factor, depth=8, seeds=5)
+    assert found.signal.shape == found.distinct.shape == found.gradient.shape == (5, 8)
+    assert found.signal[:, 0].mean() == pytest.approx(1, rel=0.05)  # the first layer's gain is 1
+    assert found.gradient[:, -1].mean() == pytest.approx(1, rel=0.05)
+    assert mean_interval(found.forward_factor).mean == pytest.approx(factor, rel=0.03)
+    assert mean_interval(found.backward_factor).mean == pytest.approx(factor, rel=0.03)
+
+
+def test_a_constant_is_signal_but_tells_no_inputs_apart() -> None:
+    found = propagation(lambda x: 0 * x + 1, gain=1, depth=3, seeds=2)
+    assert found.signal[:, 1:].min() > 0.5
+    assert found.distinct[:, 1:].max() < 1e-12
+    assert found.distinct[:, 0] == pytest.approx(found.signal[:, 0], rel=0.1)
+
+
+def identity(width: int, _: torch.Generator) -> torch.Tensor:
+    return torch.eye(width, dtype=torch.float64)
+
+
+def test_through_the_identity_every_step_gets_the_whole_gradient() -> None:
+    states, gradients = recurrent_norms(lambda x: x, identity, steps=5, input_std=0.1, seeds=2)
+    assert torch.equal(gradients, torch.ones(2, 5, dtype=torch.float64))
+    assert states.mean(dim=0) == pytest.approx([0.1 * k**0.5 for k in range(1, 6)], rel=0.1)
+
+
+def test_a_recurrent_gradient_is_a_power_of_weight_and_slope() -> None:
+    _, gradients = recurrent_norms(lambda x: x / 2, lambda *a: 3 * identity(*a), steps=5, seeds=2)
+    assert gradients[0] == pytest.approx([1.5**k for k in range(4, -1, -1)])
 
 
 def test_two_rings_are_rings_and_repeatable() -> None:

@@ -1,6 +1,7 @@
 """TensorBoard runs: folders, writing and reading back."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,3 +109,15 @@ def test_reading_what_is_not_there_gives_one_sentence(tmp_path):
         tracking.log_picture(writer, "a/b", np.zeros((2, 2, 3), np.uint8), 0)
     with pytest.raises(tracking.TrackingError, match=r"no picture 'c'; it holds a/b"):
         tracking.read_images(tmp_path, "c")
+
+
+def test_tensorboards_slower_reader_does_not_double_the_points_either(tmp_path) -> None:
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+    for resume_at, steps in ((None, range(1, 11)), (6, range(6, 11))):
+        with tracking.open_run(tmp_path, resume_at=resume_at) as writer:
+            for step in steps:
+                writer.add_scalar("loss", step, step)
+        time.sleep(1.1)  # TensorBoard orders the files of a run by the second in their names
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [point.step for point in events.Tensors("loss")] == list(range(1, 11))

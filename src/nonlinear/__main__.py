@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nonlinear.experiments.before_after import BeforeAfter
     from nonlinear.experiments.data import Dataset
     from nonlinear.experiments.models import MakeActivation
+    from nonlinear.experiments.report import Row
     from nonlinear.experiments.runs import Configuration
     from nonlinear.experiments.sweep import Grid
     from nonlinear.experiments.training import Result
@@ -88,6 +89,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_before_after,
         _add_train,
         _add_sweep,
+        _add_report,
         _add_data,
         _add_plot,
         _add_table,
@@ -101,7 +103,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         arguments.rest = rest
     elif rest:
         arguments.parser.error(f"unrecognised arguments: {' '.join(rest)}")
-    if arguments.run is _sweep:
+    if arguments.run in (_sweep, _report):
         arguments.argv = argv
     return arguments
 
@@ -309,7 +311,7 @@ def _train(arguments: argparse.Namespace) -> int:
         return _resume(arguments)
     if arguments.activation == "all":
         raise UsageError("train takes one activation at a time; all is for before-after, plot, table and bench")
-    (record,) = _records([arguments.activation])
+    (name,) = _makers([arguments.activation])
     folder = _runs(arguments.log_dir) / "train"
     import shutil
 
@@ -317,7 +319,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     dataset = _load(arguments.data)
     configuration = _configuration(arguments, dataset)
-    run = tracking.fresh_folder(folder, f"{record.name}-{dataset.name}-seed{arguments.seed}")
+    run = tracking.fresh_folder(folder, f"{name}-{dataset.name}-seed{arguments.seed}")
     try:
         return _train_in(run, configuration, dataset, arguments)
     finally:
@@ -370,14 +372,11 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", arguments: argparse.Namespace) -> int:
-    from functools import partial
-
-    from nonlinear.activations import ActivationModule
     from nonlinear.experiments import runs
 
-    (record,) = _records([configuration.activation])
+    ((name, maker),) = _makers([configuration.activation]).items()
     try:
-        result = runs.run(configuration, partial(ActivationModule, record), dataset, folder, progress=None)
+        result = runs.run(configuration, maker, dataset, folder, progress=None)
     except KeyboardInterrupt:
         if not (folder / runs.RUN).exists():
             raise
@@ -385,19 +384,19 @@ def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", 
         return _say(f"\nStopped; to go on: {_command()} train --resume {_quoted(folder)}{data}", INTERRUPTED)
     if result.diverged:
         return _say(
-            f"Diverged: the training loss of {record.title} became infinite or NaN in epoch {len(result.epochs)}; "
+            f"Diverged: the training loss of {_title(name)} became infinite or NaN in epoch {len(result.epochs)}; "
             f"try a --learning-rate below {configuration.recipe.learning_rate:g}.",
             FAILED,
         )
-    print(_outcome(record, result))
+    print(_outcome(name, result))
     print(_how_to_look(arguments.log_dir, folder, UNSMOOTHED))
     return 0
 
 
-def _outcome(record: "Activation", result: "Result") -> str:
+def _outcome(name: str, result: "Result") -> str:
     epochs = len(result.epochs)
     return (
-        f"{record.title} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
+        f"{_title(name)} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
         f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s "
         f"({result.device}, {result.precision})."
     )
@@ -491,10 +490,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
             activations,
             partial(data.load, source, notice=_already_given),
             folder,
-            jobs=arguments.jobs or -1,
+            jobs=arguments.jobs,
             scheduler=arguments.scheduler,
             observe=arguments.observe,
-            command=f"{_command()} {' '.join(_quoted(word) for word in arguments.argv)}",
+            command=_typed(arguments),
         )
     except KeyboardInterrupt as stop:
         return _say(f"\n{stop or 'Stopped.'} The same command goes on.", INTERRUPTED)
@@ -522,6 +521,71 @@ def _grid(arguments: argparse.Namespace, activations: list[str]) -> "Grid":
 
 def _already_given(notice: str) -> None:
     """Processes of a sweep need not say again which data it uses."""
+
+
+def _typed(arguments: argparse.Namespace) -> str:
+    return " ".join([_command(), *(_quoted(word) for word in arguments.argv)])
+
+
+# report
+
+
+def _add_report(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "report",
+        _report,
+        "Compare finished runs: accuracies with paired differences to ReLU, as a table, CSV files and figures.",
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of a sweep, or any with runs below it, or a runs.csv"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where the files go (default: report/ in FOLDER)")
+    parser.add_argument(
+        "--reference", type=Path, metavar="CSV", help="a runs.csv to draw these runs over, data/results/*/runs.csv say"
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    source = arguments.folder.expanduser().absolute()
+    output = arguments.output or (source.parent if source.is_file() else source) / "report"
+    from nonlinear.experiments import report
+    from nonlinear.experiments.folders import is_writable
+
+    if not is_writable(output.expanduser().absolute()):
+        raise UsageError(f"a report cannot be written into {output}: choose another --output")
+    rows = report.read_runs(source)
+    reference = report.read_runs(arguments.reference) if arguments.reference else []
+    print(report.table(report.summary(rows)))
+    for line in report.missing_in_words(source):
+        print(line)
+    pictures = _pictures(rows, reference)
+    report.write(rows, source, output, command=_typed(arguments))
+    for name, picture in pictures.items():
+        report.write_file(output / f"{name}.png", picture.save)
+    words = "\n\n".join(f"{name}.png\n{picture.text}" for name, picture in pictures.items()) + "\n"
+    report.write_file(output / "figures.txt", lambda file: file.write(words.encode()))
+    print(f"Tables, figures, and the figures in words: {output.absolute()}")
+
+
+def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]":
+    """Every figure of a report by the name of its file."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlinear import plots
+    from nonlinear.experiments import report
+
+    pictures = {}
+    for name, members in report.by_file_name(rows).items():
+        pictures[f"{name}-epochs"] = plots.learning_curves(members)
+        pictures[f"{name}-seconds"] = plots.learning_curves(members, over="seconds")
+        if any(entry.difference is not None for entry in report.summary(members)):
+            pictures[f"{name}-differences"] = plots.paired_differences(members)
+    if reference:
+        try:
+            pictures["reference"] = plots.against_reference(rows, reference)
+        except ValueError as error:
+            raise UsageError(f"--reference: {error}") from error
+    return pictures
 
 
 # data
@@ -763,6 +827,12 @@ def _makers(names: Sequence[str]) -> dict[str, "MakeActivation"]:
         if name not in makers and name != "all":
             raise UsageError(_unknown(name, list(makers)))
     return makers if "all" in names else {name: makers[name] for name in names}
+
+
+def _title(name: str) -> str:
+    from nonlinear.activations import ACTIVATIONS
+
+    return ACTIVATIONS[name].title if name in ACTIVATIONS else name
 
 
 def _unknown(name: str, known: list[str]) -> str:

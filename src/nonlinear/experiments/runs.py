@@ -159,7 +159,7 @@ def run(
             return finished
         for name in (RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS):
             remove_parts(folder / name)
-        with threads(configuration.threads), own_randomness(configuration.recipe.seed), _ctrl_c() as asked_to_stop:
+        with threads(configuration.threads), own_randomness(configuration.recipe.seed), ctrl_c() as asked_to_stop:
             training = _prepare(configuration, activation, dataset, folder, identity, observer)
             with _open_log(folder, training, configuration, activation) if log else nullcontext() as writer:
                 pause = _Checkpoints(folder, training, writer, asked_to_stop, every_seconds, every_updates)
@@ -266,7 +266,7 @@ class _Checkpoints:
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
+def ctrl_c() -> Iterator[threading.Event]:
     """Within the block the first Ctrl-C sets the event and does nothing else; the second one acts as usual.
 
     Where Python does not handle Ctrl-C in the usual way, or this is not the main thread, all stays as it is.

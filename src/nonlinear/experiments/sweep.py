@@ -13,6 +13,7 @@ import json
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import product
@@ -31,13 +32,13 @@ from nonlinear.experiments.errors import ReaderError
 from nonlinear.experiments.folders import write_whole
 from nonlinear.experiments.internals import Internals, held_out
 from nonlinear.experiments.models import MakeActivation
+from nonlinear.experiments.report import FAILURE, SWEEP, read_sweep
 from nonlinear.experiments.runs import Configuration, Stopped
 from nonlinear.experiments.training import Recipe, Result
 
 if TYPE_CHECKING:
     from distributed import Client
 
-SWEEP, FAILURE = "sweep.json", "failure.txt"
 HPARAMS = ".hparams"  # ending of the event file that holds a cell's row in TensorBoard's table
 
 
@@ -141,7 +142,7 @@ def sweep(
     load: Callable[[], Dataset],
     folder: Path,
     *,
-    jobs: int = -1,
+    jobs: int | None = None,
     scheduler: str | None = None,
     observe: bool = False,
     command: str | None = None,
@@ -151,7 +152,8 @@ def sweep(
     """Train every cell that has no result yet, several at a time.
 
     Each process loads the data set once. An error in one cell does not stop the others; a run that diverges has a
-    result like any other. After Ctrl-C the running cells write a checkpoint. The same call goes on with what is left.
+    result like any other. After Ctrl-C the running cells write a checkpoint (those on a cluster run to their end; press
+    it again not to wait for them). The same call goes on with what is left.
 
     Args:
         cells: a configuration by folder name, as `Grid.cells` gives them.
@@ -159,7 +161,7 @@ def sweep(
             or a ``functools.partial``, for instance.
         load: loads the data set in each process; it must be that of the configurations.
         folder: of the sweep. All processes must see it, on a cluster, too.
-        jobs: cells at a time on this machine; -1 for one per processor core.
+        jobs: cells at a time on this machine; None for one per processor core.
         scheduler: the address of a running Dask scheduler, ``"tcp://10.0.0.1:8786"``; its workers are used instead.
         observe: watch the units of each network, see ``internals.py``.
         command: what the reader typed, for ``sweep.json``.
@@ -174,7 +176,7 @@ def sweep(
             killed again and again.
         Stopped: after Ctrl-C.
     """
-    folder = Path(folder).absolute()
+    folder, jobs = Path(folder).absolute(), jobs or joblib.cpu_count()
     _refuse_other_runs(cells, folder)
     _note(folder, cells, command)
     options = {"load": load, "observe": observe, "every_seconds": every_seconds}
@@ -213,12 +215,6 @@ def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None)
     write_whole(folder / SWEEP, lambda file: file.write(text.encode()))
 
 
-def read_sweep(folder: Path) -> dict[str, list[str]]:
-    """The commands that were given in this folder, and the names of all cells that they ask for."""
-    path = Path(folder) / SWEEP
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"commands": [], "cells": []}
-
-
 def _is_finished(folder: Path) -> bool:
     return (folder / runs.RESULT).exists() and any(folder.glob(f"*{HPARAMS}"))
 
@@ -234,7 +230,15 @@ def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
             yield
         return
     with _client(scheduler), joblib.parallel_config(backend="dask", n_jobs=-1):
-        yield
+        from distributed import KilledWorker
+
+        try:
+            yield
+        except (KilledWorker, CancelledError) as error:
+            raise SweepError(
+                "The cluster has given up a run, since its workers died again and again or the scheduler ended: look "
+                "at their logs; what is finished is kept."
+            ) from error
 
 
 def _client(scheduler: str) -> "Client":
@@ -249,9 +253,9 @@ def _client(scheduler: str) -> "Client":
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise SweepError(f"There is no Dask scheduler at {scheduler}: check the address.") from error
-    if not client.scheduler_info()["workers"]:
+    if sum(client.ncores().values()) < 2:  # with one, joblib would train in this process
         client.close()
-        raise SweepError(f"The Dask scheduler at {scheduler} has no workers: start some.")
+        raise SweepError(f"The Dask scheduler at {scheduler} has fewer than two workers: start some.")
     return client
 
 
@@ -259,7 +263,7 @@ def _all_outcomes(tasks: Mapping[str, tuple], bar: tqdm, *, in_this_process: boo
     """The outcomes of all tasks. If a process is killed, all begin anew, and the cells go on from their checkpoints."""
     outcomes: dict[str, Outcome] = {}
     # A run in this process handles Ctrl-C itself.
-    with nullcontext(threading.Event()) if in_this_process else runs._ctrl_c() as asked_to_stop:
+    with nullcontext(threading.Event()) if in_this_process else runs.ctrl_c() as asked_to_stop:
         while len(outcomes) < len(tasks):
             left = {name: task for name, task in tasks.items() if name not in outcomes}
             before = len(outcomes)
@@ -355,13 +359,13 @@ def _log_hparams(configuration: Configuration, cell: Path) -> None:
     values = {
         "activation": configuration.activation,
         "network": configuration.network,
-        "depth": configuration.depth,
-        "batch norm": configuration.batch_norm,
+        "depth": str(configuration.depth),  # as text, or the table would show 1.0000
+        "batch norm": "yes" if configuration.batch_norm else "no",
         "initialisation": configuration.initialisation,
         "learning rate": configuration.recipe.learning_rate,
-        "epochs": configuration.recipe.epochs,
+        "epochs": str(configuration.recipe.epochs),
         "precision": configuration.precision,
-        "seed": configuration.recipe.seed,
+        "seed": str(configuration.recipe.seed),
     }
     metrics = dict.fromkeys(("accuracy/test", "loss/test", "accuracy/train", "loss/train"))
     with SummaryWriter(str(cell), filename_suffix=HPARAMS) as writer:

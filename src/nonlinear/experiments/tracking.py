@@ -79,7 +79,9 @@ def open_run(folder: Path, *, resume_at: int | None = None) -> Iterator[SummaryW
         raise TrackingError(f"Cannot write a run into {folder} ({reason(error)}): choose another folder.") from error
     if resume_at is None and next(folder.glob(EVENTS), None):
         raise TrackingError(f"{folder} already holds a run, whose points would mix with new ones: use another folder.")
-    with _failing_clearly(folder), SummaryWriter(str(folder), purge_step=resume_at, flush_secs=FLUSH_SECONDS) as writer:
+    # At 0 there is nothing to purge, but the mark has to be there: TensorBoard's slower reader skips the first one.
+    options = {"purge_step": resume_at or 0, "flush_secs": FLUSH_SECONDS}
+    with _failing_clearly(folder), SummaryWriter(str(folder), **options) as writer:
         yield writer
 
 
