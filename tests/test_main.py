@@ -20,7 +20,19 @@ from nonlinear.activations import ACTIVATIONS
 from nonlinear.experiments import data, image_folder, initialisation, models, precision, tracking
 from nonlinear.experiments import runs as survivors
 
-COMMANDS = ["before-after", "train", "sweep", "report", "data", "plot", "table", "bench", "tensorboard", "refresh"]
+COMMANDS = [
+    "before-after",
+    "train",
+    "sweep",
+    "report",
+    "data",
+    "plot",
+    "table",
+    "bench",
+    "bench-training",
+    "tensorboard",
+]
+COMMANDS += ["refresh"]
 
 
 @pytest.fixture(autouse=True)
@@ -216,6 +228,23 @@ def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == pictures
     assert _run(capsys, "bench", "swish")[0] == 2
     assert _run(capsys, "bench", "--repeats", "1")[0] == 2
+
+
+def test_bench_training_prints_speeds_and_then_accuracies(capsys, bright, monkeypatch):
+    from nonlinear.experiments import loop_benchmark
+
+    asked = {}
+
+    def throughput(dataset, **options):
+        asked.update(options)
+        return "measured"
+
+    monkeypatch.setattr(loop_benchmark, "throughput", throughput)
+    monkeypatch.setattr(loop_benchmark, "accuracies", lambda dataset, measured, seconds: {"ours": seconds})
+    monkeypatch.setattr(loop_benchmark, "report", lambda measured, reached=None: f"{measured} {reached}")
+    code, out, _ = _run(capsys, "bench-training", "--rounds", "3", "--threads", "2", "--seconds", "7")
+    assert (code, out.splitlines()) == (0, ["measured None", "measured {'ours': 7.0}"])
+    assert asked == {"rounds": 3, "convolutions": 2, "number_of_threads": 2}
 
 
 def test_refresh_passes_the_lessons_on(capsys, monkeypatch):

@@ -124,6 +124,18 @@ def test_in_place_without_gradients_and_on_part_of_a_tensor(record: Activation) 
     torch.testing.assert_close(x, wanted)
 
 
+@in_place
+def test_gradients_through_a_view_that_is_overwritten_are_torchs(record: Activation) -> None:
+    results = []
+    for module in (ActivationModule(record, inplace=True), record.torch_module(**record.parameters, inplace=True)):
+        x = numbers(4, 6).requires_grad_()
+        hidden = 1 * x
+        module.double()(hidden[:, 1::2])
+        results.append((hidden.detach(), *torch.autograd.grad(hidden.square().sum(), x)))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_an_in_place_function_keeps_no_copy_where_the_output_suffices() -> None:
     kept: dict[str, int] = {}
     for name in ("elu", "silu"):

@@ -94,6 +94,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_plot,
         _add_table,
         _add_bench,
+        _add_bench_training,
         _add_tensorboard,
         _add_refresh,
     ):
@@ -720,6 +721,43 @@ def _draw_costs(timings: "list[Timing]", file: Path) -> None:
 
     picture = plots.costs({t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}, floor=2)
     _save(picture, file)
+
+
+# bench-training
+
+
+def _add_bench_training(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands,
+        "bench-training",
+        _bench_training,
+        "Training speed: the loop of the usual tutorial, ours, our network, and bfloat16, side by side.",
+    )
+    _add_data_option(parser)
+    parser.add_argument("--rounds", type=_whole(2), default=5, help="that count (default: 5)")
+    parser.add_argument(
+        "--convolutions", type=_whole(1, 10), default=2, help="in each block of the usual network (default: 2)"
+    )
+    parser.add_argument("--threads", type=_whole(1), default=1, help="that torch may use (default: 1)")
+    parser.add_argument(
+        "--seconds", type=_above_zero, help="also the test accuracy of each after so much time of computing"
+    )
+
+
+def _bench_training(arguments: argparse.Namespace) -> None:
+    from nonlinear.experiments import loop_benchmark
+
+    dataset = _load(arguments.data)
+    measured = loop_benchmark.throughput(
+        dataset,
+        rounds=arguments.rounds,
+        convolutions=arguments.convolutions,
+        number_of_threads=arguments.threads,
+    )
+    print(loop_benchmark.report(measured), flush=True)
+    if arguments.seconds:
+        reached = loop_benchmark.accuracies(dataset, measured, seconds=arguments.seconds)
+        print(loop_benchmark.report(measured, reached))
 
 
 # tensorboard

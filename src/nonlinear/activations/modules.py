@@ -142,13 +142,10 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
 
 
 def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
-    accepted = activation.integers if not x.is_complex() and (x.dtype != torch.bool) else "refused"
-    if x.dtype == torch.bool and activation.integers == "promoted":
-        accepted = "promoted"
-    if accepted == "refused":
-        require_floating(activation.title, x)
-    if accepted == "promoted":
+    if activation.integers == "promoted" and not x.is_complex():
         return activation.values(x.to(torch.get_default_dtype()), *parameters)
+    if activation.integers == "refused" or x.is_complex() or x.dtype == torch.bool:
+        require_floating(activation.title, x)
     return activation.function(x, *parameters).to(x.dtype)
 
 
