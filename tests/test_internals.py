@@ -368,17 +368,29 @@ def test_curves_of_one_update_by_hand(tmp_path):
     with tracking.open_run(tmp_path) as writer:
         internals.observe(model, 9, writer)
     curves = tracking.read_scalars(tmp_path)
-    assert {tag: points for tag, points in curves.items() if tag.startswith(("dead", "died", "zeros", "NaN"))} == {
-        "zeros/01 ReLU": [(9, 1.0)],  # the second unit: 4 - 8
-        "dead/01 ReLU": [(9, 1.0)],
-        "died/01 ReLU": [(9, 1.0)],
-        "NaN/01 ReLU": [(9, 0.0)],
+    assert {tag: points for tag, points in curves.items() if tag.startswith(("dead", "died", "zeros", "not"))} == {
+        "zeros/01 activation": [(9, 1.0)],  # the second unit: 4 - 8
+        "dead/01 activation": [(9, 1.0)],
+        "died/01 activation": [(9, 1.0)],
+        "not a number/01 activation": [(9, 0.0)],
     }
     assert curves["gradient norm/00 Linear"] == [(9, 100.0)]
     change = math.hypot(6, 8, 1e6 + 3)
     assert curves["update to weight/00 Linear"] == [(9, pytest.approx(change / 5, rel=1e-6))]
     assert curves["gradient norm/02 Linear"] == [(9, 0.0)]  # no gradient reached it
     assert math.isnan(curves["update to weight/02 Linear"][0][1])  # 0 of 0
+
+
+def test_a_shared_layer_has_a_curve_for_each_call(tmp_path):
+    shared = nn.ReLU()
+    model = nn.Sequential(nn.Linear(2, 2), shared, nn.Linear(2, 2), shared)
+    internals = Internals(torch.ones(4, 2), every=1)
+    internals.start(model)
+    with tracking.open_run(tmp_path) as writer:
+        internals.wants(1)
+        internals.observe(model, 1, writer)
+    tags = [tag for tag in tracking.read_scalars(tmp_path) if tag.startswith("zeros")]
+    assert tags == ["zeros/01 activation", "zeros/01 activation, call 2"]
 
 
 def _histograms(folder: Path) -> dict[str, list[int]]:
@@ -397,7 +409,7 @@ def test_histograms_come_every_tenth_time_and_bear_divergence(tmp_path):
                 model[0].weight.data.fill_(math.nan)
             internals.wants(update)
             internals.observe(model, update, writer)
-    assert _histograms(tmp_path) == {"outputs/01 ReLU": [1, 11], "gradients/00 Linear": [1, 11, 21]}
+    assert _histograms(tmp_path) == {"outputs/01 activation": [1, 11], "gradients/00 Linear": [1, 11, 21]}
 
 
 # In a training
@@ -441,7 +453,7 @@ def test_a_watched_training_is_the_same_to_the_last_bit(dataset, precision, tmp_
         assert torch.equal(value, trained[1].state_dict()[name]), name
     assert [e.test_loss for e in plain.epochs] == [e.test_loss for e in watched.epochs]
     curves = tracking.read_scalars(tmp_path / "run")
-    assert [step for step, _ in curves["zeros/01 RReLU"]] == [2, 4, 6, 8]
+    assert [step for step, _ in curves["zeros/01 activation"]] == [2, 4, 6, 8]
     assert all(0 < value < 1 for _, value in curves["update to weight/00 Conv2d"])
     assert sum(watched.observed[f"units {status}"] for status in STATUSES) == pytest.approx(1)
 

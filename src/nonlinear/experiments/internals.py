@@ -359,9 +359,10 @@ class Internals:
     - ``NaN``: an output or a slope is not a number now. Such an observation counts as neither alive nor dead later.
 
     **Curves** in TensorBoard, per activation layer: input mean, input variance, output mean, output variance, zeros,
-    saturated, dead, died, revived, NaN (shares of all values or units); per layer with weights: gradient norm, update
-    to weight (norm of the change by this update / norm of the weights before it). Every tenth time, histograms of about
-    8,000 outputs and 8,000 gradients of each layer.
+    saturated, dead, died, revived, not a number (shares of all values or units); per layer with weights: gradient norm,
+    update to weight (norm of the change by this update / norm of the weights before it). Activation layers are called
+    by their place, ``05 activation``, so that runs with different activations share a chart. Every tenth time,
+    histograms of about 8,000 outputs and 8,000 gradients of each layer.
 
     Activations must work element by element; what mixes units, as softmax does, has no slope per unit.
 
@@ -455,10 +456,10 @@ class Internals:
                 "dead": row.dead / row.units,
                 "died": counts["died"] / row.units,
                 "revived": counts["revived"] / row.units,
-                "NaN": row.nan / row.units,
+                "not a number": row.nan / row.units,
             }
             for curve, value in curves.items():
-                writer.add_scalar(f"{curve}/{row.name}", value, update)
+                writer.add_scalar(f"{curve}/{_place(row.name)}", value, update)
 
     def _write_weights(self, writer: SummaryWriter, update: int) -> None:
         for name, weights in self.weights.items():
@@ -471,12 +472,19 @@ class Internals:
             writer.add_scalar(f"update to weight/{name}", ratio, update)
 
     def _write_histograms(self, seen: list[_Call], writer: SummaryWriter, update: int) -> None:
-        samples = {f"outputs/{call.row.name}": call.sample for call in seen}
+        samples = {f"outputs/{_place(call.row.name)}": call.sample for call in seen}
         for name, weights in self.weights.items():
             samples[f"gradients/{name}"] = _sample(torch.cat([g.flatten() for g in _gradients(weights)]))
         for tag, sample in samples.items():
             if len(sample):  # nothing is finite after a divergence, and TensorBoard refuses an empty histogram
                 writer.add_histogram(tag, sample, update)
+
+
+def _place(name: str) -> str:
+    """``"05 activation"`` for ``"05 ReLU"``: runs with other activations are to share the chart."""
+    path, _, title = name.partition(" ")
+    _, call, number = title.partition(", call ")
+    return f"{path} activation{call}{number}"
 
 
 def _gradients(weights: list[nn.Parameter]) -> list[Tensor]:
