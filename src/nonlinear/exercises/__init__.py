@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from nonlinear.exercises import lesson_00, lesson_02, lesson_11, lesson_13
+from nonlinear.exercises import lesson_00, lesson_02, lesson_10, lesson_11, lesson_12, lesson_13
 from nonlinear.exercises.exercise import Exercise, Feedback, Mistake, Probe, judge
 from nonlinear.exercises.quiz import Option, Question, Quiz
 
-LESSONS = (lesson_00, lesson_02, lesson_11, lesson_13)
+LESSONS = (lesson_00, lesson_02, lesson_10, lesson_11, lesson_12, lesson_13)
 
 
 def _exercises(lessons: tuple[ModuleType, ...]) -> Mapping[str, Exercise]:
