@@ -222,7 +222,7 @@ def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     assert code == 0
     assert "(4, 4) float32" in out
     assert "target: at most 1.15" in out
-    assert re.search(r"^silu +4 +4$", out, flags=re.MULTILINE)
+    assert re.search(r"^silu +4 +4 +4 +4$", out, flags=re.MULTILINE)
     assert "swish" not in out
     pictures = {"bench_4x4_1_threads.png", "bench_4x4_2_threads.png"}
     assert {file.name for file in tmp_path.iterdir()} == pictures

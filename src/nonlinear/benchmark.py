@@ -246,13 +246,19 @@ def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
 
 
 def memory_table(records: Sequence[Activation]) -> str:
-    """What each activation keeps between two convolutions besides what those keep, in bytes per element."""
-    ours = {record.name: margin(lambda record=record: _ours(record)) for record in records}
-    theirs = {record.name: margin(lambda record=record: _counterpart(record)) for record in records}
-    lines = ["kept for backward between two convolutions, bytes per float32 element: ours, torch.nn", ""]
-    lines += [f"{name:12} {ours[name]:4g} {theirs[name]:4g}" for name in ours]
-    means = [statistics.fmean(side.values()) for side in (ours, theirs)]
-    lines.append(f"{'mean':12} {means[0]:4.2f} {means[1]:4.2f} (target: at most 0.4 of torch's)")
+    """What each activation keeps, alone and between two convolutions besides what those keep, in bytes per element."""
+    x = torch.randn(64, requires_grad=True)
+    rows = {}
+    for record in records:
+        makers = [lambda record=record: _ours(record), lambda record=record: _counterpart(record)]
+        rows[record.name] = [*(kept_bytes(make(), x) / len(x) for make in makers), *map(margin, makers)]
+    lines = [
+        "kept for backward, bytes per float32 element: alone, then between two convolutions besides what those keep",
+        f"{'':12} {'ours':>6} {'torch.nn':>8}   {'ours':>6} {'torch.nn':>8}",
+    ]
+    lines += [f"{name:12} {a:6g} {b:8g}   {c:6g} {d:8g}" for name, (a, b, c, d) in rows.items()]
+    a, b, c, d = (statistics.fmean(column) for column in zip(*rows.values(), strict=True))
+    lines.append(f"{'mean':12} {a:6.2f} {b:8.2f}   {c:6.2f} {d:8.2f} (target: at most 0.4 of torch's)")
     return "\n".join(lines)
 
 
