@@ -93,6 +93,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_data,
         _add_plot,
         _add_table,
+        _add_claims,
         _add_bench,
         _add_bench_training,
         _add_tensorboard,
@@ -676,6 +677,50 @@ def _table(arguments: argparse.Namespace) -> None:
 
     print(comparison(*records))
     print(TABLE_KEY)
+
+
+# claims
+
+
+def _add_claims(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "claims", _claims, "What is often said about activations, tested: every claim's verdict.")
+    parser.add_argument(
+        "numbers", nargs="*", type=_whole(1), metavar="NUMBER", help="only these, with what decides them (default: all)"
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="measure those anew whose numbers are kept in data/results/claims; all of them take an hour or more",
+    )
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from nonlinear.claims import CLAIMS, MissingMeasurement, stored
+
+    unknown = [number for number in arguments.numbers if number not in CLAIMS]
+    if unknown:
+        raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")
+    claims = [CLAIMS[number] for number in arguments.numbers or CLAIMS]
+    if arguments.measure:
+        for claim in (claim for claim in claims if claim.kept):
+            print(f"Measuring claim {claim.number}: {claim.statement}")
+            print(f"  kept in {stored.measure(claim)}")
+    missing = 0
+    for claim in claims:
+        try:
+            finding = claim.test()
+        except MissingMeasurement as error:
+            missing += 1
+            print(f"{claim.number:3}  {'no data':9}  {claim.statement}\n     {error}")
+            continue
+        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]")
+        for case in finding.cases if arguments.numbers else ():
+            print(f"       - {case}")
+        if arguments.numbers and claim.thin:
+            print(f"       {claim.thin}")
+    if not arguments.numbers:
+        print(f"What decides a verdict: {_command()} claims NUMBER")
+    return FAILED if missing else 0
 
 
 # bench

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nonlinear.activations import Activation
 from nonlinear.benchmark import passes
+from nonlinear.claims import CLAIMS, Claim, of_lesson
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,27 @@ def _facts(record: Activation) -> dict[str, str]:
         "parameters": ", ".join(f"{name}={value:.4g}" for name, value in record.parameters.items()),
         "year": str(record.paper.year),
     }
+
+
+def verdicts(lesson: str) -> Markdown:
+    """The claims that a lesson ("03") takes apart, tested now or read from what was measured, with their verdicts.
+
+    Raises:
+        KeyError: if no claim belongs to it.
+    """
+    claims = of_lesson(lesson)
+    if not claims:
+        raise KeyError(f"no claim belongs to lesson {lesson!r}.")
+    return ledger(*claims)
+
+
+def ledger(*claims: Claim) -> Markdown:
+    """One row a claim: its verdict and what decides it; by default all of them."""
+    lines = ["| | claim | verdict | what decides it |", "|---|---|---|---|"]
+    for claim in claims or CLAIMS.values():
+        finding = claim.test()
+        lines.append(f"| {claim.number} | {claim.statement} | **{finding.verdict}** | {finding.evidence} |")
+    return Markdown("\n".join(lines))
 
 
 TABLE_KEY = """\

@@ -1,14 +1,19 @@
 """The exercises and quizzes of the lessons, one file a lesson."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from nonlinear.exercises import lesson_00, lesson_02, lesson_10, lesson_11, lesson_12, lesson_13
 from nonlinear.exercises.exercise import Exercise, Feedback, Mistake, Probe, judge
 from nonlinear.exercises.quiz import Option, Question, Quiz
 
-LESSONS = (lesson_00, lesson_02, lesson_10, lesson_11, lesson_12, lesson_13)
+LESSONS = tuple(
+    import_module(f"{__name__}.{name}")
+    for name in sorted(found.name for found in iter_modules(__path__))
+    if name.startswith("lesson_")
+)
 
 
 def _exercises(lessons: tuple[ModuleType, ...]) -> Mapping[str, Exercise]:

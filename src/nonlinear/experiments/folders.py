@@ -31,6 +31,11 @@ def data_folder() -> Path:
     return root / "data" if root else platformdirs.user_data_path("nonlinear", appauthor=False) / "data"
 
 
+def results_folder() -> Path:
+    """Where measured results that belong to the course are kept: ``results/`` in the data folder."""
+    return data_folder() / "results"
+
+
 def cache_folder() -> Path:
     """Where what can be made again is kept: ``cache/`` in the data folder if writable, else the user's cache."""
     beside_data = data_folder() / "cache"

@@ -1,8 +1,8 @@
 """What the runs in a folder say: one row per run, and means with paired differences to ReLU.
 
 `read_runs` collects rows, from a folder of runs or from a table that `write` made; `groups` and `summary` compare them;
-the figures are in ``plots.py``. Only runs of one group are compared: they differ in nothing but activation, seed,
-initialisation and learning rate.
+the figures are in ``plots/training.py``. Only runs of one group are compared: they differ in nothing but activation,
+seed, initialisation and learning rate.
 """
 
 import csv

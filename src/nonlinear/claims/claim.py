@@ -1,0 +1,105 @@
+"""A claim about activations, the experiment that tests it, and the verdict that follows.
+
+Measuring and judging are kept apart: ``measure`` returns numbers, ``judge`` turns numbers into cases, and the verdict
+follows from the cases by one rule. So a verdict can be computed from numbers that were measured elsewhere, and a test
+can show which numbers would turn it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nonlinear.claims import stored
+
+Measurement = Mapping[str, Sequence[float]]
+
+
+class Verdict(StrEnum):
+    """What the cases of a claim add up to."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    DEPENDS = "depends"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One condition under which a claim was tested.
+
+    Args:
+        condition: in a few words: "with Xavier's weights".
+        holds: whether the claim holds there; None if the measurement does not decide it.
+        figures: the numbers that say so: "0.94 [0.93, 0.95] per layer".
+    """
+
+    condition: str
+    holds: bool | None
+    figures: str
+
+    def __str__(self) -> str:
+        mark = {True: "holds", False: "does not hold", None: "not decided"}[self.holds]
+        return f"{self.condition}: {mark} ({self.figures})"
+
+
+def verdict(cases: Sequence[Case]) -> Verdict:
+    """All cases hold: confirmed. None does: refuted. Some do and some do not: depends.
+
+    Cases that the measurement does not decide count for neither side; if there are no others, the claim is undecided.
+    """
+    decided = {case.holds for case in cases if case.holds is not None}
+    if not decided:
+        return Verdict.UNDECIDED
+    if len(decided) == 2:
+        return Verdict.DEPENDS
+    return Verdict.CONFIRMED if decided.pop() else Verdict.REFUTED
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim, tested."""
+
+    claim: "Claim"
+    cases: tuple[Case, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.cases)
+
+    @property
+    def evidence(self) -> str:
+        """The cases in words; what the evidence leaves open comes last."""
+        said = "; ".join(str(case) for case in self.cases)
+        return f"{said}. {self.claim.thin}".strip() if self.claim.thin else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Something that is often said about activations.
+
+    Args:
+        number: place in the ledger.
+        statement: the claim as it is usually made.
+        lesson: where it is taken apart, ``"03"``.
+        measure: runs the experiment and returns its numbers, by name; one entry per repeat where chance is involved.
+        judge: turns the numbers into cases.
+        kept: whether measuring takes long or depends on the machine, so that it is done once, by
+            ``nonlinear claims NUMBER --measure``, and read from ``data/results/claims``.
+        thin: what this evidence does not show, in a sentence; empty if nothing needs to be said.
+    """
+
+    number: int
+    statement: str
+    lesson: str
+    measure: Callable[[], Measurement]
+    judge: Callable[[Measurement], Sequence[Case]]
+    kept: bool = False
+    thin: str = ""
+
+    def test(self) -> Finding:
+        """Measure, or read what was measured, and judge.
+
+        Raises:
+            MissingMeasurement: if it is to be read and is not there.
+        """
+        return Finding(self, tuple(self.judge(stored.read(self) if self.kept else self.measure())))

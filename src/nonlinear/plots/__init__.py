@@ -1,0 +1,30 @@
+"""Figures of the course: readable without colour, each with a text equivalent beside it.
+
+Figures that several lessons use are here; those of one topic are imported from its module.
+"""
+
+from nonlinear.plots.comparisons import costs, finishes
+from nonlinear.plots.depth import norms_by_layer, propagation
+from nonlinear.plots.images import classes, image_rows, on_a_photograph
+from nonlinear.plots.picture import Picture, subplots
+from nonlinear.plots.records import curve_and_slope, describe, saturation, slope_tails
+from nonlinear.plots.training import against_reference, learning_curves, paired_differences
+
+__all__ = [
+    "Picture",
+    "against_reference",
+    "classes",
+    "costs",
+    "curve_and_slope",
+    "describe",
+    "finishes",
+    "image_rows",
+    "learning_curves",
+    "norms_by_layer",
+    "on_a_photograph",
+    "paired_differences",
+    "propagation",
+    "saturation",
+    "slope_tails",
+    "subplots",
+]

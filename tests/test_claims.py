@@ -1,0 +1,103 @@
+"""The ledger: verdicts follow from cases by one rule, every claim is tested, and the text says what the data say."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nonlinear.__main__ import main
+from nonlinear.claims import CLAIMS, Case, Claim, Finding, MissingMeasurement, Verdict, stored, verdict
+
+HOLDS, FAILS, OPEN = Case("a", True, "1"), Case("b", False, "2"), Case("c", None, "3")
+
+TWICE = Claim(
+    number=99,
+    statement="Two is twice one.",
+    lesson="02",
+    measure=lambda: {"ratio": [2 / 1]},
+    judge=lambda measured: [Case("ratio", measured["ratio"][0] == 2, f"{measured['ratio'][0]:g}")],
+)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(stored, "results_folder", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("cases", "expected"),
+    [
+        ((HOLDS, HOLDS), Verdict.CONFIRMED),
+        ((FAILS,), Verdict.REFUTED),
+        ((HOLDS, FAILS, OPEN), Verdict.DEPENDS),
+        ((HOLDS, OPEN), Verdict.CONFIRMED),
+        ((OPEN,), Verdict.UNDECIDED),
+        ((), Verdict.UNDECIDED),
+    ],
+)
+def test_the_verdict_follows_from_the_cases(cases: tuple[Case, ...], expected: Verdict) -> None:
+    assert verdict(cases) == expected
+
+
+def test_evidence_names_every_case_and_what_it_leaves_open() -> None:
+    finding = Finding(replace(TWICE, thin="One pair of numbers."), (HOLDS, FAILS, OPEN))
+    assert finding.evidence == (
+        "a: holds (1); b: does not hold (2); c: not decided (3). One pair of numbers."  # every case, in order
+    )
+
+
+def test_what_takes_long_is_measured_once_and_read_from_then_on(results: Path) -> None:
+    calls = []
+    claim = replace(TWICE, kept=True, measure=lambda: calls.append(1) or {"ratio": [2]})
+    with pytest.raises(MissingMeasurement, match=r"nonlinear claims 99 --measure"):
+        claim.test()
+    path = stored.measure(claim)
+    assert path == results / "claims" / "99.json"
+    assert claim.test().verdict == claim.test().verdict == Verdict.CONFIRMED
+    assert calls == [1]
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["measurement"] == {"ratio": [2.0]}
+    assert set(kept) == {"statement", "measurement", "command", "versions", "revision", "hardware"}
+
+
+def test_a_damaged_measurement_is_named(results: Path) -> None:
+    claim = replace(TWICE, kept=True)
+    stored.measure(claim).write_text("{")
+    with pytest.raises(MissingMeasurement, match=r"99\.json"):
+        claim.test()
+
+
+def test_a_measurement_that_is_not_a_number_is_not_kept(results: Path) -> None:
+    with pytest.raises(ValueError, match="ratio is not finite"):
+        stored.measure(replace(TWICE, kept=True, measure=lambda: {"ratio": [float("nan")]}))
+    assert list(results.iterdir()) == []
+
+
+def test_the_command_says_what_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "4"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("  4  confirmed  Sigmoid(100)")
+    assert "float32: holds (outputs 1 and 1)" in said
+
+
+def test_an_unknown_claim_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "999"]) == 2
+    assert "there is no claim 999; there are 1 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_every_claim_is_tested(number: int) -> None:
+    finding = CLAIMS[number].test()
+    assert finding.cases
+    assert all(case.condition and case.figures for case in finding.cases)
+    assert finding.verdict == EXPECTED[number]
+
+
+# What the lessons say. A verdict is computed; this table fails when it parts from the text.
+EXPECTED = {
+    1: Verdict.CONFIRMED,
+    2: Verdict.DEPENDS,
+    4: Verdict.CONFIRMED,
+}
