@@ -100,4 +100,9 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    14: Verdict.REFUTED,
+    60: Verdict.DEPENDS,
+    61: Verdict.DEPENDS,
+    62: Verdict.DEPENDS,
+    63: Verdict.DEPENDS,
 }

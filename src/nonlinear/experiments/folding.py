@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -77,7 +78,7 @@ def random_network(width: int, layers: int, generator: torch.Generator) -> list[
             math.sqrt(2 / fan_in) * torch.randn(fan_in, fan_out, generator=generator, dtype=torch.float64),
             torch.randn(fan_out, generator=generator, dtype=torch.float64),
         )
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
+        for fan_in, fan_out in pairwise(sizes)
     ]
 
 

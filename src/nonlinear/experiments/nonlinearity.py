@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from scipy import stats
@@ -19,6 +20,32 @@ ElementWise = Callable[[Tensor], Tensor]
 def identity(x: Tensor) -> Tensor:
     """No activation."""
     return x
+
+
+def step(x: Tensor) -> Tensor:
+    """1 above 0, else 0: flat almost everywhere."""
+    return (x > 0).to(x.dtype)
+
+
+def relu_with_slope_at_zero(slope: float) -> ElementWise:
+    """ReLU, with a choice of what backward returns exactly at 0.
+
+    Args:
+        slope: that choice; torch's is 0.
+    """
+
+    class Chosen(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return torch.relu(x)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            return gradient * ((x > 0).to(x.dtype) + slope * (x == 0).to(x.dtype))
+
+    return Chosen.apply
 
 
 def share_interval(successes: int, n: int, *, confidence: float = 0.95) -> Estimate:
@@ -45,15 +72,42 @@ def xor() -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
+class OneHidden:
+    """A network with one hidden layer and one logit; weights (in, out), biases (1, out)."""
+
+    activation: ElementWise
+    weight: Tensor
+    bias: Tensor
+    last_weight: Tensor
+    last_bias: Tensor
+
+    def hidden(self, points: Tensor) -> Tensor:
+        """Outputs of the hidden units: (n, 2) to (n, width)."""
+        return self.activation(points @ self.weight + self.bias)
+
+    def logits(self, points: Tensor) -> Tensor:
+        """Shape (n,)."""
+        return (self.hidden(points) @ self.last_weight + self.last_bias).squeeze(1)
+
+    @property
+    def flattening(self) -> float:
+        """Smallest over largest singular value of the first weights: 0 if the plane is squeezed into a line."""
+        values = torch.linalg.svdvals(self.weight)
+        return (values[-1] / values[0]).item()
+
+
+@dataclass(frozen=True, eq=False)
 class Trained:
     """Networks that were trained side by side.
 
     Args:
+        activation: of the hidden layers.
         losses: mean cross-entropy at the end, float32 (seeds,); ln 2 = 0.693 is "50 : 50" for every point.
         correct: how many of the four points lie on the right side, int64 (seeds,).
         parameters: weights (seeds, in, out) and biases (seeds, 1, out) in turn.
     """
 
+    activation: ElementWise
     losses: Tensor
     correct: Tensor
     parameters: tuple[Tensor, ...]
@@ -61,6 +115,12 @@ class Trained:
     def learned(self, *, below: float = 0.1) -> Estimate:
         """Share of the networks whose loss fell below a bound, with its interval."""
         return share_interval(int((self.losses < below).sum()), len(self.losses))
+
+    def clearest(self) -> OneHidden:
+        """Of those with the most points right, the network whose first layer flattens the plane least."""
+        networks = [OneHidden(self.activation, *(p[seed] for p in self.parameters)) for seed in range(len(self.losses))]
+        most = int(self.correct.max())
+        return max((n for n, k in zip(networks, self.correct, strict=True) if k == most), key=lambda n: n.flattening)
 
 
 def train_xor(
@@ -95,7 +155,7 @@ def train_xor(
             logits = _forward(activation, parameters, points)
             correct = ((logits > 0) == (labels > 0.5)).sum(dim=1)
             losses = _losses(logits, labels)
-    return Trained(losses, correct, tuple(p.detach() for p in parameters))
+    return Trained(activation, losses, correct, tuple(p.detach() for p in parameters))
 
 
 def _default_weights(seeds: int, sizes: list[int]) -> list[Tensor]:

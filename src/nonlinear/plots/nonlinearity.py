@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -12,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from nonlinear.experiments.folding import Layer, corners, fold, fold_flat, snowflake_creases, snowflake_distance
-from nonlinear.experiments.nonlinearity import Completed, ElementWise, Fit, count_spikes, firing_rate, wave, xor
+from nonlinear.experiments.nonlinearity import Completed, Fit, OneHidden, count_spikes, firing_rate, wave, xor
 from nonlinear.experiments.statistics import Estimate
 from nonlinear.plots.picture import COLOURS, STYLE, STYLES, Picture, subplots
 
@@ -33,7 +32,7 @@ def folded_sheet(*degrees: float) -> Picture:
     with plt.rc_context(STYLE):
         width = max(4.5, 3.0 * len(degrees))
         figure, panels = plt.subplots(
-            1, len(degrees), figsize=(width, 3.6), subplot_kw={"projection": "3d"}, squeeze=False
+            1, len(degrees), figsize=(width, 3.0), subplot_kw={"projection": "3d"}, squeeze=False
         )
     plt.close(figure)
     lines = []
@@ -66,7 +65,7 @@ def _draw_sheet(axes: Axes, angle: float) -> float:
     for label, style in enumerate(CLASSES):
         axes.scatter(*places[labels == label].T, s=70, linewidths=2, depthshade=False, zorder=9, **style)
     axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), zlim=(0, 2))
-    axes.set_box_aspect((1.4, 1.4, 1), zoom=1.15)
+    axes.set_box_aspect((1.4, 1.4, 1), zoom=1.35)
     axes.view_init(elev=28, azim=-75)
     axes.set_axis_off()
     return gap
@@ -85,6 +84,7 @@ def snowflake(points: Tensor, labels: Tensor, folds: Sequence[int] = (0, 1, 2, 3
     sheet = torch.cartesian_prod(side, side)
     lines = []
     for column, number in enumerate(folds):
+        folded_as = f"{number} fold{'' if number == 1 else 's'}"
         distance = snowflake_distance(points, number)
         radius, share = _best_cut(distance, labels)
         folded = points
@@ -93,15 +93,19 @@ def snowflake(points: Tensor, labels: Tensor, folds: Sequence[int] = (0, 1, 2, 3
         top, bottom = panels[0][column], panels[1][column]
         _draw_folded(top, folded, labels, number, radius)
         _scatter(bottom, points, labels)
+        _draw_creases(bottom, number)
         heights = snowflake_distance(sheet, number).reshape(301, 301)
         bottom.contour(side, side, heights.T, levels=[radius], colors="black", linewidths=2.5)
         bottom.set_title(f"{100 * share:.1f} % right", fontsize=10)
-        top.set_title(f"{number} fold{'' if number == 1 else 's'}", fontsize=10)
+        top.set_title(folded_as, fontsize=10)
         shape = {0: "one straight line", 1: "two parallel lines"}.get(number, f"a polygon with {2**number} sides")
-        lines.append(f"{number} folds: unfolded, the cut is {shape}; {100 * share:.1f} % of the points are right.")
+        lines.append(
+            f"{number} fold{'' if number == 1 else 's'}: unfolded, the cut is {shape}; {100 * share:.1f} % of the points are right."
+        )
     for axes in panels.flat:
         axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
         axes.grid(visible=False)
+        axes.spines[:].set(visible=True, color="0.8")
     panels[0][0].set_ylabel("folded, and cut once")
     panels[1][0].set_ylabel("unfolded")
     return Picture(figure, "\n".join(lines))
@@ -115,6 +119,14 @@ def _draw_folded(axes: Axes, folded: Tensor, labels: Tensor, number: int, radius
     reach = 4.0 if number < 2 else abs(radius) * math.tan(middle) + 0.25
     ends = torch.stack([radius * out - reach * across, radius * out + reach * across])
     axes.plot(*ends.T, color="black", linewidth=2.5)
+
+
+def _draw_creases(axes: Axes, number: int) -> None:
+    """The creases on the sheet, once it is unfolded again: rays from the middle."""
+    rays = 2**number if number > 1 else 2 * number
+    for ray in range(rays):
+        turned = 2 * math.pi * ray / rays + (math.pi / 2 if number == 1 else 0)
+        axes.plot([0, 5 * math.cos(turned)], [0, 5 * math.sin(turned)], ":", color="0.3", linewidth=1)
 
 
 def _scatter(axes: Axes, points: Tensor, labels: Tensor) -> None:
@@ -131,25 +143,7 @@ def _best_cut(distance: Tensor, labels: Tensor) -> tuple[float, float]:
     return radii[best].median().item(), shares.max().item()
 
 
-@dataclass(frozen=True, eq=False)
-class TwoUnits:
-    """A network from two numbers over two hidden units to one logit; weights (in, out) and biases as it was trained."""
-
-    activation: ElementWise
-    parameters: Sequence[Tensor]
-
-    def hidden(self, points: Tensor) -> Tensor:
-        """Outputs of the two units, (n, 2)."""
-        weight, bias = self.parameters[:2]
-        return self.activation(points @ weight + bias)
-
-    def logits(self, points: Tensor) -> Tensor:
-        """Shape (n,)."""
-        weight, bias = self.parameters[2:]
-        return (self.hidden(points) @ weight + bias).squeeze(1)
-
-
-def bent_grids(networks: Mapping[str, TwoUnits]) -> Picture:
+def bent_grids(networks: Mapping[str, OneHidden]) -> Picture:
     """What two hidden units make of the plane, with the four points of XOR and the line that the last layer draws.
 
     Args:
@@ -164,11 +158,11 @@ def bent_grids(networks: Mapping[str, TwoUnits]) -> Picture:
         for label, style in enumerate(CLASSES):
             axes.scatter(*hidden[labels == label].T, s=80, linewidths=2, zorder=5, **style)
         right = int(((network.logits(points) > 0) == (labels > 0.5)).sum())
-        centre = hidden.mean(dim=0)
-        reach = 0.7 * (hidden - centre).abs().max().item() + 0.55 * (hidden - centre).abs().max().item()
-        axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] - reach, centre[1] + reach))
+        a, b = hidden.mean(dim=0).tolist()
+        reach = 1.25 * (hidden - hidden.mean(dim=0)).abs().max().item()
+        axes.set(xlim=(a - reach, a + reach), ylim=(b - reach, b + reach))
         if right == 4:
-            _draw_line(axes, network.parameters[2], network.parameters[3])
+            _draw_line(axes, network.last_weight, network.last_bias)
         axes.set(title=f"{title}: {right} of 4", xlabel="hidden unit 1", ylabel="hidden unit 2")
         axes.grid(visible=False)
         places = ", ".join(f"({a:.1f}, {b:.1f})" for a, b in hidden.tolist())
@@ -176,7 +170,7 @@ def bent_grids(networks: Mapping[str, TwoUnits]) -> Picture:
     return Picture(figure, "\n".join(lines))
 
 
-def _draw_grid(axes: Axes, network: TwoUnits) -> None:
+def _draw_grid(axes: Axes, network: OneHidden) -> None:
     side = torch.linspace(-1.5, 1.5, 121)
     for level in torch.linspace(-1.5, 1.5, 13):
         for line in (torch.stack([side, level.expand(121)], 1), torch.stack([level.expand(121), side], 1)):
@@ -235,7 +229,7 @@ def straight_pieces(networks: Mapping[int, Sequence[Layer]], counts: Mapping[str
         left.plot(x, y - 1.25 * place, color=COLOURS[0])
         pieces = len(x) - 1
         left.text(1.03, 0.4 - 1.25 * place, f"{pieces} pieces", va="center")
-        lines.append(f"Folding network with {layers} hidden layers: {pieces} pieces.")
+        lines.append(f"Left, hidden layers: {layers}; straight pieces: {pieces}.")
     left.set(title="1, 2, 3, … hidden layers of two units", xlabel="x", yticks=[], xlim=(0, 1.3), xticks=[0, 0.5, 1])
     left.spines["left"].set_visible(False)
     for (label, by_depth), colour, style, marker in zip(
@@ -244,7 +238,8 @@ def straight_pieces(networks: Mapping[int, Sequence[Layer]], counts: Mapping[str
         depths, found = list(by_depth), list(by_depth.values())
         right.plot(depths, [e.mean for e in found], color=colour, linestyle=style, marker=marker, label=label)
         right.fill_between(depths, [e.low for e in found], [e.high for e in found], color=colour, alpha=0.2)
-        lines.append(f"{label}: " + ", ".join(f"{e} at {d}" for d, e in by_depth.items()) + " hidden layers.")
+        said = (f"{e.mean:g}" if e.low == e.high else str(e) for e in found)
+        lines.append(f"{label}: " + ", ".join(f"{e} at {d}" for d, e in zip(depths, said, strict=True)) + " layers.")
     right.set(yscale="log", title="straight pieces, log scale", xlabel="hidden layers")
     right.yaxis.set_major_formatter("{x:g}")
     right.yaxis.set_minor_formatter(NullFormatter())
@@ -278,7 +273,7 @@ def fits(results: Mapping[str, Mapping[int, Fit]], shown: Mapping[str, int]) -> 
     lines = [f"{line} units." for line in lines]
     right.set(xscale="log", yscale="log", xlabel="hidden units", title="error left, over the size of the curve")
     right.set_xticks(widths, [str(w) for w in widths])
-    right.xaxis.set_minor_formatter(NullFormatter())
+    right.minorticks_off()
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
