@@ -52,8 +52,8 @@ EVERYWHERE = Claim(
     judge=_judge_steps_with_kinks,
     thin=(
         f"Two rings, three hidden layers of 16 units, {MOST_STEPS} steps of Adam. The claim would hold for an "
-        "activation with which most networks do not learn. Differentiable almost everywhere is not enough either: a step has the "
-        "slope 0."
+        "activation with which most networks do not learn. Differentiable almost everywhere is not enough either: a "
+        "step has the slope 0."
     ),
 )
 

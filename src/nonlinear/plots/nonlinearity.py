@@ -99,9 +99,7 @@ def snowflake(points: Tensor, labels: Tensor, folds: Sequence[int] = (0, 1, 2, 3
         bottom.set_title(f"{100 * share:.1f} % right", fontsize=10)
         top.set_title(folded_as, fontsize=10)
         shape = {0: "one straight line", 1: "two parallel lines"}.get(number, f"a polygon with {2**number} sides")
-        lines.append(
-            f"{number} fold{'' if number == 1 else 's'}: unfolded, the cut is {shape}; {100 * share:.1f} % of the points are right."
-        )
+        lines.append(f"{folded_as}: unfolded, the cut is {shape}; {100 * share:.1f} % of the points are right.")
     for axes in panels.flat:
         axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
         axes.grid(visible=False)
@@ -205,7 +203,7 @@ def completed(results: Mapping[str, Completed], seed: int = 0) -> Picture:
     reach = target.abs().max().item()
     for axes, (title, matrix) in zip(panels, shown.items(), strict=True):
         axes.set_facecolor("#BFD4E6")
-        axes.imshow(matrix, cmap="gray", vmin=-reach, vmax=reach)
+        axes.imshow(matrix.numpy(), cmap="gray", vmin=-reach, vmax=reach)
         axes.set(title=title, xticks=[], yticks=[])
         axes.grid(visible=False)
     lines = [f"Of {target.numel()} entries {int(seen.sum())} are seen; the others are blue in the second picture."]
@@ -286,7 +284,7 @@ def neuron() -> Picture:
         current = torch.linspace(0, high, 2001, dtype=torch.float64)
         axes.plot(current, firing_rate(current), color=COLOURS[0], label="formula")
         for place in torch.linspace(high / 8, high, 8).tolist():
-            axes.plot(place, count_spikes(place, step=2e-5), "o", color="black", markerfacecolor="white")
+            axes.plot(place, count_spikes(place, step=5e-5), "o", color="black", markerfacecolor="white")
         axes.set(xlabel="constant current, in units of the threshold", ylabel="spikes per second")
     left.plot([0, 1, 4], [0, 0, firing_rate(torch.tensor(4.0)).item()], ":", color=COLOURS[1], label="a ReLU")
     left.plot([], [], "o", color="black", markerfacecolor="white", label="simulated")
