@@ -29,7 +29,7 @@ def _steps_with_kinks() -> Measurement:
         "ReLU with slope 1 at the kink": relu_with_slope_at_zero(1.0),
         "Hardtanh (two kinks)": ACTIVATIONS["hardtanh"].function,
         "Hardswish (two kinks)": ACTIVATIONS["hardswish"].function,
-        "|x| (a kink)": torch.abs,
+        "absolute value (a kink)": torch.abs,
     }
     return {name: steps_to_learn(f, adam, 0.03, most_steps=MOST_STEPS).tolist() for name, f in kinked.items()}
 
@@ -40,7 +40,7 @@ def _judge_steps_with_kinks(measured: Measurement) -> Sequence[Case]:
         learned = share_interval(sum(count < MOST_STEPS for count in steps), len(steps))
         must = True if learned.high < 0.5 else False if learned.low > 0.5 else None
         mean = sum(steps) / len(steps)
-        cases.append(Case(name, must, f"{learned.mean:.0%} of {learned.n} networks learn, in {mean:.0f} steps"))
+        cases.append(Case(name, must, f"{100 * learned.mean:.0f} % of {learned.n} networks learn, in {mean:.0f} steps"))
     return cases
 
 

@@ -284,7 +284,7 @@ QUIZ = Quiz(
             "Five linear layers of 100 units, without activations, from 50 inputs to 10 outputs. What can they compute?",
             (
                 Option(
-                    "More than one layer: they have 40 times the parameters",
+                    "More than one layer: they have 70 times the parameters",
                     False,
                     "The product of the five is one 10 by 50 matrix.",
                 ),
@@ -312,7 +312,7 @@ QUIZ = Quiz(
                 Option(
                     "They cannot be trained at all",
                     False,
-                    "They can: their gradients are products of matrices, and nothing vanishes by itself.",
+                    "They can: the gradient of each factor is a product of the others, and gradient descent follows it.",
                 ),
             ),
         ),
@@ -334,7 +334,7 @@ QUIZ = Quiz(
                 Option(
                     "Because of the jump at 0",
                     False,
-                    "ReLU'(0), or a jump, is met for single inputs; Hardshrink jumps and does pass a gradient.",
+                    "A single point is hardly ever hit. Hardshrink jumps as well, and passes a gradient.",
                 ),
                 Option(
                     "Its slope is 0 wherever it exists",

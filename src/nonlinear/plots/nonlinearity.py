@@ -65,8 +65,8 @@ def _draw_sheet(axes: Axes, angle: float) -> float:
     for label, style in enumerate(CLASSES):
         axes.scatter(*places[labels == label].T, s=70, linewidths=2, depthshade=False, zorder=9, **style)
     axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), zlim=(0, 2))
-    axes.set_box_aspect((1.4, 1.4, 1), zoom=1.35)
-    axes.view_init(elev=28, azim=-75)
+    axes.set_box_aspect((1.4, 1.4, 1), zoom=1.05)
+    axes.view_init(elev=24, azim=-112)  # nearly along the crease, as one looks into an open book
     axes.set_axis_off()
     return gap
 
@@ -280,11 +280,11 @@ def neuron() -> Picture:
     """The firing rate of a leaky integrate-and-fire neuron, by formula and by simulation, beside ReLU and sigmoid."""
     figure, (left, right) = subplots(1, 2, height=3.0)
     lines = []
-    for axes, high in ((left, 4.0), (right, 120.0)):
+    for axes, high, step in ((left, 4.0, 5e-5), (right, 120.0, 1e-5)):
         current = torch.linspace(0, high, 2001, dtype=torch.float64)
         axes.plot(current, firing_rate(current), color=COLOURS[0], label="formula")
         for place in torch.linspace(high / 8, high, 8).tolist():
-            axes.plot(place, count_spikes(place, step=5e-5), "o", color="black", markerfacecolor="white")
+            axes.plot(place, count_spikes(place, step=step), "o", color="black", markerfacecolor="white")
         axes.set(xlabel="constant current, in units of the threshold", ylabel="spikes per second")
     left.plot([0, 1, 4], [0, 0, firing_rate(torch.tensor(4.0)).item()], ":", color=COLOURS[1], label="a ReLU")
     left.plot([], [], "o", color="black", markerfacecolor="white", label="simulated")
