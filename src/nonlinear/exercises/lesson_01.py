@@ -174,6 +174,15 @@ TEN_FIVE_THREE = Exercise(
             answer=lambda x, w1, b1, w2, b2: torch.softmax(torch.relu(torch.relu(x @ w1.T + b1) @ w2.T + b2), dim=0),
             hint="the hidden layer is right now; behind the last layer, both ReLU and softmax are too much.",
         ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.log_softmax(torch.relu(x @ w1.T + b1) @ w2.T + b2, dim=1),
+            hint="cross_entropy would return the same loss, since log-softmax of log-softmax is log-softmax; but it is work done "
+            "twice. Return the logits.",
+        ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.relu(x @ w1 + b1) @ w2 + b2,
+            hint="the activation is in the right place; but torch stores a weight as (outputs, inputs), so it is x @ w1.T.",
+        ),
     ),
     hints=(
         "Which of the three bugs would an error message report? None: go through the line from the inside out.",
