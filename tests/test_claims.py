@@ -100,4 +100,9 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    9: Verdict.DEPENDS,
+    10: Verdict.DEPENDS,
+    11: Verdict.DEPENDS,
+    12: Verdict.DEPENDS,
+    13: Verdict.DEPENDS,
 }
