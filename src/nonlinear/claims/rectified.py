@@ -141,7 +141,7 @@ NOT_VANISHING = Claim(
     lesson="03",
     measure=_arrived,
     judge=_judge_arrived,
-    thin="Random weights, before training. Vanished means below 1 % at the first layer, or 0 for over 1 % of the inputs.",
+    thin="Random weights, before training. Vanished: below 1 % at the first layer, or 0 for over 1 % of the inputs.",
 )
 
 
@@ -325,6 +325,6 @@ AVOIDED = Claim(
     measure=_who_is_dead,
     judge=_judge_who_is_dead,
     kept=True,
-    thin="It holds where they have more of them than ReLU. Dead: slope exactly 0 for all of 256 images; lost: below 1 % "
-    "of the largest slope. The trained networks are those of claim 12, at rate 0.1.",
+    thin="It holds where they have more of them than ReLU. Dead: slope exactly 0 for all of 256 images; lost: below "
+    "1 % of the largest slope. The trained networks are those of claim 12, at rate 0.1.",
 )

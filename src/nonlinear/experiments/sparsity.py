@@ -45,10 +45,10 @@ def generalisation(
 ) -> Generalisation:
     """Train on few points, which a network can learn by heart, and test on others; the threshold decides the sparsity.
 
-    A linear layer, normalisation over the batch to mean 0 and variance 1, ``activation(z - threshold)``, a linear layer.
-    Nothing is learned between normalisation and threshold, so that training cannot undo it: of ReLU's outputs about the
-    share Phi(threshold) stays zero. Adam, all points at every step. Each seed has its own points and its own first
-    weights, the same for every activation and threshold; all are trained side by side.
+    A linear layer, normalisation over the batch to mean 0 and variance 1, ``activation(z - threshold)``, a linear
+    layer. Nothing is learned between normalisation and threshold, so that training cannot undo it: of ReLU's outputs
+    about the share Phi(threshold) stays zero. Adam, all points at every step. Each seed has its own points and its own
+    first weights, the same for every activation and threshold; all are trained side by side.
 
     Args:
         activation: element by element.
