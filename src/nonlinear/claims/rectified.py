@@ -18,7 +18,7 @@ from nonlinear.experiments.internals import Internals, held_out
 from nonlinear.experiments.kinks import fates_by_layer, watch
 from nonlinear.experiments.models import mlp
 from nonlinear.experiments.probes import propagation
-from nonlinear.experiments.sparsity import generalisation
+from nonlinear.experiments.sparsity import generalisation, shares_while_learning
 from nonlinear.experiments.statistics import Estimate, mean_interval
 
 RELU, LEAKY = ACTIVATIONS["relu"], ACTIVATIONS["leaky_relu"]
@@ -59,6 +59,10 @@ def _sparsity() -> Measurement:
     x = torch.randn(10, 256, 128, generator=generator, dtype=torch.float64)
     weight = math.sqrt(2 / 128) * torch.randn(10, 128, 128, generator=generator, dtype=torch.float64)
     measured = {"zeros, at the start": (RELU.function(x @ weight) == 0).double().mean(dim=(1, 2)).tolist()}
+    shapes = data.load("shapes10")
+    measured["zeros, shapes10, three hidden layers, trained"] = [
+        1 - shares_while_learning(nn.ReLU, shapes, seed=seed)[1].mean().item() for seed in range(3)
+    ]
     for group, runs in _cifar10().items():
         zeros = [row.observed["zeros"] for row in runs.get("relu", []) if "zeros" in row.observed]
         if zeros:

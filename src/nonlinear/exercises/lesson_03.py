@@ -271,7 +271,7 @@ STEP = Exercise(
     ),
     hints=(
         "The gradient of |D z - x|^2 / 2 with respect to z is D^T (D z - x).",
-        "Take a step of length t against it. Then solve section 7's small problem with the penalty t lambda.",
+        "Take a step of length t against it. Then solve section 9's small problem with the penalty t lambda.",
         "F.softshrink(z - t * gradient, t * lambd)",
     ),
     remark="repeated until nothing moves, this is ISTA (Daubechies, Defrise and De Mol, 2004). A step is a linear layer with "
@@ -286,7 +286,7 @@ QUIZ = Quiz(
                 Option(
                     "Training with either gives the same network",
                     False,
-                    "Not where inputs are exactly 0: clamp has the slope 1 there and F.relu 0.",
+                    "Not where inputs are exactly 0: torch.maximum has the slope 0.5 there, and F.relu 0.",
                 ),
                 Option(
                     "Their slopes at 0 may still differ",

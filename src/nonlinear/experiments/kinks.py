@@ -65,6 +65,11 @@ class Film:
         return self.dead[-1].double().mean(dim=-1)
 
     @property
+    def lost_share(self) -> Tensor:
+        """The same, but all units of a network that has diverged count as lost, too."""
+        return self.dead_share.where(self.loss[-1].isfinite(), torch.ones_like(self.dead_share))
+
+    @property
     def deaths(self) -> int:
         """How often a unit was dead after one step and not before it, over all steps, seeds and units."""
         return int((~self.dead[:-1] & self.dead[1:]).sum())

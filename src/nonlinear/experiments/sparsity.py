@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from nonlinear.experiments.models import threads
+from nonlinear.experiments.dataset import Dataset
+from nonlinear.experiments.initialisation import initialise
+from nonlinear.experiments.internals import held_out, is_activation
+from nonlinear.experiments.models import MakeActivation, mlp, threads
 from nonlinear.experiments.race import two_rings
+from nonlinear.experiments.training import own_randomness
 
 
 def hidden_rings(n: int, *, seed: int, nuisance: int = 8) -> tuple[Tensor, Tensor]:
@@ -16,6 +20,48 @@ def hidden_rings(n: int, *, seed: int, nuisance: int = 8) -> tuple[Tensor, Tenso
     points, labels = two_rings(n, seed=seed)
     noise = torch.randn(n, nuisance, generator=torch.Generator().manual_seed(seed + 1000))
     return torch.cat([points, noise], dim=1), labels
+
+
+def shares_while_learning(
+    activation: MakeActivation, dataset: Dataset, *, seed: int = 0, images: int = 2048
+) -> tuple[Tensor, Tensor]:
+    """For which share of held-out images each unit's output is not 0, at the start and after a short training.
+
+    Three hidden layers of 64 units, He's rule, stochastic gradient descent (batches of 128, rate 0.02, momentum 0.9),
+    six times over the images.
+
+    Args:
+        activation: makes one activation module.
+        dataset: its first training images are learned; 256 test images are looked at.
+        seed: of the first weights.
+        images: how many to learn.
+
+    Returns:
+        Two tensors of shape (192,), float64, between 0 and 1.
+    """
+    mean, std = (moment[:, None, None] for moment in (dataset.mean, dataset.std))
+    x, y = (dataset.train.images[:images] / 255 - mean) / std, dataset.train.labels[:images]
+    probe = held_out(dataset)
+    with own_randomness(seed), threads(1):
+        network = mlp(activation, classes=len(dataset.classes), depth=3, width=64)
+        initialise(network, "he", activation)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
+        start = _shares_on(network, probe)
+        for batch in torch.arange(images).split(128) * 6:
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[batch]), y[batch]).backward()
+            optimizer.step()
+        return start, _shares_on(network, probe)
+
+
+@torch.no_grad()
+def _shares_on(network: nn.Sequential, h: Tensor) -> Tensor:
+    shares = []
+    for layer in network:
+        h = layer(h)
+        if is_activation(layer):
+            shares.append((h != 0).double().mean(dim=0))
+    return torch.cat(shares)
 
 
 @dataclass(frozen=True, kw_only=True)

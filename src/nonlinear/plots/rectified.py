@@ -83,11 +83,11 @@ def shares_on(shares: Mapping[str, Tensor]) -> Picture:
 
 
 def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -> Picture:
-    """Share of dead units against the learning rate: the mean over networks with its 95 % interval.
+    """Share of units that are lost, against the learning rate: the mean over networks with its 95 % interval.
 
     Args:
         rates: learning rates.
-        dead: a label, then for each rate the share of dead units by seed, between 0 and 1.
+        dead: a label, then for each rate the share of lost units by seed, between 0 and 1.
     """
     figure, axes = subplots(height=3.4, width=7.5)
     lines = []
@@ -98,14 +98,19 @@ def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -
         # Side by side, since several lie at 0.
         x = [rate * 1.03 ** (place - len(dead) / 2) for rate in rates]
         heights = [found.mean for found in means]
-        errors = [[found.mean - max(0.0, found.low) for found in means], [found.high - found.mean for found in means]]
+        errors = [
+            [found.mean - max(0.0, found.low) for found in means],
+            [min(100.0, found.high) - found.mean for found in means],
+        ]
         axes.errorbar(
             x, heights, errors, color=colour, linestyle=style, marker="osD^v"[place % 5], capsize=3, label=label
         )
         lines.append(
             f"{label}: {', '.join(f'{found} % at rate {r:g}' for r, found in zip(rates, means, strict=True))}."
         )
-    axes.set(xscale="log", xlabel="learning rate (log scale)", ylabel="dead units at the end, in %", ylim=(-4, 104))
+    axes.set(
+        xscale="log", xlabel="learning rate (log scale)", ylabel="units dead or NaN at the end, in %", ylim=(-4, 104)
+    )
     axes.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
     axes.minorticks_off()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -158,7 +163,7 @@ def denoised(images: Mapping[str, Tensor], errors: Mapping[str, Tensor], thresho
     """
     figure, axes = subplots(1, len(images) + 1, height=3.0, width=11.5, width_ratios=[1] * len(images) + [1.7])
     for (title, image), panel in zip(images.items(), axes, strict=False):
-        panel.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1)
+        panel.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         panel.set_title(title, fontsize=10)
         panel.axis("off")
     lines = [f"Pictures: {'; '.join(title.replace(chr(10), ', ') for title in images)}."]
