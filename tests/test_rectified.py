@@ -2,13 +2,15 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from nonlinear.claims import CLAIMS, Verdict, verdict
+from nonlinear.experiments import data
 from nonlinear.experiments.born_dead import alive_after
 from nonlinear.experiments.kinks import fates_by_layer, watch
 from nonlinear.experiments.shrinkage import haar, inverse_haar
-from nonlinear.experiments.sparsity import generalisation
+from nonlinear.experiments.sparsity import generalisation, shares_while_learning
 from nonlinear.plots.rectified import dead_by_rate, denoised, lives, shares_on, threshold_and_accuracy
 
 
@@ -61,6 +63,15 @@ def test_the_threshold_sets_the_share_of_zeros() -> None:
         expected = torch.special.ndtr(torch.tensor(height)).item()
         assert (run.zeros - expected).abs().max() < 0.05
     assert generalisation(F.leaky_relu, steps=5, seeds=2).zeros.max() == 0
+
+
+def test_units_are_counted_before_and_after_learning() -> None:
+    shapes = data.load("shapes10")
+    start, trained = shares_while_learning(nn.ReLU, shapes, images=512)
+    assert start.shape == trained.shape == (192,)
+    assert 0.4 < start.mean() < 0.6
+    assert not torch.equal(start, trained)
+    assert shares_while_learning(nn.Softplus, shapes, images=128)[0].min() == 1
 
 
 def test_the_wavelet_is_orthonormal_and_invertible() -> None:

@@ -108,9 +108,7 @@ def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -
         lines.append(
             f"{label}: {', '.join(f'{found} % at rate {r:g}' for r, found in zip(rates, means, strict=True))}."
         )
-    axes.set(
-        xscale="log", xlabel="learning rate (log scale)", ylabel="units dead or NaN at the end, in %", ylim=(-4, 104)
-    )
+    axes.set(xscale="log", xlabel="learning rate (log scale)", ylabel="units dead or NaN, in %", ylim=(-4, 104))
     axes.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
     axes.minorticks_off()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
