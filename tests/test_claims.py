@@ -105,4 +105,9 @@ EXPECTED = {
     61: Verdict.DEPENDS,
     62: Verdict.DEPENDS,
     63: Verdict.DEPENDS,
+    9: Verdict.DEPENDS,
+    10: Verdict.DEPENDS,
+    11: Verdict.DEPENDS,
+    12: Verdict.DEPENDS,
+    13: Verdict.DEPENDS,
 }
