@@ -155,7 +155,9 @@ FLOOR = Exercise(
     difficulty=2,
     solution=lowest_loss,
     mistakes=(
-        Mistake(answer=0.0, hint="that holds for logits. Here the loss takes its own softmax of numbers between 0 and 1."),
+        Mistake(
+            answer=0.0, hint="that holds for logits. Here the loss takes its own softmax of numbers between 0 and 1."
+        ),
         Mistake(
             answer=math.log(1000),
             hint="that is the loss of a network that knows nothing. This one is perfect: its output is 1, 0, ..., 0.",
@@ -200,6 +202,10 @@ DETECT = Exercise(
         Probe(label="for sigmoids", arguments=(torch.sigmoid(_LOGITS[:, :3]),)),
         Probe(label="for logits whose rows happen to sum to 1", arguments=(torch.tensor([[3.0, -2.0], [0.5, 0.5]]),)),
         Probe(label="for a softmax along the batch", arguments=(_LOGITS[:, :3].softmax(dim=0),)),
+        Probe(
+            label="for a softmax along the batch, as many examples as classes",
+            arguments=(_LOGITS[:, :6].softmax(dim=0),),
+        ),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
     ),
     mistakes=(
@@ -231,8 +237,7 @@ DETECT = Exercise(
         "outputs.sum(dim=1) is to be near 1, which torch.allclose can tell, and no number below 0.",
         "Return bool(...), so that a True comes back and not a tensor.",
     ),
-    remark="call it on one batch before training, and the failure of section 1 cannot happen to you. (With a batch that "
-    "has as many classes as examples, a softmax along the wrong dimension would need a second look.)",
+    remark="call it on one batch before training, and the failure of section 1 cannot happen to you.",
 )
 
 
@@ -255,9 +260,7 @@ TAKE_BACK = Exercise(
             arguments=(_numbers(5, 3, seed=1), torch.full((3,), 2.0, dtype=torch.float64)),
             tolerance=1e-9,
         ),
-        Probe(
-            label="for logits of 1000", arguments=(1000 + _numbers(2, 3, seed=2), _WEIGHTS), tolerance=1e-9
-        ),
+        Probe(label="for logits of 1000", arguments=(1000 + _numbers(2, 3, seed=2), _WEIGHTS), tolerance=1e-9),
     ),
     mistakes=(
         Mistake(
@@ -323,9 +326,13 @@ QUIZ = Quiz(
             "A photo may show a cat, a dog, both or neither. Which output?",
             (
                 Option("A softmax over cat and dog", False, "Its outputs sum to 1: both, and neither, cannot be said."),
-                Option("Two linear outputs with squared error", False, "They may be trained, but are no probabilities."),
                 Option(
-                    "Two logits with BCEWithLogitsLoss", True, "One yes-or-no question for each label, each with a sigmoid."
+                    "Two linear outputs with squared error", False, "They may be trained, but are no probabilities."
+                ),
+                Option(
+                    "Two logits with BCEWithLogitsLoss",
+                    True,
+                    "One yes-or-no question for each label, each with a sigmoid.",
                 ),
             ),
         ),

@@ -26,9 +26,7 @@ class Batched(nn.Module):
     Shape: input (seeds, n, sizes[0]) or (n, sizes[0]), output (seeds, n, sizes[-1]).
     """
 
-    def __init__(
-        self, seeds: int, sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = torch.relu
-    ) -> None:
+    def __init__(self, seeds: int, sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = torch.relu) -> None:
         super().__init__()
         self.activation = activation
         generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
@@ -117,7 +115,7 @@ def clouds(counts: Sequence[int], centres: Tensor, *, seeds: int, first_seed: in
 
 
 def exact_logits(points: Tensor, centres: Tensor, priors: Sequence[float]) -> Tensor:
-    """What a perfect classifier of :func:`clouds` puts before its softmax: log prior plus log density, shape (..., k)."""
+    """Log prior plus log density of :func:`clouds`, but for a constant: perfect logits, shape (..., classes)."""
     squares = (points.unsqueeze(-2) - centres).square().sum(dim=-1)
     return torch.tensor(priors).log() - squares / 2
 
@@ -205,7 +203,7 @@ def imbalance(*, seeds: int = 10, n: int = 1000, test_n: int = 20_000, hidden: i
 
 
 def _resampled(points: Tensor, labels: Tensor, counts: Sequence[int], each: int) -> tuple[Tensor, Tensor]:
-    """``each`` points of every class: without replacement where there are enough, else all and more with replacement."""
+    """``each`` points of every class: without replacement where there are enough, else all and some again."""
     rows = []
     for seed in range(len(points)):
         generator, start, chosen = torch.Generator().manual_seed(seed), 0, []

@@ -101,7 +101,7 @@ def pull_of(loss: Callable[[Tensor, Tensor], Tensor], lead: Tensor) -> Tensor:
 
 
 def recalls(result: Imbalance, names: Sequence[str]) -> Picture:
-    """Left, the recall of each class by remedy; right, the probability that was said for the rarest class and the true one.
+    """Left, the recall of each class by remedy; right, the probability said for the rarest class against the true one.
 
     Args:
         result: of `experiments.outputs.imbalance`.
