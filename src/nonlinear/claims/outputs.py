@@ -46,7 +46,7 @@ def _where_sigmoid_serves() -> Measurement:
 
 
 def _hidden_layers(path: Path) -> Measurement:
-    """Accuracy of sigmoid minus ReLU, each at its best setting, by group of the course's own runs, one number a seed."""
+    """Accuracy of sigmoid minus ReLU, each at its best, by group of the course's own runs, one number a seed."""
     numbers = {}
     for title, rows in report.groups(report.read_runs(path)).items():
         sigmoid, relu = (_best_by_seed(rows, name) for name in ("sigmoid", "relu"))
@@ -203,16 +203,13 @@ def _stretches() -> Measurement:
 
 
 def _judge_stretches(measured: Measurement) -> Sequence[Case]:
-    # Exploding: some gradient comes out longer than it went in. Vanishing: less than 1 % of the pull of cross-entropy
-    # on an undecided network, which is sqrt(1/2), is left.
-    return [
-        Case(
-            name,
-            norm > 1 if "explodes" in name else norm < 0.01 * 0.5**0.5,
-            f"{'stretched by up to' if 'explodes' in name else 'norm'} {norm:.2g}",
-        )
-        for name, [norm] in measured.items()
-    ]
+    cases = []
+    for name, [norm] in measured.items():
+        if "explodes" in name:  # some gradient comes out longer than it went in
+            cases.append(Case(name, norm > 1, f"stretched by up to {norm:.2g}"))
+        else:  # less than 1 % is left of the pull of cross-entropy on an undecided network, which is sqrt(1/2)
+            cases.append(Case(name, norm < 0.01 * 0.5**0.5, f"norm {norm:.2g}"))
+    return cases
 
 
 GRADIENTS = Claim(
@@ -244,11 +241,7 @@ def _judge_influence(measured: Measurement) -> Sequence[Case]:
     first, second = measured
     said = f"multiplied by {min(multiplied):.2f} to {max(multiplied):.2f}"
     return [
-        Case(
-            first,
-            all(abs(m - 1) < 1e-6 for m in multiplied),
-            f"multiplied by {min(multiplied):.2f} to {max(multiplied):.2f}",
-        ),
+        Case(first, all(abs(m - 1) < 1e-6 for m in multiplied), said),
         Case(second, all(abs(s) < 1e-6 for s in slopes), f"always below 0, at most {max(slopes):.1g}"),
     ]
 
