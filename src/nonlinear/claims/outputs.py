@@ -403,8 +403,8 @@ def _judge_second_softmax(measured: Measurement) -> Sequence[Case]:
         mean = _mean(values)
         if "accuracy" in name:
             # Harmless: within 2 points.
-            points = mean_interval(100 * torch.tensor(values))
-            cases.append(Case(name, _within(mean, 0.02), f"{points} points"))
+            said = f"{100 * mean.mean:+.1f} [{100 * mean.low:.1f}, {100 * mean.high:.1f}] points"
+            cases.append(Case(name, _within(mean, 0.02), said))
         else:
             # Harmless: at most 5 % more.
             factor = ratio_interval(torch.tensor(values).exp(), torch.ones(len(values)))

@@ -235,11 +235,19 @@ def _judged(logits: Tensor, truth: Tensor, *, decide: Tensor | None = None) -> I
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """Loss before each step (steps, seeds), and on test points: accuracy, log loss of what ``probabilities`` says."""
+    """How classifiers with one kind of output did.
+
+    Args:
+        losses: what was minimised, before each step, (steps, seeds).
+        accuracy: on test points, (seeds,).
+        log_loss: of the softmax of the last linear layer, on test points, in nats, (seeds,).
+        lost: number of classes of which fewer than one test point in ten is found, (seeds,).
+    """
 
     losses: Tensor
     accuracy: Tensor
     log_loss: Tensor
+    lost: Tensor
 
 
 @cache
@@ -268,10 +276,13 @@ def double_softmax(
         )
         with torch.no_grad():
             logits = network(test)
+        right = (logits.argmax(dim=-1) == truth).float()
+        recall = right.view(seeds, classes, -1).mean(dim=2)  # the points are sorted by class
         found[name] = Trained(
             losses=losses,
-            accuracy=(logits.argmax(dim=-1) == truth).float().mean(dim=1),
+            accuracy=right.mean(dim=1),
             log_loss=cross_entropy(logits, truth),
+            lost=(recall < 0.1).float().sum(dim=1),
         )
     return found
 

@@ -63,9 +63,10 @@ def _bars(axes: Axes, label: str, values: Sequence[float], temperatures: Sequenc
     places = torch.arange(3) - 0.4 + width / 2
     for k, (t, marker) in enumerate(zip(temperatures, MARKERS, strict=False)):
         y = softmax(x, -1, t)
+        at = (places + k * width).tolist()
         hatch = ("", "//", "..", "xx")[k]
-        axes.bar(places + k * width, y, width, color=COLOURS[k], hatch=hatch, edgecolor="white", label=f"T = {t:g}")
-        axes.plot(places + k * width, y + 0.04, marker, color="black", markersize=5)
+        axes.bar(at, y.tolist(), width, color=COLOURS[k], hatch=hatch, edgecolor="white", label=f"T = {t:g}")
+        axes.plot(at, y + 0.04, marker, color="black", markersize=5)
     axes.set(title=f"logits {label}", xticks=range(3), ylim=(0, 1.1), ylabel="probability")
     axes.set_xticklabels([f"class {k}" for k in range(3)])
     axes.legend(loc="upper right", fontsize=8)
@@ -126,7 +127,7 @@ def recalls(result: Imbalance, names: Sequence[str]) -> Picture:
 def _recall_rows(axes: Axes, result: Imbalance, names: Sequence[str]) -> str:
     said = []
     for k, prior in enumerate(PRIORS):
-        label = f"class of {prior:.0%}"
+        label = f"class of {100 * prior:.0f} %"
         for y, name in enumerate(names):
             recall = result.remedies[name].recall[:, k]
             mean = mean_interval(recall) if len(recall) > 1 else None
