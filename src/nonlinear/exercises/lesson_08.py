@@ -192,7 +192,7 @@ _LOGITS = 3 * _numbers(6, 1000, dtype=torch.float32)
 DETECT = Exercise(
     number="08.4",
     title="A detector of forgotten softmaxes",
-    minutes=10,
+    minutes=5,
     difficulty=2,
     solution=are_probabilities,
     probes=(
@@ -212,6 +212,10 @@ DETECT = Exercise(
         Mistake(
             answer=lambda outputs: bool((outputs.sum(dim=1) == 1).all()),
             hint="sums of rounded numbers are rarely exactly 1: compare with a tolerance, as torch.allclose does.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) == 1).all()),
+            hint="both properties are there, but sums of rounded numbers are rarely exactly 1: allow a tolerance.",
         ),
         Mistake(
             answer=lambda outputs: bool(((outputs >= 0) & (outputs <= 1)).all()),
@@ -243,6 +247,11 @@ DETECT = Exercise(
 
 def without_weights(logits: Tensor, weights: Tensor) -> Tensor:
     return torch.softmax(logits - weights.log(), dim=1)
+
+
+def _divided_late(logits: Tensor, weights: Tensor) -> Tensor:
+    odds = torch.exp(logits) / weights
+    return odds / odds.sum(dim=1, keepdim=True)
 
 
 _WEIGHTS = torch.tensor([1 / 2.7, 1 / 0.24, 1 / 0.06], dtype=torch.float64)
@@ -280,6 +289,10 @@ TAKE_BACK = Exercise(
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits - weights, dim=1),
             hint="nearly: to divide a probability by w is to subtract log w from its logit, not w.",
+        ),
+        Mistake(
+            answer=_divided_late,
+            hint="right in exact arithmetic, but e^1000 overflows: stay with logits, and let softmax take the exponential.",
         ),
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits, dim=1),
