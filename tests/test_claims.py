@@ -100,4 +100,10 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    28: Verdict.CONFIRMED,
+    29: Verdict.CONFIRMED,
+    30: Verdict.REFUTED,
+    31: Verdict.REFUTED,
+    32: Verdict.REFUTED,
+    33: Verdict.DEPENDS,
 }

@@ -1,4 +1,4 @@
-"""What smoothness does: random gates, learned betas, the loss along a line, restless training, deep networks (lesson 06).
+"""What smoothness does: random gates, learned β, the loss along a line, restless training, deep networks (lesson 06).
 
 Everything takes callables; small networks are trained side by side, one for each seed, as one batched network.
 """
@@ -55,6 +55,22 @@ def lowest_point(slope: Elementwise, low: float, high: float) -> float:
     while (middle := (low + high) / 2) not in (low, high):
         low, high = (middle, high) if at(middle) < 0 else (low, middle)
     return low
+
+
+def in_pieces(activation: Elementwise, length: float = 1.0) -> Elementwise:
+    """The same curve drawn with straight pieces between the multiples of ``length``: its slope jumps at each of them.
+
+    Args:
+        activation: works element by element.
+        length: of a piece, along x.
+    """
+
+    def pieces(x: Tensor) -> Tensor:
+        left = length * (x / length).floor().detach()
+        low, high = activation(left), activation(left + length)
+        return low + (x - left) * (high - low) / length
+
+    return pieces
 
 
 # Small networks, one for each seed, side by side
@@ -116,8 +132,8 @@ def loss_along_a_line(
 ) -> Line:
     """The loss of a random network on the two rings, while all its weights move along one random straight line.
 
-    Two hidden layers, float64. Same seed: the same direction and the same draws for every activation, each with the gain
-    that keeps its signal.
+    Two hidden layers, float64. Same seed: the same direction and the same draws for every activation, each with the
+    gain that keeps its signal.
 
     Args:
         activation: after each hidden layer.
@@ -152,8 +168,8 @@ def restlessness(
 ) -> tuple[Tensor, Tensor]:
     """How much the loss goes up and down from step to step in training by mini-batches at a constant rate.
 
-    SGD with momentum 0.9 on 256 points of the two rings, two hidden layers, gain that keeps the signal. The loss is that
-    of all points, after each step; the batches of one seed are the same for every activation.
+    SGD with momentum 0.9 on 256 points of the two rings, two hidden layers, gain that keeps the signal. The loss is
+    that of all points, after each step; the batches of one seed are the same for every activation.
 
     Args:
         activation: after each hidden layer.
@@ -264,7 +280,7 @@ def learned_parameters(
     points, labels = two_rings()
     hidden_gain = gain(lambda z: activation(z, torch.tensor(start)))
     weights = draw_networks([2, *[width] * hidden_layers, 1], hidden_gain, range(seeds))
-    parameters = [torch.full((seeds, 1, 1), start, requires_grad=True) for _ in range(hidden_layers)]
+    parameters = [torch.full((seeds, 1, 1), float(start), requires_grad=True) for _ in range(hidden_layers)]
     optimizer = adam([*weights, *parameters], learning_rate)
     seen = [torch.stack([p.detach().flatten() for p in parameters])]
     with threads(1):
