@@ -152,6 +152,9 @@ def _judge_restlessness(measured: Measurement) -> Sequence[Case]:
     cases = []
     for condition in (*(f"rate {rate:g}" for rate in RESTLESS_RATES), "own best rate"):
         for name in SMOOTH:
+            own, relus = (measured.get(f"{condition}, {each}, the rate") for each in (name, "relu"))
+            if own and own == relus and own[0] in RESTLESS_RATES:
+                continue  # the same runs as above
             ratio = ratio_interval(_of(measured, f"{condition}, {name}"), _of(measured, f"{condition}, relu"))
             calmer = True if ratio.high < LESS else False if ratio.low > LESS else None
             cases.append(Case(f"two rings, {condition}, {name}", calmer, f"{ratio} times ReLU's, {ratio.n} pairs"))

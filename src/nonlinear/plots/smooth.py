@@ -79,7 +79,7 @@ def thresholds(gates: Mapping[str, Elementwise], density: Callable[[Elementwise,
     panels[2].set(title="activation: x · P(T < x)", xlabel="x", ylim=(-0.5, 2), xlim=(-4, 2))
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(gates), frameon=False)
-    return Picture(figure, "\n".join(lines))
+    return Picture(figure, "\n".join(lines).replace("-", "−"))
 
 
 def relative_errors(x: Tensor, forms: Mapping[str, Tensor], exact: Tensor, *, window: int = 21) -> Picture:
@@ -156,8 +156,8 @@ def approximations(
         axes.set(title=title, xlabel="x")
         axes.set_yscale("symlog", linthresh=1e-3)
         axes.axhspan(-1e-3, 1e-3, color="0.93", zorder=0)
-        axes.legend(loc="lower right")
     panels[0].set_ylabel("linear in the grey band, log outside")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(forms), frameon=False)
     return Picture(figure, "\n".join(lines))
 
 
