@@ -69,7 +69,7 @@ def test_jumps_of_a_kinked_loss_do_not_shrink_when_one_looks_closer() -> None:
 
 
 def test_restlessness_grows_with_the_rate_and_is_0_without_one() -> None:
-    (low, _), (high, loss) = (smooth.restlessness(F.silu, rate, seeds=3, warm_up=30, steps=30) for rate in (0.01, 0.3))
+    (low, _), (high, loss) = (smooth.restlessness(F.silu, rate, seeds=2, warm_up=30, steps=15) for rate in (0.01, 0.3))
     assert (low < high).all()
     assert (loss < math.log(2)).all()
     still, _ = smooth.restlessness(F.silu, 0.0, seeds=2, warm_up=0, steps=5)
@@ -81,7 +81,7 @@ def test_deep_networks_count_steps_and_stop_at_the_limit() -> None:
     assert (learned < 30).all()
     assert torch.equal(learned[1:2], smooth.steps_in_depth(F.silu, 3, 0.03, seeds=[1]))
     assert (smooth.steps_in_depth(lambda x: x, 3, 0.03, seeds=range(2), most_steps=20) == 20).all()
-    assert (smooth.steps_in_depth(lambda x: math.nan * x, 3, 0.03, seeds=[0], most_steps=5) == 5).all()
+    assert (smooth.steps_in_depth(F.silu, 3, 1e30, seeds=[0], most_steps=5) == 5).all()
 
 
 def test_the_best_rate_is_the_one_with_the_smallest_mean() -> None:

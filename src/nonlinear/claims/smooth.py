@@ -86,7 +86,7 @@ def _of(measured: Measurement, name: str) -> Tensor:
 # 28
 
 DEPTHS = (3, 10, 30)
-DEEP_RATES = (0.001, 0.003, 0.01, 0.03)
+DEEP_RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 def _steps_by_depth() -> Measurement:
