@@ -120,4 +120,10 @@ EXPECTED = {
     46: Verdict.DEPENDS,
     47: Verdict.DEPENDS,
     48: Verdict.DEPENDS,
+    28: Verdict.CONFIRMED,
+    29: Verdict.CONFIRMED,
+    30: Verdict.REFUTED,
+    31: Verdict.REFUTED,
+    32: Verdict.REFUTED,
+    33: Verdict.DEPENDS,
 }
