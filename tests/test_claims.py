@@ -100,4 +100,10 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    15: Verdict.DEPENDS,
+    16: Verdict.REFUTED,
+    17: Verdict.REFUTED,
+    18: Verdict.DEPENDS,
+    19: Verdict.REFUTED,
+    20: Verdict.DEPENDS,
 }

@@ -117,17 +117,17 @@ def forgotten_eval(points: Tensor, share: Tensor, answer: Tensor) -> Picture:
         answer: (n, n), the answer in evaluation, 0 or 1.
     """
     figure, (left, right) = subplots(1, 2, height=3.8, sharey=True)
-    x, y = points[..., 0], points[..., 1]
+    x, y = points[..., 0].numpy(), points[..., 1].numpy()
     for axes, values, label, title in (
         (left, answer, "class", "model.eval(): one answer"),
         (right, 100 * share, "% of calls", "eval() forgotten: other answers"),
     ):
-        mesh = axes.pcolormesh(x, y, values, cmap="Greys", shading="nearest", vmin=0)
+        mesh = axes.pcolormesh(x, y, values.numpy(), cmap="Greys", shading="nearest", vmin=0)
         axes.set(title=title, xlabel="first input", aspect="equal")
         axes.grid(visible=False)
         figure.colorbar(mesh, ax=axes, label=label, shrink=0.85)
     left.set_ylabel("second input")
-    right.contour(x, y, answer, levels=[0.5], colors=COLOURS[1], linewidths=1)
+    right.contour(x, y, answer.numpy(), levels=[0.5], colors=COLOURS[1], linewidths=1)
     return Picture(
         figure,
         f"On a grid of {share.numel()} points, evaluation gives each one answer. With the slopes still drawn, "
