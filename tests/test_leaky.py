@@ -85,8 +85,8 @@ def test_the_picture_of_killed_units_counts_those_that_surfaced() -> None:
     run = revive(torch.relu, sgd, 0.1, **SMALL)
     run.highest[-1, 0, 0, :2] = 1.0
     picture = figures.below_the_surface({"a": run})
-    assert "of 8 killed units 25% are on" in picture.text
-    assert "25% have surfaced" in picture.figure.axes[0].get_title()
+    assert "of 8 killed units 25 % are on" in picture.text
+    assert "25 % have surfaced" in picture.figure.axes[0].get_title()
 
 
 def test_the_fan_names_the_ends_of_each_layer() -> None:
@@ -98,7 +98,7 @@ def test_the_fan_names_the_ends_of_each_layer() -> None:
 def test_the_map_of_a_forgotten_eval_counts_contradictions() -> None:
     grid = torch.stack(torch.meshgrid(torch.arange(2.0), torch.arange(2.0), indexing="xy"), dim=-1)
     share, answer = torch.tensor([[0.0, 0.5], [0, 0]]), torch.tensor([[0.0, 1], [1, 0]])
-    assert "25% of the points" in figures.forgotten_eval(grid, share, answer).text
+    assert "25 % of the points" in figures.forgotten_eval(grid, share, answer).text
 
 
 # Verdicts: numbers that would turn them

@@ -65,14 +65,18 @@ def _runs_by_group() -> dict[str, list[Row]]:
 
 
 def _paired(rows: Iterable[Row], name: str, other: str, value: Callable[[Row], float]) -> list[float]:
-    """``value`` of one activation minus that of another, for runs that agree in all else; by seed if none agree."""
+    """``value`` of one activation minus that of another, for runs that agree in all else.
+
+    By seed if none agree and each was run with one initialisation and rate of its own.
+    """
     rows = list(rows)
     for alike in (lambda c: (c.recipe.seed, c.initialisation, c.recipe.learning_rate), lambda c: c.recipe.seed):
         sides = [
             {alike(row.configuration): value(row) for row in rows if row.configuration.activation == activation}
             for activation in (name, other)
         ]
-        if shared := [key for key in sides[0] if key in sides[1]]:
+        once = sum(map(len, sides)) == sum(row.configuration.activation in (name, other) for row in rows)
+        if once and (shared := [key for key in sides[0] if key in sides[1]]):
             return [sides[0][key] - sides[1][key] for key in shared]
     return []
 
@@ -256,9 +260,11 @@ def _judge_among_the_best(leads: Mapping[str, Mapping[str, Sequence[float]]]) ->
         intervals = dict(_intervals(by_name))
         ahead = [name for name, lead in intervals.items() if lead and lead.low > 0]
         near = all(lead.high < MARGIN for lead in intervals.values() if lead)
-        first = max(intervals, key=lambda name: intervals[name].mean)
+        first = max(ahead or intervals, key=lambda name: intervals[name].mean)
         best = False if ahead else True if near else None
-        figures = _in_points(intervals[first], f"{ACTIVATIONS[first].title}, the farthest ahead of {len(by_name)}:")
+        figures = _in_points(
+            intervals[first], f"{ACTIVATIONS[first].title}, {'reliably' if ahead else 'on average'} ahead:"
+        )
         cases.append(Case(f"among the best, {title}", best, figures))
     return cases
 

@@ -28,7 +28,7 @@ def leak(slope: float) -> Picture:
     right.plot(x, y, color=COLOURS[0], linewidth=3, label="LeakyReLU")
     right.plot(x, line * x, color=COLOURS[1], linestyle="--", label=f"line: {_number(line)} x")
     right.plot(x, bend * x.abs(), color=COLOURS[2], linestyle="-.", label=f"V: {_number(bend)} |x|")
-    right.set(title="= a line + a V", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
+    right.set(title="LeakyReLU = a line + a V", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
     for axes in (left, right):
         axes.legend(loc="upper left", fontsize=9)
     gap = (larger - y).abs().max().item()
@@ -63,11 +63,14 @@ def below_the_surface(revivals: Mapping[str, Revival]) -> Picture:
         axes.plot(highest[:, up], color=COLOURS[1], linewidth=0.7, alpha=0.7)
         share = up.float().mean().item()
         axes.set(
-            title=f"{label}\n{share:.0%} have surfaced", xlabel="step", ylim=(-1.25, 3), xlim=(0, len(highest) - 1)
+            title=f"{label}\n{100 * share:.0f} % have surfaced",
+            xlabel="step",
+            ylim=(-1.25, 3),
+            xlim=(0, len(highest) - 1),
         )
         lines.append(
-            f"{label}: of {up.numel()} killed units {share:.0%} are on for at least one point at the end; the deepest "
-            f"has a largest input of {_number(highest[-1].min().item())}, the highest one of "
+            f"{label}: of {up.numel()} killed units {100 * share:.0f} % are on for at least one point at the end; "
+            f"the deepest has a largest input of {_number(highest[-1].min().item())}, the highest one of "
             f"{_number(highest[-1].max().item())}; mean loss {revival.losses[-1].mean():.3f}."
         )
     panels[0][0].set_ylabel("largest input of a unit")
@@ -89,7 +92,7 @@ def fans(slopes: Mapping[str, Tensor], *, init: float = 0.25) -> Picture:
             _rays(axes, values, colour, style, f"layer {layer}")
         axes.plot([-1, 0], [-init, 0], color="black", linestyle=":", linewidth=2.5, label="start")
         axes.plot([0, 1], [0, 1], color="black", linewidth=2)
-        axes.set(title=label, xlabel="x", xlim=(-1, 1), ylim=(-4, 2))
+        axes.set(title=label, xlabel="x", xlim=(-1, 1), ylim=(-4, 2), xticks=(-1, 0, 1))
         lines.append(
             f"{label}: "
             + "; ".join(
@@ -118,19 +121,18 @@ def forgotten_eval(points: Tensor, share: Tensor, answer: Tensor) -> Picture:
     """
     figure, (left, right) = subplots(1, 2, height=3.8, sharey=True)
     x, y = points[..., 0].numpy(), points[..., 1].numpy()
-    for axes, values, label, title in (
-        (left, answer, "class", "model.eval(): one answer"),
-        (right, 100 * share, "% of calls", "eval() forgotten: other answers"),
-    ):
-        mesh = axes.pcolormesh(x, y, values.numpy(), cmap="Greys", shading="nearest", vmin=0)
-        axes.set(title=title, xlabel="first input", aspect="equal")
+    left.pcolormesh(x, y, answer.numpy(), cmap="Greys", shading="nearest", vmin=0, vmax=2)
+    left.set_title("model.eval(): one answer a point")
+    mesh = right.pcolormesh(x, y, 100 * share.numpy(), cmap="Greys", shading="nearest", vmin=0)
+    right.set_title("eval() forgotten: the other answer")
+    figure.colorbar(mesh, ax=right, label="% of the calls", shrink=0.85)
+    for axes in (left, right):
+        axes.set(xlabel="first input", aspect="equal")
         axes.grid(visible=False)
-        figure.colorbar(mesh, ax=axes, label=label, shrink=0.85)
     left.set_ylabel("second input")
-    right.contour(x, y, answer.numpy(), levels=[0.5], colors=COLOURS[1], linewidths=1)
     return Picture(
         figure,
         f"On a grid of {share.numel()} points, evaluation gives each one answer. With the slopes still drawn, "
-        f"{(share > 0).double().mean():.0%} of the points get the other answer at least once, all near the border "
-        f"between the classes; at worst in {share.max():.0%} of the calls.",
+        f"{100 * (share > 0).double().mean():.0f} % of the points get the other answer at least once, all near the "
+        f"border between the classes; at worst in {100 * share.max():.0f} % of the calls.",
     )
