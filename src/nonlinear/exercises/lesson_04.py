@@ -45,6 +45,11 @@ ANY_SLOPE = Exercise(
             "does, and torch returns a.",
         ),
         Mistake(
+            answer=lambda x, a: (x > 0) * x + (x <= 0) * a * x,
+            hint="right but for float64: (x <= 0) * a, a mask times a Python number, is float32, and a is rounded there. "
+            "Multiply a by x first, or use torch.where.",
+        ),
+        Mistake(
             answer=lambda x, a: torch.where(x > 0, x, a),
             hint="below zero the function is a times x, not the number a.",
         ),
@@ -267,6 +272,13 @@ FROM_OUTPUT = Exercise(
             hint="you used y where the input belongs: below zero y is a x, so x is y / a.",
         ),
         Mistake(answer=_from_output(power=1), hint="multiplied in the wrong direction: x is y / a, not a y."),
+        Mistake(
+            answer=lambda gradient, y, a: (
+                torch.where(y > 0, gradient, a * gradient),
+                (gradient * torch.where(y > 0, y, y / a)).sum(),
+            ),
+            hint="you recovered the input; but the slope acts only where that is not positive, so only those count.",
+        ),
         Mistake(
             answer=_from_output(slope=1.0),
             hint="the gradient of the slope is right; that of the input must be multiplied by a below zero.",
