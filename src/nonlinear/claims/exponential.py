@@ -339,7 +339,7 @@ AUTOENCODERS = Claim(
     measure=_autoencoders,
     judge=_judge_autoencoders,
     kept=True,
-    thin=f"Suits: reconstructs better than the other. Images of 8 x 8 from shapes10, a code of {CODE} numbers, {UPDATES} "
+    thin=f"Suits: reconstructs better. Images of 8 x 8 from shapes10, a code of {CODE} numbers, {UPDATES} "
     f"updates of Adam, the best of three rates for each (chosen on another seed), {len(REPORTED)} paired seeds; six "
     "intervals that hold together. Short trainings favour whoever starts fast.",
 )
