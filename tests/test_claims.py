@@ -100,4 +100,11 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    21: Verdict.DEPENDS,
+    22: Verdict.DEPENDS,
+    23: Verdict.DEPENDS,
+    24: Verdict.REFUTED,
+    25: Verdict.REFUTED,
+    26: Verdict.DEPENDS,
+    27: Verdict.REFUTED,
 }

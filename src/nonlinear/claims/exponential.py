@@ -278,9 +278,9 @@ LECUN_IN_TORCH = Claim(
 
 # 26: autoencoders
 
-CODE, WIDTH = 16, 128
+CODE, WIDTH = 16, 64
 DEPTHS = {"one hidden layer on each side": 1, "five hidden layers on each side": 5}
-RATES, TUNING, REPORTED, UPDATES = (0.001, 0.003, 0.01), range(100, 101), range(6), 1500
+RATES, TUNING, REPORTED, UPDATES = (0.001, 0.003, 0.01), range(100, 101), range(6), 1000
 
 
 def _autoencoders() -> Measurement:

@@ -21,11 +21,11 @@ CELU_SLOPE = Exercise(
     difficulty=1,
     solution=celu_slope,
     probes=(
-        Probe(label="between -3 and 3, for alpha = 2,", arguments=(torch.linspace(-3, 3, 25), 2.0)),
-        Probe(label="at x = 0, for alpha = 0.5,", arguments=(torch.tensor(0.0), 0.5)),
-        Probe(label="at x = 1000, for alpha = 0.5,", arguments=(torch.tensor(1000.0), 0.5)),
+        Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 25), 2.0)),
+        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5)),
+        Probe(label="at x = 1000, for alpha = 0.5", arguments=(torch.tensor(1000.0), 0.5)),
         Probe(
-            label="in float64, for a (2, 3) tensor and alpha = 0.5,",
+            label="in float64, for a (2, 3) tensor and alpha = 0.5",
             arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 0.5),
         ),
     ),
@@ -45,6 +45,11 @@ CELU_SLOPE = Exercise(
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, 1.0, torch.exp(x / alpha) / alpha).to(x.dtype),
             hint="the alpha in front of CELU is missing: it cancels the 1 / alpha of the chain rule.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: alpha * torch.exp(x / alpha),
+            hint="two bugs: the 1 / alpha of the chain rule is missing, which cancels the alpha in front; and above 0 the "
+            "slope is 1.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.exp(x / alpha),
@@ -76,13 +81,13 @@ STABLE = Exercise(
     solution=my_elu,
     forbidden=("elu", "elu_", "celu", "celu_", "selu", "selu_"),
     probes=(
-        Probe(label="between -3 and 3, for alpha = 2,", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
-        Probe(label="at x = 0, for alpha = 0.5,", arguments=(torch.tensor(0.0), 0.5), with_slope=True),
-        Probe(label="at x = 100, for alpha = 1,", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
-        Probe(label="at x = -1e-6, for alpha = 1,", arguments=(torch.tensor(-1e-6), 1.0)),
-        Probe(label="at x = -100, for alpha = 2,", arguments=(torch.tensor(-100.0), 2.0)),
+        Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
+        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5), with_slope=True),
+        Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
+        Probe(label="at x = -1e-6, for alpha = 1", arguments=(torch.tensor(-1e-6), 1.0)),
+        Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor(-100.0), 2.0)),
         Probe(
-            label="in float64, for a (2, 3) tensor and alpha = 1,",
+            label="in float64, for a (2, 3) tensor and alpha = 1",
             arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 1.0),
         ),
     ),
@@ -114,6 +119,18 @@ STABLE = Exercise(
         Mistake(
             answer=lambda x, alpha: torch.where(x >= 0, x, alpha * torch.expm1(torch.where(x >= 0, 0.0, x))),
             hint="at 0 you take the branch x, whose slope is 1. torch counts 0 to the exponential branch: alpha.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(torch.minimum(x, torch.zeros_like(x)))),
+            hint="nearly. Look at the slope at 0: there minimum has a kink, and torch gives each of the two sides half of the "
+            "gradient. torch.where around the input has none.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: (
+                torch.maximum(x, torch.zeros_like(x)) + torch.minimum(torch.zeros_like(x), alpha * (torch.exp(x) - 1))
+            ),
+            hint="that is how torch's documentation writes it, and autograd does not like it: kinks of maximum and minimum at "
+            "0, a NaN at 100, and exp(x) - 1 loses the digits of a small x.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, torch.expm1(torch.where(x > 0, 0.0, x))),
@@ -244,7 +261,7 @@ ALPHA_DROPOUT = Exercise(
     forbidden=("alpha_dropout", "dropout", "feature_alpha_dropout"),
     probes=(
         Probe(label="for q = 0.9", arguments=(OUTPUTS, KEPT, 0.9)),
-        Probe(label="for q = 0.5, in float64,", arguments=(OUTPUTS.double(), KEPT, 0.5)),
+        Probe(label="for q = 0.5, in float64", arguments=(OUTPUTS.double(), KEPT, 0.5)),
         Probe(label="for q = 1", arguments=(OUTPUTS, torch.ones(6, dtype=torch.bool), 1.0)),
     ),
     mistakes=(
@@ -277,6 +294,14 @@ ALPHA_DROPOUT = Exercise(
                 -SELU_ALPHA, lambda q: _scale(q, -SELU_ALPHA), lambda q: _scale(q, -SELU_ALPHA) * (1 - q) * SELU_ALPHA
             ),
             hint="SELU's lowest value is not -α, but -λα: the scale λ multiplies both pieces.",
+        ),
+        Mistake(
+            answer=_dropped(
+                LOWEST,
+                lambda q: (q + (1 - q) * LOWEST**2) ** -0.5,
+                lambda q: -((q + (1 - q) * LOWEST**2) ** -0.5) * (1 - q) * LOWEST,
+            ),
+            hint="q + (1 - q) L² is the mean square. The variance is that without the square of the mean.",
         ),
         Mistake(
             answer=_dropped(LOWEST, lambda q: 1 / q, lambda q: -(1 - q) / q * LOWEST),

@@ -76,7 +76,7 @@ def _slopes(axes: Axes, record: Activation, alpha: float, x: Tensor, look: Mappi
 
 
 def flow(settings: Mapping[str, tuple[Function, float]], paths: Mapping[str, Sequence[Moments]]) -> Picture:
-    """The map of (mean, variance) to those of the next layer as arrows, and real networks as lines from ring to dot.
+    """The map of (mean, variance) to those of the next layer as arrows, and real networks as lines, ring to diamond.
 
     The curve is where wide layers can land at all: one mean and one variance for each size of their inputs.
 
@@ -84,24 +84,29 @@ def flow(settings: Mapping[str, tuple[Function, float]], paths: Mapping[str, Seq
         settings: a panel for each: its title, the activation and the gain of the weights.
         paths: for each title what was measured, the inputs first.
     """
-    figure, panels = subplots(1, len(settings), height=3.9, width=12, sharey=True, squeeze=False)
+    rows = -(-len(settings) // 2)
+    figure, panels = subplots(rows, 2, height=3.9 * rows, width=9.5, sharex=True, sharey=True, squeeze=False)
     lines = []
-    for (title, (function, gain)), axes in zip(settings.items(), panels[0], strict=True):
+    for (title, (function, gain)), axes in zip(settings.items(), panels.flat, strict=False):
         _arrows(axes, function, gain)
         size = torch.logspace(-3, 3, 200, dtype=torch.float64)
-        axes.plot(*_height(*next_moments(function, 0.0, size, gain=gain)), color="black", linewidth=1.2, label="curve")
+        axes.plot(*_height(*next_moments(function, 0.0, size, gain=gain)), color="black", linewidth=1.2, linestyle="--")
         ends = []
         for moments, colour in zip(paths[title], cycle(COLOURS), strict=False):
             mean, height = _height(moments.mean[0], moments.variance[0])
-            axes.plot(mean, height, color=colour, linewidth=1.4)
-            axes.plot(mean[0], height[0], "o", color=colour, markerfacecolor="white", markersize=7)
-            axes.plot(mean[1:], height[1:], ".", color=colour, markersize=4)
+            axes.plot(mean, height, color=colour, linewidth=1.8)
+            axes.plot(mean[0], height[0], "o", color=colour, markerfacecolor="white", markersize=9, markeredgewidth=2)
+            axes.plot(mean[1:], height[1:], ".", color=colour, markersize=6)
+            axes.plot(mean[-1], height[-1], "D", color=colour, markersize=6, markeredgecolor="black", zorder=4)
             ends.append(f"({mean[0]:.2g}, {10 ** height[0]:.2g}) ends at ({mean[-1]:.2g}, {10 ** height[-1]:.2g})")
-        axes.plot(0, 0, "*", color="black", markersize=13, markerfacecolor="white", zorder=5)
-        axes.set(title=title, xlabel="mean", xlim=(-1.6, 2.6), ylim=(-2.1, 2.1))
+        axes.plot(0, 0, "*", color="black", markersize=15, markerfacecolor="white", zorder=5)
+        axes.set(title=title, xlim=(-1.6, 3.4), ylim=(-2.1, 2.1))
         axes.set_yticks([-2, -1, 0, 1, 2], ["0.01", "0.1", "1", "10", "100"])
         lines.append(f"{title}, (mean, variance) after {len(mean) - 1} layers: {'; '.join(ends)}.")
-    panels[0][0].set_ylabel("variance, log scale")
+    for axes in panels[-1]:
+        axes.set_xlabel("mean")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("variance, log scale")
     return Picture(figure, "\n".join(lines))
 
 
@@ -112,8 +117,8 @@ def _height(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
 
 def _arrows(axes: Axes, function: Function, gain: float) -> None:
     mean, height = torch.meshgrid(
-        torch.linspace(-1.4, 2.4, 10, dtype=torch.float64),
-        torch.linspace(-1.9, 1.9, 10, dtype=torch.float64),
+        torch.linspace(-1.4, 3.2, 13, dtype=torch.float64),
+        torch.linspace(-1.9, 1.9, 12, dtype=torch.float64),
         indexing="xy",
     )
     to_mean, to_height = _height(*next_moments(function, mean, 10**height, gain=gain))
@@ -122,7 +127,7 @@ def _arrows(axes: Axes, function: Function, gain: float) -> None:
     # Long ones are cut: the arrow says where to, the distance would cover its neighbours.
     shown = 0.3 * torch.tanh(length / 0.3) / length
     axes.quiver(
-        mean, height, across * shown, up * shown, color="0.6", angles="xy", scale_units="xy", scale=1, width=0.006
+        mean, height, across * shown, up * shown, color="0.7", angles="xy", scale_units="xy", scale=1, width=0.004
     )
 
 
