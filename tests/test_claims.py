@@ -105,6 +105,5 @@ EXPECTED = {
     23: Verdict.DEPENDS,
     24: Verdict.REFUTED,
     25: Verdict.REFUTED,
-    26: Verdict.DEPENDS,
     27: Verdict.REFUTED,
 }
