@@ -105,5 +105,6 @@ EXPECTED = {
     23: Verdict.DEPENDS,
     24: Verdict.REFUTED,
     25: Verdict.REFUTED,
+    26: Verdict.CONFIRMED,
     27: Verdict.REFUTED,
 }
