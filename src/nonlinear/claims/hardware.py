@@ -168,7 +168,8 @@ def _judge_quantised(measured: Measurement) -> Sequence[Case]:
     for calibration, images in product(CALIBRATIONS, IMAGES):
         lost = [a - b for a, b in zip(whole, both("accuracy", images, calibration, 8), strict=True)]
         saved = mean_interval(lost[0] - lost[1])
-        figures = f"{lost[0].mean():.1f} points lost, with ReLU6 {lost[1].mean():.1f}: {saved} fewer"
+        relu, relu6 = (round(points.mean().item(), 1) + 0.0 for points in lost)  # + 0.0 turns -0.0 into 0.0
+        figures = f"{relu:.1f} points lost, with ReLU6 {relu6:.1f}: {saved} fewer"
         cases.append(Case(f"accuracy, 8 bits, {calibration} of {images}", _worth(saved), figures))
     return cases
 
@@ -185,7 +186,7 @@ EASIER_TO_QUANTISE = Claim(
     measure=_quantised,
     judge=_judge_quantised,
     kept=True,
-    thin="Easier means at least 1 point less of what is counted; one small network with batch normalisation on shapes10, "
+    thin="Easier means at least 1 point less of what is counted; one small network with batch normalisation, shapes10, "
     "eight paired seeds, only the activations' outputs rounded.",
 )
 

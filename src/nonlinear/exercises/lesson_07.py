@@ -202,6 +202,11 @@ def best_clip(x: Tensor, clips: list[float], bits: int) -> float:
     return min(clips, key=error)
 
 
+def _mean_square(x: Tensor, clip: float, bits: int) -> float:
+    scale = clip / (2**bits - 1)
+    return (scale * (x / scale).round().clamp(0, 2**bits - 1) - x).square().mean().item()
+
+
 def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
     """Wrong ways to choose a clip value."""
 
@@ -212,7 +217,6 @@ def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
             "largest": off.abs().max(),
             "clipped": (x - x.clamp(max=clip)).square().mean(),
             "rounded": off[x <= clip].square().mean(),
-            "signed": off.mean().abs(),
         }[error].item()
 
     return min(clips, key=of)
@@ -250,8 +254,8 @@ CLIP = Exercise(
             hint="you counted only what lies inside the grid. What is clipped is an error, too.",
         ),
         Mistake(
-            answer=lambda x, clips, bits: _least(x, clips, bits, error="signed"),
-            hint="positive and negative errors cancel in your mean: square them first.",
+            answer=lambda x, clips, bits: _mean_square(x, best_clip(x, clips, bits), bits),
+            hint="you returned the least error; wanted is the clip value at which it is least.",
         ),
     ),
     hints=(

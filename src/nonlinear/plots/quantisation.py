@@ -81,7 +81,7 @@ def clipping(values: Tensor, *, bits: int, clip: float) -> Picture:
     share = 100 * (values > clip).double().mean()
     text = (
         f"{bits} bits from 0 to {clip:g}: marks are {grid.scale:.3g} apart, {share:.2f} % of the outputs are clipped. "
-        f"Mean squared error: {rounded:.2g} by rounding, {clipped:.2g} by clipping. The sum is least at a clip value of "
+        f"Mean squared error: {rounded:.2g} by rounding, {clipped:.2g} by clipping. The sum is least at clip value "
         f"{clips[best]:.2g}; the largest output is {largest:.2g}."
     )
     return Picture(figure, text)
