@@ -36,7 +36,8 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
         used = len(left.unique())
         if grid is not None:
             marks = torch.arange(0, grid.high + grid.scale / 2, grid.scale)
-            below.vlines(marks[marks <= top], 0, 1, transform=below.get_xaxis_transform(), color=COLOURS[1], lw=0.8)
+            marks, where = marks[marks <= top], below.get_xaxis_transform()
+            below.vlines(marks, 0, 0.4, transform=where, color=COLOURS[1], lw=0.5 if len(marks) > 20 else 3)
         below.set_title(f"{used:,} shades", fontsize=9)
         spacing = "no grid" if grid is None else f"a mark every {grid.scale:.3g}"
         lines.append(f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to {top:.2g}.")
@@ -178,8 +179,8 @@ def differences(*pairs: tuple[Activation, Activation], low: float = -6, high: fl
             worst = int(drawn.nan_to_num().abs().argmax())
             axes.plot(x[worst], drawn[worst], "o", color=colour)
             found.append(f"{drawn[worst]:.3f} at x = {x[worst]:.2f}")
-        lines.append(f"{hard.title} minus {soft.title}: at most {found[0]}; slopes: at most {found[1]}.")
+        lines.append(f"{hard.title} minus {soft.title}: farthest {found[0]}; slopes: farthest {found[1]}.")
     panels[0].set(title="difference of the values", xlabel="x")
     panels[1].set(title="difference of the slopes", xlabel="x")
-    panels[0].legend(fontsize=8)
+    panels[0].legend(fontsize=8, loc="lower right")
     return Picture(figure, "\n".join(lines))
