@@ -100,4 +100,10 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    34: Verdict.DEPENDS,
+    35: Verdict.DEPENDS,
+    36: Verdict.DEPENDS,
+    37: Verdict.DEPENDS,
+    38: Verdict.DEPENDS,
+    39: Verdict.REFUTED,
 }

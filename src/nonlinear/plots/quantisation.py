@@ -25,7 +25,7 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
     for (above, below), (title, (values, grid)) in zip(axes.T, columns.items(), strict=True):
         top = values.flatten().kthvalue(int(0.999 * values.numel())).values.item()
         left = values if grid is None else grid(values)
-        above.imshow(left.clamp(max=top), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+        above.imshow(left.clamp(max=top).numpy(), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
         above.set(xticks=[], yticks=[])
         above.set_title(title, fontsize=9)
         above.spines[:].set_visible(False)
