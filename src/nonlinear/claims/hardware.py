@@ -169,7 +169,8 @@ def _judge_quantised(measured: Measurement) -> Sequence[Case]:
         lost = [a - b for a, b in zip(whole, both("accuracy", images, calibration, 8), strict=True)]
         saved = mean_interval(lost[0] - lost[1])
         relu, relu6 = (round(points.mean().item(), 1) + 0.0 for points in lost)  # + 0.0 turns -0.0 into 0.0
-        figures = f"{relu:.1f} points lost, with ReLU6 {relu6:.1f}: {saved} fewer"
+        starts = " and ".join(f"{percent.mean():.1f} %" for percent in whole)
+        figures = f"from {starts} in float32, ReLU loses {relu:.1f} points and ReLU6 {relu6:.1f}: {saved} fewer"
         cases.append(Case(f"accuracy, 8 bits, {calibration} of {images}", _worth(saved), figures))
     return cases
 

@@ -29,7 +29,7 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
         above.set(xticks=[], yticks=[])
         above.set_title(title, fontsize=9)
         above.spines[:].set_visible(False)
-        below.hist(values[values > 0].clamp(max=top).numpy(), bins=60, color="0.6", log=True)
+        below.hist(values[values > 0].clamp(max=top).numpy(), bins=60, color="0.75", log=True)
         below.set(xlim=(0, top), yticks=[], xlabel="output")
         below.yaxis.set_minor_formatter(NullFormatter())
         below.grid(False)
@@ -37,7 +37,7 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
         if grid is not None:
             marks = torch.arange(0, grid.high + grid.scale / 2, grid.scale)
             marks, where = marks[marks <= top], below.get_xaxis_transform()
-            below.vlines(marks, 0, 0.4, transform=where, color=COLOURS[1], lw=0.5 if len(marks) > 20 else 3)
+            below.vlines(marks, 0, 0.35, transform=where, color="black", lw=0.4 if len(marks) > 20 else 3)
         below.set_title(f"{used:,} shades", fontsize=9)
         spacing = "no grid" if grid is None else f"a mark every {grid.scale:.3g}"
         lines.append(f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to {top:.2g}.")
