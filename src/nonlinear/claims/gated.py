@@ -47,7 +47,8 @@ LANGUAGES = MappingProxyType({"grammar": grammar, "table": pairs})
 OPTIMIZERS: Mapping[str, tuple[Callable[[Sequence[Tensor], float], Optimizer], tuple[float, ...]]] = MappingProxyType(
     {"Adam": (adam, (0.01, 0.02, 0.04, 0.08)), "SGD": (sgd, (0.15, 0.3, 0.6))}
 )
-CONDITIONS = tuple((language, optimizer) for language in LANGUAGES for optimizer in OPTIMIZERS)
+# Not the table with SGD, which learns next to nothing of it in so few steps, with whatever block.
+CONDITIONS = (("grammar", "Adam"), ("grammar", "SGD"), ("table", "Adam"))
 
 # An advantage of less than this counts as none; chosen before the measurement, as were seeds, steps and rates.
 NEGLIGIBLE = 0.02
@@ -73,7 +74,7 @@ def _all_compared() -> Measurement:
 def ratios(
     measured: Measurement, comparisons: Sequence[tuple[Sequence[str], str]]
 ) -> Mapping[str, Mapping[str, Estimate]]:
-    """Excess loss of one block over that of another, paired by seed, for every condition that was measured.
+    """Excess loss of one block over that of another, paired by seed, for every condition; a block that was not measured there is left out.
 
     Args:
         measured: as kept for claim 52.
@@ -83,11 +84,12 @@ def ratios(
         Condition, then "A / B", then the ratio. The intervals of all that is returned hold together at 95 %, by
         Bonferroni's correction.
     """
-    conditions = [condition for condition in CONDITIONS if f"{', '.join(condition)}, ReLU" in measured]
-    confidence = 1 - 0.05 / (len(conditions) * len(comparisons))
+    confidence = 1 - 0.05 / (len(CONDITIONS) * len(comparisons))
     found: dict[str, dict[str, Estimate]] = {}
-    for language, optimizer in conditions:
+    for language, optimizer in CONDITIONS:
         for over, under in comparisons:
+            if any(f"{language}, {optimizer}, {name}" not in measured for name in (*over, under)):
+                continue
             values, *others = (torch.tensor(measured[f"{language}, {optimizer}, {name}"]) for name in (*over, under))
             *more, baseline = others
             mean = torch.stack([values, *more]).log().mean(dim=0).exp()

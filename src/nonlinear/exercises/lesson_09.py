@@ -242,10 +242,9 @@ PRODUCT = Exercise(
 
 
 def layers_to_overflow() -> int:
-    layers, exponent = 0, 0
-    while exponent * math.log(1.01) < math.log(3.4e38):
-        exponent = 2 * exponent + 2
-        layers += 1
+    size, layers = 1.01, 0
+    while size <= 3.4e38:
+        size, layers = size**2, layers + 1
     return layers
 
 
@@ -256,26 +255,24 @@ OVERFLOW = Exercise(
     difficulty=2,
     solution=layers_to_overflow,
     mistakes=(
-        Mistake(answer=12, hint="nearly: after 12 layers the exponent is 2 (2^12 - 1) = 8190, and 8917 are needed."),
-        Mistake(
-            answer=14,
-            hint="each layer multiplies by the gain twice, once for each of its two maps: the exponent is 2 (2^L - 1).",
-        ),
-        Mistake(
-            answer=4459,
-            hint="that is for a size that grows by a fixed factor per layer. Here each layer squares what it gets.",
-        ),
+        Mistake(answer=13, hint="nearly: after 13 layers the exponent is 2^13 = 8192, and 8917 are needed."),
         Mistake(
             answer=8917,
-            hint="8917 factors of 1.01 make 3.4e38. But each layer squares its input: the exponent doubles, layer by layer.",
+            hint="8917 factors of 1.01 make 3.4e38. But each layer squares what it gets: the exponent doubles, layer by "
+            "layer.",
         ),
-        Mistake(answer=16, hint="that is for float64, which ends at 1.8e308. float32 ends at 3.4e38."),
+        Mistake(
+            answer=7,
+            hint="you let each layer take the fourth power. It multiplies two maps, each of which grows like the input.",
+        ),
+        Mistake(answer=17, hint="that is for float64, which ends at 1.8e308. float32 ends at 3.4e38."),
     ),
     hints=(
-        "Write the size after layer L as 1.01 to the power e. How does e change from layer to layer?",
-        "e becomes 2 e + 2, from e = 0: after L layers it is 2 (2^L - 1). And ln(3.4e38) / ln(1.01) is about 8917.",
+        "An input that is 1.01 times as large makes the first layer's output 1.01^2 times as large, and that is the input "
+        "of the second.",
+        "After L layers the size is 1.01 to the power 2^L, and ln(3.4e38) / ln(1.01) is about 8917.",
     ),
-    remark="thirteen layers, for one per cent. That is why a stack of gated layers never stands without normalisation.",
+    remark="fourteen layers, for one per cent. That is why a stack of gated layers never stands without normalisation.",
 )
 
 QUIZ = Quiz(

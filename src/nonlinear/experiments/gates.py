@@ -12,12 +12,12 @@ from nonlinear.experiments.probes import Propagation
 Gate = Callable[[Tensor, Tensor], Tensor]
 
 
-def product_points(n: int = 1024, *, seed: int = 0) -> Tensor:
+def product_points(n: int = 512, *, seed: int = 0) -> Tensor:
     """Pairs of numbers, uniform on the square from -1 to 1, float32 (n, 2): what to multiply."""
     return 2 * torch.rand(n, 2, generator=torch.Generator().manual_seed(seed)) - 1
 
 
-def learn_product(network: nn.Module, *, steps: int = 600, learning_rate: float = 0.02) -> float:
+def learn_product(network: nn.Module, *, steps: int = 500, learning_rate: float = 0.02) -> float:
     """Train a network to multiply two numbers from -1 to 1, by Adam on all :func:`product_points` at once.
 
     Args:
@@ -96,7 +96,7 @@ def gated_propagation(
     normalised: bool = False,
     depth: int = 20,
     width: int = 64,
-    batch: int = 64,
+    batch: int = 32,
     seeds: int = 10,
 ) -> Propagation:
     """Signal and gradient through a stack of gated layers h' = gate(h V, h W), before any training.

@@ -33,7 +33,7 @@ def products(functions: Mapping[str, Callable[[Tensor], Tensor]], *, reach: floa
             line, line, values, levels=LEVELS, colors="black", linewidths=1.3, negative_linestyles="dashed"
         )
         panel.clabel(drawn, levels=(-4, -2, -0.5, 0.5, 2, 4), fontsize=7)
-        panel.contourf(line, line, values, levels=(-1e9, *LEVELS, 1e9), cmap="cividis", alpha=0.25)
+        panel.contourf(line, line, values, levels=LEVELS, cmap="PuOr", alpha=0.55, extend="both")
         panel.add_patch(Rectangle((-1, -1), 2, 2, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
         panel.set(title=title, xlabel="x", aspect="equal")
         panel.grid(visible=False)
@@ -55,7 +55,7 @@ def product_errors(
         trained: units, then errors of trained blocks of ReLUs.
         gated: error of one gated unit.
     """
-    figure, axes = subplots(height=3.6, width=7)
+    figure, axes = subplots(height=3.6, width=9)
     axes.fill_between(units, bound, 1e-9, color="0.9", hatch="//", edgecolor="0.75", linewidth=0)
     axes.plot(units, bound, color="black", linewidth=1.5, label="no ReLU block gets below")
     axes.plot(units, built, "s--", color=COLOURS[0], label="ReLUs, built by hand")
@@ -67,7 +67,7 @@ def product_errors(
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 4, 8, 16, 32, 64, 128, 256]))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend(loc="center right", fontsize=9)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     lines = [f"One gated unit: {gated:.1g}."]
     lines += [
         f"{int(n)} ReLUs: built {e:.2g}, none below {b:.2g}." for n, e, b in zip(units, built, bound, strict=True)
@@ -107,10 +107,11 @@ def ratios(panels: Mapping[str, Mapping[str, Estimate]], *, xlabel: str, left: s
         xlabel: what is divided by what.
         left, right: what a ratio below 1, and above 1, means.
     """
-    columns = min(2, len(panels))
+    columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     most = max(len(comparisons) for comparisons in panels.values())
-    figure, axes = subplots(rows, columns, height=rows * (1.0 + 0.3 * most), sharey=True, sharex=True, squeeze=False)
+    height = rows * (1.0 + 0.3 * most)
+    figure, axes = subplots(rows, columns, height=height, width=10, sharey=True, sharex=True, squeeze=False)
     lines = []
     for panel, (condition, comparisons) in zip(axes.flat, panels.items(), strict=False):
         panel.axvline(1, color="black", linestyle="--", linewidth=1.5)
@@ -125,7 +126,7 @@ def ratios(panels: Mapping[str, Mapping[str, Estimate]], *, xlabel: str, left: s
             lines.append(f"{condition}, {label}: {ratio}.")
         panel.set(title=condition, xscale="log", ylim=(most - 0.5, -0.5))
         panel.set_yticks(range(len(comparisons)), list(comparisons))
-        panel.xaxis.set_major_locator(FixedLocator([0.25, 0.5, 0.7, 1, 1.4, 2, 4]))
+        panel.xaxis.set_major_locator(FixedLocator([0.25, 0.5, 0.75, 1, 1.5, 2, 4]))
         panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter(NullFormatter())
     for panel in axes[-1]:
