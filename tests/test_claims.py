@@ -100,4 +100,8 @@ EXPECTED = {
     1: Verdict.CONFIRMED,
     2: Verdict.DEPENDS,
     4: Verdict.CONFIRMED,
+    52: Verdict.DEPENDS,
+    53: Verdict.CONFIRMED,
+    54: Verdict.REFUTED,
+    55: Verdict.DEPENDS,
 }
