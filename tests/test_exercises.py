@@ -99,6 +99,12 @@ def test_messages_name_the_bug(answer: object, message: str) -> None:
     assert feedback.state == ("correct" if message == "good." else "wrong")
 
 
+def test_a_tensor_where_one_value_is_expected_is_told_so() -> None:
+    feedback = check("08.4", lambda outputs: (outputs >= 0).all(dim=1))
+    assert "one value is expected, not a tensor of shape (6,)." in feedback.message
+    assert feedback.state == "wrong"
+
+
 def test_an_answer_that_changes_its_argument_is_told_so() -> None:
     without_slope = Exercise(
         **{name: getattr(DOUBLE, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},

@@ -399,7 +399,7 @@ def _histograms(folder: Path) -> dict[str, list[int]]:
     return {tag: [event.step for event in events.Histograms(tag)] for tag in events.Tags()["histograms"]}
 
 
-def test_histograms_come_every_tenth_time_and_bear_divergence(tmp_path):
+def test_histograms_and_pictures_come_every_fifth_time_and_bear_divergence(tmp_path):
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     internals = Internals(torch.ones(4, 2), every=1)
     internals.start(model)
@@ -409,7 +409,9 @@ def test_histograms_come_every_tenth_time_and_bear_divergence(tmp_path):
                 model[0].weight.data.fill_(math.nan)
             internals.wants(update)
             internals.observe(model, update, writer)
-    assert _histograms(tmp_path) == {"outputs/01 activation": [1, 11], "gradients/00 Linear": [1, 11, 21]}
+    assert _histograms(tmp_path) == {"outputs/01 activation": [1, 6, 11], "gradients/00 Linear": [1, 6, 11, 16, 21]}
+    pictures = tracking.read_images(tmp_path, "before and after/01 activation")
+    assert [step for step, _ in pictures] == [1, 6, 11, 16, 21]
 
 
 # In a training

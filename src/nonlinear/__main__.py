@@ -90,6 +90,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_train,
         _add_sweep,
         _add_report,
+        _add_gradients,
         _add_data,
         _add_plot,
         _add_table,
@@ -105,7 +106,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         arguments.rest = rest
     elif rest:
         arguments.parser.error(f"unrecognised arguments: {' '.join(rest)}")
-    if arguments.run in (_sweep, _report):
+    if arguments.run in (_sweep, _report, _gradients):
         arguments.argv = argv
     return arguments
 
@@ -588,6 +589,42 @@ def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]"
         except ValueError as error:
             raise UsageError(f"--reference: {error}") from error
     return pictures
+
+
+# gradients
+
+
+def _add_gradients(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(
+        commands, "gradients", _gradients, "What initialisation and depth do to the gradient before any training."
+    )
+    parser.add_argument(
+        "--activations", nargs="+", default=["all"], metavar="NAME", help="names, or all (default: all)"
+    )
+    parser.add_argument("--depths", type=_whole(2), nargs="+", metavar="N", help="hidden layers (default: 4 16 64)")
+    parser.add_argument("--seeds", type=_whole(2), default=5, metavar="N", help="networks each (default: 5)")
+    _add_data_option(parser)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the table into FOLDER, as CSV")
+
+
+def _gradients(arguments: argparse.Namespace) -> None:
+    makers = _makers(arguments.activations)
+    dataset = _load(arguments.data)
+    from tqdm.auto import tqdm
+
+    from nonlinear.experiments import gradient_study
+    from nonlinear.experiments.models import threads
+
+    depths = arguments.depths or gradient_study.DEPTHS
+    cells = len(makers) * len(gradient_study.SCHEMES) * len(depths) * arguments.seeds
+    with threads(1):
+        measured = gradient_study.study(makers, dataset, depths=depths, seeds=arguments.seeds)
+        starts = list(tqdm(measured, "Networks", cells, leave=False, disable=None))
+    print(f"Factor by which one hidden layer multiplies the gradient, {dataset.title}, {arguments.seeds} seeds, 95 %\n")
+    print(gradient_study.table(starts))
+    if arguments.output:
+        gradient_study.write(starts, dataset, _typed(arguments), arguments.output)
+        print(f"Written: {arguments.output}")
 
 
 # data

@@ -235,6 +235,8 @@ def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:
 
 
 def _compare_numbers(got: Any, wanted: Any) -> str | None:
+    if isinstance(got, Tensor) and got.numel() != 1:
+        return f"one value is expected, not a tensor of shape {tuple(got.shape)}."
     if isinstance(wanted, int | float) and not isinstance(wanted, bool):
         try:
             return None if abs(float(got) - wanted) <= 1e-4 * max(1.0, abs(wanted)) else f"{got} is not right."

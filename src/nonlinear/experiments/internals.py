@@ -17,12 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from nonlinear.experiments import feature_maps, tracking
 from nonlinear.experiments.dataset import Dataset
+from nonlinear.experiments.feature_maps import maps
 from nonlinear.experiments.measurement import SATURATED_BELOW, outputs_and_slopes
 from nonlinear.experiments.models import Scale
 
 STATUSES = ("never dead", "revived", "died", "never alive", "NaN")
-HISTOGRAM_EVERY = 10  # observations
+PICTURE_EVERY = 5  # observations, for histograms and pictures
 HISTOGRAM_VALUES = 8192  # a histogram of all values of a large layer would take 30 times as long
 
 IsActivation = Callable[[nn.Module], bool]
@@ -202,13 +204,16 @@ def _norm(tensors: list[Tensor]) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Call:
-    """One call of an activation layer. dead, nan: bool, one per unit; sample: some of the outputs."""
+    """One call of an activation layer. dead, nan: bool, one per unit; sample: some of the outputs; before, after: what
+    the first image gives, (channels, height, width)."""
 
     module: nn.Module
     row: ActivationLayer
     dead: Tensor
     nan: Tensor
     sample: Tensor
+    before: Tensor
+    after: Tensor
 
 
 def _watch(model: nn.Module, x: Tensor, activations: Mapping[str, nn.Module]) -> tuple[Tensor, list[_Call]]:
@@ -265,7 +270,8 @@ def _measure(name: str, module: nn.Module, x: Tensor) -> _Call:
         dead=dead.sum().item(),
         nan=nan.sum().item(),
     )
-    return _Call(module=module, row=row, dead=dead.cpu(), nan=nan.cpu(), sample=_sample(y))
+    shown = {"before": maps(x[:1])[0], "after": maps(y[:1])[0]}
+    return _Call(module=module, row=row, dead=dead.cpu(), nan=nan.cpu(), sample=_sample(y), **shown)
 
 
 def _sum_per_unit(values: Tensor) -> Tensor:
@@ -361,8 +367,9 @@ class Internals:
     **Curves** in TensorBoard, per activation layer: input mean, input variance, output mean, output variance, zeros,
     saturated, dead, died, revived, not a number (shares of all values or units); per layer with weights: gradient norm,
     update to weight (norm of the change by this update / norm of the weights before it). Activation layers are called
-    by their place, ``05 activation``, so that runs with different activations share a chart. Every tenth time,
-    histograms of about 8,000 outputs and 8,000 gradients of each layer.
+    by their place, ``05 activation``, so that runs with different activations share a chart. Every fifth time,
+    histograms of about 8,000 outputs and 8,000 gradients of each layer, and pictures of what the first held-out image
+    gives before and after each activation.
 
     Activations must work element by element; what mixes units, as softmax does, has no slope per unit.
 
@@ -404,8 +411,9 @@ class Internals:
         if writer:
             self._write_activations(seen, writer, update)
             self._write_weights(writer, update)
-            if self.observations % HISTOGRAM_EVERY == 0:
+            if self.observations % PICTURE_EVERY == 0:
                 self._write_histograms(seen, writer, update)
+                _write_pictures(seen, writer, update)
         self.observations += 1
 
     def state(self) -> dict:
@@ -478,6 +486,14 @@ class Internals:
         for tag, sample in samples.items():
             if len(sample):  # nothing is finite after a divergence, and TensorBoard refuses an empty histogram
                 writer.add_histogram(tag, sample, update)
+
+
+def _write_pictures(seen: list[_Call], writer: SummaryWriter, update: int) -> None:
+    for call in seen:
+        drawn = feature_maps.picture(
+            call.before, call.after, [f"{call.row.name}, first held-out image, update {update}"]
+        )
+        tracking.log_picture(writer, f"before and after/{_place(call.row.name)}", drawn, update)
 
 
 def _place(name: str) -> str:

@@ -5,7 +5,7 @@ Figures that several lessons use are here; those of one topic are imported from 
 
 from nonlinear.plots.comparisons import costs, finishes
 from nonlinear.plots.depth import norms_by_layer, propagation
-from nonlinear.plots.images import classes, image_rows, on_a_photograph
+from nonlinear.plots.images import classes, feature_maps, image_rows, on_a_photograph
 from nonlinear.plots.picture import Picture, subplots
 from nonlinear.plots.records import curve_and_slope, describe, saturation, slope_tails
 from nonlinear.plots.training import against_reference, learning_curves, paired_differences
@@ -17,6 +17,7 @@ __all__ = [
     "costs",
     "curve_and_slope",
     "describe",
+    "feature_maps",
     "finishes",
     "image_rows",
     "learning_curves",

@@ -1,14 +1,16 @@
 """Images, before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import torch
 from torch import Tensor
 
 from nonlinear.activations import Activation
+from nonlinear.experiments import pictures
 from nonlinear.experiments.before_after import normalise, to_shared_scale
 from nonlinear.experiments.data import Dataset, sample_photograph
+from nonlinear.experiments.feature_maps import FeatureMaps, chosen, scale_of, tiles
 from nonlinear.plots.picture import COLOURS, Picture, subplots
 
 
@@ -31,6 +33,34 @@ def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
     return Picture(figure, text)
+
+
+def feature_maps(layers: Sequence[FeatureMaps], *, channels: int = 8) -> Picture:
+    """What each activation layer gets (left) and returns (right) for the first image, one row a layer.
+
+    Both sides of a row are drawn on one scale, symmetric, 0 middle grey.
+
+    Args:
+        layers: from `experiments.feature_maps.feature_maps`.
+        channels: maps shown of each layer, spread evenly over its channels.
+    """
+    figure, axes = subplots(len(layers), 2, width=9.6, height=0.66 * len(layers) + 0.4, squeeze=False)
+    text = ["Feature maps of one image: left what an activation layer gets, right what it returns; one scale a row."]
+    for (left, right), layer in zip(axes, layers, strict=True):
+        before, after = layer.before[0], layer.after[0]
+        high = scale_of(before, after)
+        for place, values in ((left, before), (right, after)):
+            shown = tiles(values[chosen(len(values), channels)], high)
+            place.imshow(pictures.grid(shown, columns=channels, zoom=max(1, 32 // shown.shape[-1])))
+            place.set(xticks=[], yticks=[])
+            place.spines[:].set_visible(False)
+        left.set_ylabel(layer.name, rotation=0, ha="right", va="center")
+        right.set_ylabel(f"±{high:.2g}", rotation=0, ha="right", va="center")
+        zeros = [100 * (values == 0).double().mean().item() for values in (before, after)]
+        text.append(f"{layer.name}: {len(after)} maps, exactly 0: {zeros[0]:.0f} % before, {zeros[1]:.0f} % after.")
+    axes[0, 0].set_title("before the activation")
+    axes[0, 1].set_title("after it")
+    return Picture(figure, "\n".join(text))
 
 
 def classes(dataset: Dataset, *, columns: int = 5) -> Picture:
