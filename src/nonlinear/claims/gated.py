@@ -47,10 +47,11 @@ LANGUAGES = MappingProxyType({"grammar": grammar, "table": pairs})
 OPTIMIZERS: Mapping[str, tuple[Callable[[Sequence[Tensor], float], Optimizer], tuple[float, ...]]] = MappingProxyType(
     {"Adam": (adam, (0.01, 0.02, 0.04, 0.08)), "SGD": (sgd, (0.15, 0.3, 0.6))}
 )
-# Not the table with SGD, which learns next to nothing of it in so few steps, with whatever block.
+# Not the table with SGD: left out for time, although two seeds of it did learn.
 CONDITIONS = (("grammar", "Adam"), ("grammar", "SGD"), ("table", "Adam"))
 
-# An advantage of less than this counts as none; chosen before the measurement, as were seeds, steps and rates.
+# An advantage of less than this counts as none; chosen before the measurement. Steps, batch, rates and the table's size
+# were settled before it, too, in trials of a few blocks.
 NEGLIGIBLE = 0.02
 
 
@@ -74,7 +75,7 @@ def _all_compared() -> Measurement:
 def ratios(
     measured: Measurement, comparisons: Sequence[tuple[Sequence[str], str]]
 ) -> Mapping[str, Mapping[str, Estimate]]:
-    """Excess loss of one block over that of another, paired by seed, for every condition; a block that was not measured there is left out.
+    """Excess loss of one block over that of another, paired by seed, for every condition.
 
     Args:
         measured: as kept for claim 52.
@@ -88,8 +89,6 @@ def ratios(
     found: dict[str, dict[str, Estimate]] = {}
     for language, optimizer in CONDITIONS:
         for over, under in comparisons:
-            if any(f"{language}, {optimizer}, {name}" not in measured for name in (*over, under)):
-                continue
             values, *others = (torch.tensor(measured[f"{language}, {optimizer}, {name}"]) for name in (*over, under))
             *more, baseline = others
             mean = torch.stack([values, *more]).log().mean(dim=0).exp()
@@ -116,6 +115,7 @@ def _judge_ratios(measured: Measurement, comparisons: Sequence[tuple[Sequence[st
 SAME_ACTIVATION = ((("ReGLU",), "ReLU"), (("GEGLU",), "GELU"), (("SwiGLU",), "SiLU"))
 WITHOUT_A_BEND = ((("GEGLU",), "Bilinear"), (("SwiGLU",), "Bilinear"))
 SMOOTH_GATES = ((("GEGLU", "SwiGLU"), "GLU"), (("GEGLU", "SwiGLU"), "ReGLU"))
+ASIDE = ((("Bilinear",), "ReLU"), ((UNCUT,), "SwiGLU"))  # shown in the lesson, and no part of a claim
 
 SMALL = (
     "A model of one layer and about 10,000 weights, languages made by rules, 12 paired seeds; intervals hold together "
@@ -139,7 +139,7 @@ NEEDS_A_BEND = Claim(
     measure=_all_compared,
     judge=lambda measured: _judge_ratios(measured, WITHOUT_A_BEND),
     kept=True,
-    thin=SMALL,
+    thin=f"Only the table decides, for the claim; on the grammar the intervals allow for either. {SMALL}",
 )
 
 BEST_GATES = Claim(

@@ -1,6 +1,5 @@
 """Exercises and quiz of lesson 09, gated units."""
 
-import math
 from collections.abc import Callable
 
 import torch

@@ -107,7 +107,7 @@ def ratios(panels: Mapping[str, Mapping[str, Estimate]], *, xlabel: str, left: s
         xlabel: what is divided by what.
         left, right: what a ratio below 1, and above 1, means.
     """
-    columns = min(3, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
     rows = -(-len(panels) // columns)
     most = max(len(comparisons) for comparisons in panels.values())
     height = rows * (1.0 + 0.3 * most)
