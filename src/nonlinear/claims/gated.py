@@ -195,8 +195,8 @@ def _judge_gated_factors(measured: Measurement) -> Sequence[Case]:
 
 LINEAR_PATH = Claim(
     number=55,
-    statement="The linear path of a GLU keeps gradients from vanishing in a deep stack; with a second bend, as in a GTU, "
-    "less is kept.",
+    statement="The linear path of a GLU keeps gradients from vanishing in a deep stack; with a second bend, as in a "
+    "GTU, less is kept.",
     lesson="09",
     measure=_gated_factors,
     judge=_judge_gated_factors,

@@ -87,6 +87,15 @@ COUNT = Exercise(
             hint="that is the rule without biases. A plain block has hidden + width of them; how many has a gated one?",
         ),
         Mistake(
+            answer=lambda width, hidden: 2 * hidden / 3,
+            hint="that is the rule without biases, and no whole number. A gated block of hidden width k has 2 k + width "
+            "biases.",
+        ),
+        Mistake(
+            answer=lambda width, hidden: (2 * width * hidden + hidden) / (3 * width + 2),
+            hint="right but for the rounding: a width is a whole number, and the block must not be the larger one.",
+        ),
+        Mistake(
             answer=lambda width, hidden: round(2 * hidden / 3),
             hint="that is the rule without biases, rounded. A gated block of hidden width k has 2 k + width biases.",
         ),
@@ -161,6 +170,11 @@ FUSED = Exercise(
             "fit. Halve the features. That repairs the error, and not yet the result: which half is the gate?",
         ),
         Mistake(
+            answer=lambda x, fused, out: _swiglu(x, fused, out, dim=1, gate_first=False),
+            hint="dimension 1 holds the features of a matrix only; with a batch in front it holds the tokens. Count from "
+            "the end: -1. (And see to it that the gate is the right half.)",
+        ),
+        Mistake(
             answer=lambda x, fused, out: _swiglu(x, fused, out, dim=-1, gate_first=False),
             hint="the right dimension; but in this file the gate's rows come first, and you apply SiLU to the value.",
         ),
@@ -219,6 +233,19 @@ PRODUCT = Exercise(
             hint="one unit is right for large y, and nearly closed for negative y: a second one must serve the other side.",
         ),
         Mistake(
+            answer=lambda x, y, gate: gate(x) * y,
+            hint="one unit is right for large x, and nearly closed for negative x: a second one must serve the other side.",
+        ),
+        Mistake(
+            answer=lambda x, y, gate: gate(x) * y + gate(-x) * y,
+            hint="for negative x the second unit gives gate(-x) y = |x| y, and x y is wanted: mind its sign.",
+        ),
+        Mistake(
+            answer=lambda x, y, gate: gate(x) * y + gate(y) * x,
+            hint="two different units, each closed on one side. The second must do what the first left undone: look at -x "
+            "where the first looks at x.",
+        ),
+        Mistake(
             answer=lambda x, y, gate: gate(y) * x + gate(-y) * x,
             hint="for negative y the second unit gives gate(-y) x = |y| x, and y x is wanted: mind its sign.",
         ),
@@ -255,6 +282,9 @@ OVERFLOW = Exercise(
     solution=layers_to_overflow,
     mistakes=(
         Mistake(answer=13, hint="nearly: after 13 layers the exponent is 2^13 = 8192, and 8917 are needed."),
+        Mistake(answer=15, hint="one too many: after 14 layers the exponent is 2^14 = 16384, and 8917 suffice."),
+        Mistake(answer=13.12, hint="that is where 2^L is 8917. A stack has a whole number of layers: round up."),
+        Mistake(answer=13.1223, hint="that is log2(8917). A stack has a whole number of layers: round up."),
         Mistake(
             answer=8917,
             hint="8917 factors of 1.01 make 3.4e38. But each layer squares what it gets: the exponent doubles, layer by "
@@ -269,9 +299,10 @@ OVERFLOW = Exercise(
     hints=(
         "An input that is 1.01 times as large makes the first layer's output 1.01^2 times as large, and that is the input "
         "of the second.",
-        "After L layers the size is 1.01 to the power 2^L, and ln(3.4e38) / ln(1.01) is about 8917.",
+        "After L layers the size is 1.01 to the power 2^L, and ln(3.4e38) / ln(1.01) is about 8917. A loop that squares a "
+        "number will do as well.",
     ),
-    remark="fourteen layers, for one per cent. That is why a stack of gated layers never stands without normalisation.",
+    remark="fourteen layers, for one per cent. That is why one normalises in front of gated layers.",
 )
 
 QUIZ = Quiz(

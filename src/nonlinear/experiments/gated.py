@@ -60,9 +60,9 @@ class Language:
 def grammar() -> Language:
     """Sentences such as *some dogs that chase a cat sleep*: a verb agrees with its subject across clauses between them.
 
-    A noun has one of four classes and a number; its determiner shows the number, its verb class and number, and the verb
-    with its class decides which class of object is likely. A noun may take a relative clause, nested twice at most.
-    The tokens are all visible, so that each has a known probability given those before it.
+    A noun has one of four classes and a number; its determiner shows the number, its verb class and number, and the
+    verb with its class decides which class of object is likely. A noun may take a relative clause, nested twice at
+    most. The tokens are all visible, so that each has a known probability given those before it.
     """
     draw = Random(0)
     objects = [_distribution(draw, CLASSES, 0.5) for _ in range(CLASSES * WORDS)]
