@@ -138,7 +138,7 @@ NEEDS_A_BEND = Claim(
     measure=_all_compared,
     judge=lambda measured: _judge_ratios(measured, WITHOUT_A_BEND),
     kept=True,
-    thin=f"Only the table decides, for the claim; on the grammar the intervals allow for either. {SMALL}",
+    thin=f"Only the table with Adam decides, for the claim; elsewhere the intervals allow for either. {SMALL}",
 )
 
 BEST_GATES = Claim(
