@@ -1,8 +1,8 @@
 """Claims about practice: speed, memory, recurrent layers, and whether the choice matters at all.
 
-What decides, chosen before the measurements were looked at. A time is a ratio within a round, and its figure is the
-median over the rounds with the 95 % interval of that median, which the order of the values gives without assuming how
-they are distributed: an interval above a bound decides for, one below it against, one around it not at all.
+What decides, chosen before the measurements were looked at. A time is the processor's, as a ratio within a round; its
+figure is the median over the rounds with the 95 % interval of that median, which the order of the values gives for any
+distribution: an interval above a bound decides for, one below it against, one around it not at all.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from time import perf_counter
+from time import get_clock_info, perf_counter, process_time
 
 import torch
 from scipy import stats
@@ -57,6 +57,10 @@ def median_interval(values: Sequence[float]) -> Median:
     return Median((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k])
 
 
+# On one thread the processor's time is that of the clock on the wall, less what other programs take in between.
+_clock = process_time if get_clock_info("process_time").resolution < 1e-5 else perf_counter
+
+
 def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: int) -> dict[str, list[float]]:
     """Time of each function over that of the base in the same round, on one thread; every round starts one further."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
@@ -65,9 +69,9 @@ def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: i
     with threads(1):
         for order in rounds(list(functions), WARM_UP + repeats):
             for name in order:
-                start = perf_counter()
+                start = _clock()
                 functions[name]()
-                seconds[name].append(perf_counter() - start)
+                seconds[name].append(_clock() - start)
     return {
         name: [float(f"{a / b:.4g}") for a, b in zip(times[WARM_UP:], seconds[base][WARM_UP:], strict=True)]
         for name, times in seconds.items()

@@ -75,7 +75,7 @@ def first_step_map(pairs: Mapping[tuple[str, str], Pair], *, framed: Collection[
         y, x = rows.index(activation), columns.index(scheme)
         factor = pair.gradient_per_layer
         logs[y, x] = math.log(max(factor, 1e-9)) / math.log(CUT)
-        dark = abs(logs[y, x]) > 0.75
+        dark = abs(logs[y, x]) > 0.6
         axes.text(x, y, _with_arrow(factor), ha="center", va="center", color="white" if dark else "black")
         if (activation, scheme) in framed:
             axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2.5))
