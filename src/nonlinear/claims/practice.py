@@ -6,6 +6,7 @@ distribution: an interval above a bound decides for, one below it against, one a
 """
 
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nonlinear.activations import ACTIVATIONS
-from nonlinear.benchmark import WARM_UP, margin, rounds
+from nonlinear.benchmark import WARM_UP, margin
 from nonlinear.claims.claim import Case, Claim, Measurement
 from nonlinear.experiments import report
 from nonlinear.experiments.folders import results_folder
@@ -62,13 +63,18 @@ _clock = process_time if get_clock_info("process_time").resolution < 1e-5 else p
 
 
 def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: int) -> dict[str, list[float]]:
-    """Time of each function over that of the base in the same round, on one thread; every round starts one further."""
+    """Time of each function over that of the base in the same round, on one thread.
+
+    The order is drawn anew for each round: nobody is always first, and nobody always follows the same other, whose
+    memory it would get.
+    """
+    draw = random.Random(0)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     spare = torch.empty(30 * 2**20, dtype=torch.uint8)  # lets the C library keep what is freed, as in the benchmark
     del spare
     with threads(1):
-        for order in rounds(list(functions), WARM_UP + repeats):
-            for name in order:
+        for _ in range(WARM_UP + repeats):
+            for name in draw.sample(list(functions), len(functions)):
                 start = _clock()
                 functions[name]()
                 seconds[name].append(_clock() - start)
