@@ -79,7 +79,7 @@ def first_step_map(pairs: Mapping[tuple[str, str], Pair], *, framed: Collection[
         axes.text(x, y, _with_arrow(factor), ha="center", va="center", color="white" if dark else "black")
         if (activation, scheme) in framed:
             axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2.5))
-    axes.imshow(logs, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
+    axes.imshow(logs.numpy(), cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.xaxis.tick_top()
