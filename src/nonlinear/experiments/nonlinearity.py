@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -123,6 +124,7 @@ class Trained:
         return max((n for n, k in zip(networks, self.correct, strict=True) if k == most), key=lambda n: n.flattening)
 
 
+@cache
 def train_xor(
     activation: ElementWise,
     *,
@@ -133,6 +135,8 @@ def train_xor(
     learning_rate: float = 0.05,
 ) -> Trained:
     """Full-batch training with Adam on :func:`xor`, all seeds side by side, from the weights that ``nn.Linear`` draws.
+
+    The same arguments give the same networks, so they are kept and trained only once in a process.
 
     Args:
         activation: applied after each hidden layer.
