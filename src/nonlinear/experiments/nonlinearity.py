@@ -214,6 +214,7 @@ class Completed:
         return squares / (self.target.square() * where).sum(dim=(1, 2))
 
 
+@cache
 def complete(
     layers: int,
     *,
@@ -227,6 +228,7 @@ def complete(
     """Fit a stack of linear layers without activations to some entries of a rank-1 matrix, from small random weights.
 
     The product of the layers is one matrix whatever their number, so every depth can represent the same matrices.
+    The same arguments give the same result, so it is kept and computed only once in a process.
 
     Args:
         layers: how many square matrices are multiplied.
