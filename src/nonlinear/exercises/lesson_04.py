@@ -147,7 +147,9 @@ DECAY = Exercise(
             answer=(1 - 0.1 * 5e-4) ** 8_000,
             hint="that is by what the slope is multiplied; it starts at 0.25.",
         ),
-        Mistake(answer=0.17, hint="right, but rounded too much to be sure: give four digits, or let Python compute it."),
+        Mistake(
+            answer=0.17, hint="right, but rounded too much to be sure: give four digits, or let Python compute it."
+        ),
         Mistake(
             answer=0.0,
             hint="0 is where it goes in the end. One update takes rate times decay off it, a share of 5e-5.",
