@@ -107,7 +107,7 @@ def steps_to_learn(
         Number of steps, float32 (seeds,).
     """
     points, labels = two_rings(seed=draw)
-    parameters = _xavier(seeds, [2, *[width] * hidden_layers, 1], draw)
+    parameters = xavier_weights(seeds, [2, *[width] * hidden_layers, 1], draw)
     optimizer = make_optimizer(parameters, learning_rate)
     steps = torch.full((seeds,), float(most_steps))
     for step in range(most_steps):
@@ -122,7 +122,21 @@ def steps_to_learn(
     return steps
 
 
-def _xavier(seeds: int, sizes: list[int], draw: int) -> list[Tensor]:
+def xavier_weights(seeds: int, sizes: Sequence[int], draw: int = 0) -> list[Tensor]:
+    """First weights of several networks side by side: Xavier's normal rule, biases 0.
+
+    The standard deviation is sqrt(2 / (fan_in + fan_out)). All are drawn from one generator, so they are the same at
+    every call with the same arguments.
+
+    Args:
+        seeds: number of networks.
+        sizes: units of each layer, from the inputs to the outputs.
+        draw: seed of the generator.
+
+    Returns:
+        For each layer in turn its weight, float32 (seeds, fan_in, fan_out), and its bias, (seeds, 1, fan_out), all of
+        which require a gradient.
+    """
     generator = torch.Generator().manual_seed(draw)
     parameters = []
     for fan_in, fan_out in pairwise(sizes):
