@@ -188,13 +188,7 @@ def part(dataset: Dataset, train: int, test: int) -> Dataset:
 
 
 def trained(
-    activation: MakeActivation,
-    dataset: Dataset,
-    *,
-    seed: int,
-    epochs: int,
-    batch_size: int = 64,
-    learning_rate: float = training.Recipe().learning_rate,
+    activation: MakeActivation, dataset: Dataset, *, seed: int, epochs: int, batch_size: int = 64
 ) -> nn.Sequential:
     """A small convolutional network of 6,400 weights, trained, in evaluation mode.
 
@@ -206,8 +200,6 @@ def trained(
         made.append(small_cnn(make, classes=classes, stem=8, widths=(16, 32), depth=0))
         return made[-1]
 
-    recipe = training.Recipe(
-        epochs=epochs, seed=seed, batch_size=batch_size, learning_rate=learning_rate, shift=0, mirror=False
-    )
+    recipe = training.Recipe(epochs=epochs, seed=seed, batch_size=batch_size, shift=0, mirror=False)
     training.train(activation, dataset, recipe, network=network, initialisation="he", threads=1, progress=False)
     return made[-1].eval()
