@@ -122,7 +122,7 @@ EXPECTED = {
     23: Verdict.DEPENDS,
     24: Verdict.REFUTED,
     25: Verdict.REFUTED,
-    26: Verdict.CONFIRMED,
+    26: Verdict.DEPENDS,
     27: Verdict.REFUTED,
     28: Verdict.CONFIRMED,
     29: Verdict.CONFIRMED,
