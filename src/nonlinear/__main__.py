@@ -729,11 +729,19 @@ def _add_claims(commands: "argparse._SubParsersAction") -> None:
         action="store_true",
         help="measure those anew whose numbers are kept in data/results/claims; all of them take an hour or more",
     )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also write every case with its verdict to this CSV file; lesson 14 reads data/results/claims/verdicts.csv",
+    )
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from nonlinear.claims import CLAIMS, MissingMeasurement, stored
+    from nonlinear.claims import CLAIMS, MissingMeasurement, stored, verdicts
 
+    if arguments.output and arguments.numbers:
+        raise UsageError("--output writes the whole ledger: leave the numbers out")
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
         raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")
@@ -742,7 +750,7 @@ def _claims(arguments: argparse.Namespace) -> int:
         for claim in (claim for claim in claims if claim.kept):
             print(f"Measuring claim {claim.number}: {claim.statement}")
             print(f"  kept in {stored.measure(claim)}")
-    missing = 0
+    missing, findings = 0, []
     for claim in claims:
         try:
             finding = claim.test()
@@ -750,13 +758,20 @@ def _claims(arguments: argparse.Namespace) -> int:
             missing += 1
             print(f"{claim.number:3}  {'no data':9}  {claim.statement}\n     {error}")
             continue
-        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]")
+        findings.append(finding)
+        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]", flush=True)
         for case in finding.cases if arguments.numbers else ():
             print(f"       - {case}")
         if arguments.numbers and claim.thin:
             print(f"       {claim.thin}")
     if not arguments.numbers:
         print(f"What decides a verdict: {_command()} claims NUMBER")
+    if arguments.output and not missing:  # a table with gaps would look complete
+        try:
+            verdicts.write(findings, arguments.output)
+        except OSError as error:
+            raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
+        print(f"Written: {arguments.output}")
     return FAILED if missing else 0
 
 
