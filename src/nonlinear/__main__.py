@@ -95,6 +95,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_plot,
         _add_table,
         _add_claims,
+        _add_guide,
         _add_bench,
         _add_bench_training,
         _add_tensorboard,
@@ -773,6 +774,46 @@ def _claims(arguments: argparse.Namespace) -> int:
             raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
         print(f"Written: {arguments.output}")
     return FAILED if missing else 0
+
+
+# guide
+
+
+def _add_guide(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "guide", _guide, "Which activation, where: advice with the evidence that each line rests on.")
+    parser.add_argument(
+        "--cheat-sheet",
+        type=Path,
+        metavar="FILE",
+        help="write all activations and this guide as one page to print, a PNG or PDF file",
+    )
+
+
+def _guide(arguments: argparse.Namespace) -> None:
+    page = arguments.cheat_sheet
+    if page and page.suffix.lower() not in (".png", ".pdf"):
+        raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
+    if page:
+        os.environ.setdefault("MPLBACKEND", "agg")
+        from nonlinear.plots.cheat_sheet import cheat_sheet, save
+
+        try:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            save(cheat_sheet(), page)
+        except OSError as error:
+            raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
+        print(page.absolute())
+        return
+    from nonlinear.guide import examine
+
+    situation = ""
+    for line, found in examine().items():
+        if line.situation != situation:
+            situation = line.situation
+            print(f"{situation}")
+        print(f"  {line.advice}")
+        for each in found:
+            print(f"     {each}")
 
 
 # bench

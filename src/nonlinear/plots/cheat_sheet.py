@@ -45,7 +45,7 @@ def cheat_sheet(*records: Activation, guide: Sequence[Advice] = GUIDE) -> Pictur
     _heading(figure)
     rows = math.ceil(len(records) / COLUMNS)
     width = (PAGE[0] - 2 * MARGIN) / COLUMNS
-    height = min((PAGE[1] - 2 * MARGIN - HEAD - FOOT) / rows, 1.75)
+    height = min((PAGE[1] - 2 * MARGIN - HEAD - FOOT) / rows, 1.78)
     for place, record in enumerate(records):
         row, column = divmod(place, COLUMNS)
         left, top = MARGIN + column * width, PAGE[1] - MARGIN - HEAD - row * height
@@ -111,19 +111,22 @@ def _cell(figure: Figure, record: Activation, left: float, top: float, width: fl
     inside = width - 0.1
     _text(figure, left, top, record.title, 8, weight="bold")
     _text(figure, left + inside, top - 0.025, f"{record.family}, {record.paper.year}", TINY, color="0.35", ha="right")
-    plot_height = height - 0.92
+    plot_height = height - 0.99
     _curves(_axes(figure, left + 0.12, top - 0.19 - plot_height, inside - 0.12, plot_height), record)
     forward, backward = passes(record)
     kept = "output" if record.keeps_output() else "input"
     facts = (
-        f"{_range(record)}   slope ≤ {record.largest_slope:.3g}, flat {_flat(record)}",
-        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}   gain {record.gain:.2f}   "
-        f"cost {forward} + {backward}, keeps {kept}",
+        f"{_range(record)}, slope ≤ {record.largest_slope:.3g}, flat {_flat(record)}",
+        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}",
+        f"cost {forward} + {backward}, keeps its {kept}",
     )
     below = top - 0.19 - plot_height - 0.1
-    _text(figure, left, below, "\n".join(facts), TINY, linespacing=1.25)
-    use = textwrap.wrap(record.use, 46)
-    _text(figure, left, below - 0.2, "\n".join(use[:4]), TINY, color="0.2", style="italic", linespacing=1.15)
+    _text(figure, left, below, "\n".join(facts), TINY, linespacing=1.2)
+    _text(figure, left, below - 0.275, _filled(record.use, 36), TINY, color="0.2", style="italic", linespacing=1.12)
+
+
+def _filled(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_on_hyphens=True)
 
 
 def _range(record: Activation) -> str:
@@ -136,14 +139,14 @@ def _range(record: Activation) -> str:
 
 
 def _flat(record: Activation) -> str:
-    return {(True, True): "on both sides", (True, False): "left", (False, True): "right"}.get(
+    return {(True, True): "both sides", (True, False): "left", (False, True): "right"}.get(
         record.saturates, "nowhere"
     )
 
 
 def _curves(axes: Axes, record: Activation) -> None:
-    # Where nothing bends any more beyond 4, the page would be wasted.
-    high = max([4.0, *(kink.at + 2 for kink in record.default_kinks)])
+    # All from -4 to 4, unless there is something to be seen further out.
+    high = 8 if any(kink.at > 4 for kink in record.default_kinks) else 4
     x = torch.linspace(-4, high, 1601, dtype=torch.float64)
     value, slope = record.function(x), record.derivative(x)
     for kink in record.default_kinks:
@@ -179,8 +182,8 @@ def _foot(figure: Figure, guide: Sequence[Advice]) -> None:
     for place, (name, formula, use) in enumerate(VECTORS):
         left = MARGIN + place * step
         _text(figure, left, top - 0.16, f"{name}  {formula}", SMALL + 0.4)
-        _text(figure, left, top - 0.31, textwrap.fill(use, 62), TINY, color="0.2", style="italic", linespacing=1.15)
-    top -= 0.53
+        _text(figure, left, top - 0.34, _filled(use, 58), TINY, color="0.2", style="italic", linespacing=1.15)
+    top -= 0.58
     _text(figure, MARGIN, top, "Which one?", 8, weight="bold")
     _text(figure, MARGIN + 0.85, top - 0.02, "c: claim of the ledger, L: lesson, with the evidence", TINY, color="0.35")
     _guide(figure, guide, top - 0.17)
@@ -199,7 +202,7 @@ def _guide(figure: Figure, guide: Sequence[Advice], top: float) -> None:
     for situation, lines in blocks.items():
         entry = [(situation, True), *((text, False) for line in lines for text in _wrapped(line))]
         filled = [len(column) for column in columns]
-        fits = [place for place in range(3) if not filled[place] or filled[place] + len(entry) <= total / 3 + 2]
+        fits = [place for place in range(3) if not filled[place] or filled[place] + len(entry) <= total / 3 + 1]
         columns[fits[0] if fits else filled.index(min(filled))] += entry
     for place, column in enumerate(columns):
         for row, (text, bold) in enumerate(column):
@@ -214,7 +217,7 @@ def _guide(figure: Figure, guide: Sequence[Advice], top: float) -> None:
 
 
 def _wrapped(line: Advice) -> list[str]:
-    return textwrap.wrap(f"• {line.advice} [{line.sources}]", 74, subsequent_indent="   ")
+    return textwrap.wrap(f"• {line.advice} [{line.sources}]", 62, subsequent_indent="   ")
 
 
 def _in_words(record: Activation) -> str:
