@@ -160,7 +160,7 @@ def _derivative(record: Activation, *parameters: float) -> str | None:
     wrong = ~torch.isclose(stated, found, rtol=1e-6, atol=1e-9)
     if not wrong.any():
         return None
-    place = int(wrong.nonzero()[x[wrong].abs().argmin()])
+    place = int(wrong.nonzero()[(x[wrong].abs() - 1).abs().argmin()])  # where the curve is neither flat nor straight
     at, said, is_ = (values[place].item() for values in (x, stated, found))
     return f"at x = {at:.3g} your derivative is {said:.4g}, and the slope of your formula is {is_:.4g}.{_guess(said, is_)}"
 
@@ -170,6 +170,8 @@ def _call(record: Activation, values: tuple[float, ...], x: Tensor) -> Tensor:
 
 
 def _guess(said: float, is_: float) -> str:
+    if not math.isfinite(said) or not math.isfinite(is_):
+        return ""
     if math.isclose(said, -is_, rel_tol=1e-6):
         return " The sign is wrong."
     if is_ and math.isclose(said / is_, round(said / is_), rel_tol=1e-6) and abs(said / is_) > 1.5:

@@ -110,14 +110,15 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 def _cell(figure: Figure, record: Activation, left: float, top: float, width: float, height: float) -> None:
     inside = width - 0.1
     _text(figure, left, top, record.title, 8, weight="bold")
-    _text(figure, left + inside, top - 0.025, f"{record.family}, {record.paper.year}", TINY, color="0.35", ha="right")
+    tag = f"{record.family}, {record.paper.year}" if len(record.title) < 13 else f"{record.paper.year}"
+    _text(figure, left + inside, top - 0.025, tag, TINY, color="0.35", ha="right")
     plot_height = height - 0.99
     _curves(_axes(figure, left + 0.12, top - 0.19 - plot_height, inside - 0.12, plot_height), record)
     forward, backward = passes(record)
     kept = "output" if record.keeps_output() else "input"
     facts = (
         f"{_range(record)}, slope ≤ {record.largest_slope:.3g}, flat {_flat(record)}",
-        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}",
+        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}".replace("-", "−"),
         f"cost {forward} + {backward}, keeps its {kept}",
     )
     below = top - 0.19 - plot_height - 0.1
