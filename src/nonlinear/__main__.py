@@ -734,7 +734,7 @@ def _add_claims(commands: "argparse._SubParsersAction") -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="also write every case with its verdict to this CSV file; lesson 14 reads data/results/claims/verdicts.csv",
+        help="also write all cases with their verdicts to this CSV file; lesson 14 reads data/results/claims/verdicts.csv",
     )
 
 
@@ -780,7 +780,7 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _add_guide(commands: "argparse._SubParsersAction") -> None:
-    parser = _add(commands, "guide", _guide, "Which activation, where: advice with the evidence that each line rests on.")
+    parser = _add(commands, "guide", _guide, "Which activation, where: advice, each line with its evidence.")
     parser.add_argument(
         "--cheat-sheet",
         type=Path,

@@ -167,7 +167,9 @@ def _through_time(name: str, weight: Callable) -> tuple[float, float]:
 def relu_from_identity() -> tuple[bool, str]:
     """ReLU keeps a tenth of the gradient over 100 steps from the identity matrix, and explodes from a large one."""
     kept, exploded = _through_time("relu", _identity)[1], _through_time("relu", _large)[0]
-    figures = f"100 steps: ReLU keeps {kept:.2g} of the gradient; with random weights of gain 1.7 its state is {exploded:.1g}"
+    figures = (
+        f"100 steps: ReLU keeps {kept:.2g} of the gradient; with random weights of gain 1.7 its state is {exploded:.1g}"
+    )
     return 0.1 < kept < 10 and exploded > 1e4, figures
 
 
@@ -189,7 +191,9 @@ def sigmoid_loses_it() -> tuple[bool, str]:
 def free_of_memory() -> tuple[bool, str]:
     """ReLU adds nothing to what two convolutions keep, in place or not; SiLU adds a tensor, in place or not."""
     relu, silu = ([margin(lambda m=m, i=i: m(inplace=i)) for i in (False, True)] for m in (nn.ReLU, nn.SiLU))
-    figures = f"bytes per number, without and with inplace: ReLU {relu[0]:g}, {relu[1]:g}; SiLU {silu[0]:g}, {silu[1]:g}"
+    figures = (
+        f"bytes per number, without and with inplace: ReLU {relu[0]:g}, {relu[1]:g}; SiLU {silu[0]:g}, {silu[1]:g}"
+    )
     return relu == [0, 0] and silu == [4, 4], figures
 
 

@@ -54,7 +54,7 @@ def read(claims: Mapping[int, Claim], path: Path | None = None) -> dict[int, Fin
     """The findings of the table, by number. The verdict is not read: it follows from the cases, as always.
 
     Args:
-        claims: the ledger; what the table says of other claims is left out, and a claim that the table lacks is missing.
+        claims: the ledger; other claims in the table are left out, and a claim that the table lacks is missing.
         path: by default the course's own table.
 
     Raises:

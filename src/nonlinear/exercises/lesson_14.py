@@ -461,9 +461,15 @@ QUIZ = Quiz(
         Question(
             "A claim holds in four conditions that were tested and fails in one. What does the ledger say?",
             (
-                Option("Confirmed, by four to one", False, "Conditions are not votes: another choice of them, other odds."),
+                Option(
+                    "Confirmed, by four to one", False, "Conditions are not votes: another choice of them, other odds."
+                ),
                 Option("Depends, and on what", True, "The useful part is which condition it fails in."),
-                Option("Refuted: one counterexample is enough", False, "For “always” it is. As advice it still has a domain."),
+                Option(
+                    "Refuted: one counterexample is enough",
+                    False,
+                    "For “always” it is. As advice it still has a domain.",
+                ),
             ),
         ),
         Question(
@@ -486,7 +492,9 @@ QUIZ = Quiz(
                     True,
                     "Nothing more: whether it trains better is a matter for paired runs.",
                 ),
-                Option("That it will train", False, "A constant function with a zero slope can be recorded truthfully."),
+                Option(
+                    "That it will train", False, "A constant function with a zero slope can be recorded truthfully."
+                ),
                 Option("That it is new", False, "Only that it is none of this package's: search the literature."),
             ),
         ),

@@ -162,7 +162,9 @@ def _derivative(record: Activation, *parameters: float) -> str | None:
         return None
     place = int(wrong.nonzero()[(x[wrong].abs() - 1).abs().argmin()])  # where the curve is neither flat nor straight
     at, said, is_ = (values[place].item() for values in (x, stated, found))
-    return f"at x = {at:.3g} your derivative is {said:.4g}, and the slope of your formula is {is_:.4g}.{_guess(said, is_)}"
+    return (
+        f"at x = {at:.3g} your derivative is {said:.4g}, and the slope of your formula is {is_:.4g}.{_guess(said, is_)}"
+    )
 
 
 def _call(record: Activation, values: tuple[float, ...], x: Tensor) -> Tensor:

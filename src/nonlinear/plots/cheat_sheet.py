@@ -140,9 +140,7 @@ def _range(record: Activation) -> str:
 
 
 def _flat(record: Activation) -> str:
-    return {(True, True): "both sides", (True, False): "left", (False, True): "right"}.get(
-        record.saturates, "nowhere"
-    )
+    return {(True, True): "both sides", (True, False): "left", (False, True): "right"}.get(record.saturates, "nowhere")
 
 
 def _curves(axes: Axes, record: Activation) -> None:

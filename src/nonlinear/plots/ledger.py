@@ -50,7 +50,10 @@ def ledger(findings: Iterable[Finding]) -> Picture:
         if verdict == Verdict.REFUTED:
             axes.plot([left + 0.04, left + 0.46], [-0.54, -1.06], color="black", linewidth=0.8)
         axes.text(left + 0.6, -0.8, f"{verdict}: {counts[verdict]}", va="center", weight="bold")
-    labels = [f"{lesson}  {textwrap.shorten(lesson_file(lesson)[1] or 'lesson', 36, placeholder=' ...')}" for lesson in lessons]
+    labels = [
+        f"{lesson}  {textwrap.shorten(lesson_file(lesson)[1] or 'lesson', 36, placeholder=' ...')}"
+        for lesson in lessons
+    ]
     axes.set_yticks([row + 0.43 for row in range(len(lessons))], labels)
     axes.set(xlim=(-0.1, max(longest, 10) + 0.1), ylim=(len(lessons) + 0.1, -1.25), xticks=[])
     axes.grid(visible=False)
