@@ -1,4 +1,4 @@
-"""The checkup: every record of the package passes, every planted fault is named, and a record of one's own is at home."""
+"""The checkup: every record of the package passes, planted faults are named, and one's own record is at home."""
 
 import math
 import sys
@@ -68,12 +68,12 @@ def wrong_for_other_alphas(x: Tensor, alpha: float = 1.0) -> Tensor:
         (changed(OWN, range=fixed(Interval.parse("(-inf, inf)"))), "range", "said to be infinite"),
         (changed(ELU, derivative=wrong_for_other_alphas, kernel=None), "derivative with other", "with alpha = 1.1"),
     ],
-    ids=str,
+    ids=range(12),
 )
 def test_a_planted_fault_is_named(record: Activation, test: str, said: str) -> None:
     found = {check.name: check.fault for check in checkup(record).checks}
     fault = next(fault for name, fault in found.items() if name.startswith(test))
-    assert fault and said in fault
+    assert said in (fault or "")
 
 
 def test_a_formula_that_raises_is_reported_and_no_error() -> None:
@@ -89,7 +89,7 @@ def test_a_formula_that_raises_is_reported_and_no_error() -> None:
         plots.curve_and_slope,
         plots.describe,
         plots.slope_tails,
-        partial(plots.saturation),
+        lambda record: plots.saturation(record, 1, 4),
         plots.on_a_photograph,
         cheat_sheet,
         benchmark.passes,

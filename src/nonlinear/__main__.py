@@ -734,7 +734,7 @@ def _add_claims(commands: "argparse._SubParsersAction") -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="also write all cases with their verdicts to this CSV file; lesson 14 reads data/results/claims/verdicts.csv",
+        help="also write all cases with their verdicts to a CSV file, data/results/claims/verdicts.csv for lesson 14",
     )
 
 

@@ -235,8 +235,8 @@ def _kinks(record: Activation) -> str | None:
         slope = record.derivative(torch.tensor(kink.at, dtype=torch.float64)).item()
         if not math.isclose(slope, kink.slope, rel_tol=1e-9, abs_tol=1e-12):
             return (
-                f"at the kink x = {kink.at:g} your derivative returns {slope:g}, and the record says {kink.slope:g}: is "
-                "it > where it should be >=?"
+                f"at the kink x = {kink.at:g} your derivative returns {slope:g}, and the record says {kink.slope:g}: "
+                "is it > where it should be >=?"
             )
     return None
 

@@ -223,6 +223,6 @@ def _in_words(record: Activation) -> str:
     forward, backward = passes(record)
     return (
         f"{record.title} ({record.family}, {record.paper.year}): values in {_range(record)}; largest slope "
-        f"{record.largest_slope:.3g}, flat {_flat(record)}; gain {record.gain:.2f}; {forward} + {backward} passes, keeps "
-        f"the {'output' if record.keeps_output() else 'input'}. {record.use}"
+        f"{record.largest_slope:.3g}, flat {_flat(record)}; gain {record.gain:.2f}; {forward} + {backward} passes, "
+        f"keeps the {'output' if record.keeps_output() else 'input'}. {record.use}"
     )
