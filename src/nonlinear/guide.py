@@ -236,7 +236,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation="Hidden layers",
-        advice="GELU or SiLU if most of a point is worth more time.",
+        advice="GELU, or SiLU, if up to a point is worth more time.",
         support=(ByRuns("gelu", better=True), ByClaim(28, C)),
     ),
     Advice(
@@ -323,6 +323,11 @@ GUIDE: tuple[Advice, ...] = (
         situation="Transformer",
         advice="GELU in its exact form; the tanh form for weights trained with it.",
         support=(ByClaim(31, R),),
+    ),
+    Advice(
+        situation="Transformer",
+        advice="A gated block (SwiGLU) is worth a trial at equal size: better on one of two tasks, worse on the other.",
+        support=(ByClaim(52, D, "table, Adam: SwiGLU"), ByClaim(52, D, "grammar, Adam: SwiGLU", holds=False)),
     ),
     Advice(
         situation="Mobile, 8 bits",

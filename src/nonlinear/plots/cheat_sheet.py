@@ -19,12 +19,12 @@ from nonlinear.plots.picture import COLOURS, Picture
 
 PAGE = (8.27, 11.69)  # A4 upright, in inches
 COLUMNS = 5
-MARGIN, HEAD, FOOT = 0.32, 0.62, 2.28  # inches: paper that printers leave white, the title, the guide
+MARGIN, HEAD, FOOT = 0.32, 0.62, 2.32  # inches: paper that printers leave white, the title, the guide
 DOTS_PER_INCH = 190
 SMALL, TINY = 5.8, 5.2  # points: what is still read on paper at arm's length, and at reading distance
 VECTORS = (
-    ("Softmax", r"$e^{z_i} / \sum_j e^{z_j}$", "probabilities of several classes; train on its logarithm, from logits"),
-    ("LogSoftmax", r"$z_i - \log \sum_j e^{z_j}$", "several classes, with NLL; CrossEntropyLoss is both in one"),
+    ("Softmax", r"$e^{z_i} / \,\Sigma_j \, e^{z_j}$", "probabilities of several classes; train on its logarithm, from logits"),
+    ("LogSoftmax", r"$z_i - \log \,\Sigma_j \, e^{z_j}$", "several classes, with NLL; CrossEntropyLoss is both in one"),
     ("GLU, SwiGLU, ...", r"$a \cdot g(b)$", "feed-forward blocks of language models; g: sigmoid, ReLU, GELU, SiLU"),
 )
 
@@ -216,7 +216,7 @@ def _guide(figure: Figure, guide: Sequence[Advice], top: float) -> None:
 
 
 def _wrapped(line: Advice) -> list[str]:
-    return textwrap.wrap(f"• {line.advice} [{line.sources}]", 62, subsequent_indent="   ")
+    return textwrap.wrap(f"• {line.advice} [{line.sources}]", 65, subsequent_indent="   ")
 
 
 def _in_words(record: Activation) -> str:

@@ -37,10 +37,9 @@ def ledger(findings: Iterable[Finding]) -> Picture:
             axes.add_patch(
                 Rectangle((column, row), 0.92, 0.86, facecolor=face, hatch=hatch, edgecolor="black", linewidth=0.8)
             )
-            box = {"facecolor": face, "edgecolor": "none", "pad": 1.0} if hatch else None
-            axes.text(
-                column + 0.46, row + 0.43, str(finding.claim.number), ha="center", va="center", color=ink, bbox=box
-            )
+            box = {"facecolor": face, "edgecolor": "none", "pad": 1.6}
+            place = {"ha": "center", "va": "center", "color": ink, "bbox": box, "zorder": 3}
+            axes.text(column + 0.46, row + 0.43, str(finding.claim.number), **place)
             if finding.verdict == Verdict.REFUTED:
                 axes.plot([column + 0.06, column + 0.86], [row + 0.8, row + 0.06], color="black", linewidth=0.8)
     counts = Counter(finding.verdict for found in by_lesson.values() for finding in found)
