@@ -23,7 +23,11 @@ MARGIN, HEAD, FOOT = 0.32, 0.62, 2.32  # inches: paper that printers leave white
 DOTS_PER_INCH = 190
 SMALL, TINY = 5.8, 5.2  # points: what is still read on paper at arm's length, and at reading distance
 VECTORS = (
-    ("Softmax", r"$e^{z_i} / \,\Sigma_j \, e^{z_j}$", "probabilities of several classes; train on its logarithm, from logits"),
+    (
+        "Softmax",
+        r"$e^{z_i} / \,\Sigma_j \, e^{z_j}$",
+        "probabilities of several classes; train on its logarithm, from logits",
+    ),
     ("LogSoftmax", r"$z_i - \log \,\Sigma_j \, e^{z_j}$", "several classes, with NLL; CrossEntropyLoss is both in one"),
     ("GLU, SwiGLU, ...", r"$a \cdot g(b)$", "feed-forward blocks of language models; g: sigmoid, ReLU, GELU, SiLU"),
 )
