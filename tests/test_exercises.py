@@ -1,6 +1,7 @@
 """Every exercise: its solution passes, each wrong answer gets its own hint, an untouched one says "not yet"."""
 
 import html
+from dataclasses import replace
 
 import pytest
 import torch
@@ -137,6 +138,15 @@ def test_numbers_that_differ_look_different() -> None:
         probes=(Probe(label="at 1", arguments=(torch.tensor([1.0], dtype=torch.float64),), tolerance=1e-9),),
     )
     assert judge(tolerant, lambda x: 2 * x + 1e-12).state == "correct"
+
+
+def test_a_tolerance_holds_for_slopes_too() -> None:
+    probe = Probe(label="at 1", arguments=(torch.tensor([1.0]),), with_slope=True)
+    exercise = replace(DOUBLE, probes=(probe,))
+    loose = replace(DOUBLE, probes=(replace(probe, tolerance=0.1),))
+    nearly = lambda x: 2 * x + 0.01 * (x - 1)  # noqa: E731, right at 1, with a slope of 2.01
+    assert "the slope by autograd" in judge(exercise, nearly).message
+    assert judge(loose, nearly).state == "correct"
 
 
 def test_unknown_numbers_are_refused_with_those_there_are() -> None:

@@ -110,6 +110,7 @@ def test_figures_of_stacks_name_each_stack() -> None:
     [
         (21, "inputs from N(−1, 1), elu", [0.01], Verdict.CONFIRMED),
         (25, "names", [1], Verdict.CONFIRMED),
+        (26, "best linear", [0.5], Verdict.CONFIRMED),
         (27, "selu, moved by training", [0.5], Verdict.DEPENDS),
     ],
 )

@@ -10,8 +10,9 @@ from nonlinear.activations import ACTIVATIONS
 from nonlinear.activations.smooth import GELU_MINIMUM, MISH_MINIMUM, SWISH_MINIMUM, swish, swish_derivative
 from nonlinear.benchmark import Spread
 from nonlinear.claims import CLAIMS, Verdict, verdict
-from nonlinear.claims.smooth import SWISH_BEATS_RELU, _lost_on_the_way, _more
+from nonlinear.claims.smooth import SWISH_BEATS_RELU, _calmer, _lost_on_the_way, _more
 from nonlinear.experiments import smooth
+from nonlinear.experiments.statistics import Estimate
 from nonlinear.plots import smooth as figures
 
 
@@ -139,3 +140,9 @@ def test_only_falls_of_the_accuracy_count() -> None:
         test_accuracies = (50.0, 60.0, 57.0, 58.0, 57.5)
 
     assert _lost_on_the_way(Row()) == 3.5
+
+
+def test_falls_are_judged_in_both_directions_and_not_where_there_is_nothing_to_save() -> None:
+    less, more, same = Estimate(-2, -3, -1, 5), Estimate(2, 1, 3, 5), Estimate(0, -0.2, 0.2, 5)
+    assert [_calmer(difference, 4.0) for difference in (less, more, same)] == [True, False, False]
+    assert [_calmer(difference, 0.0) for difference in (more, same)] == [False, None]

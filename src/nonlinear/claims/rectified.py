@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nonlinear.activations import ACTIVATIONS
 from nonlinear.claims.claim import Case, Claim, Measurement
@@ -71,8 +72,8 @@ def _sparsity() -> Measurement:
         gains = [row.test_accuracy - pairs[row.seed] for row in runs.get("relu", []) if row.seed in pairs]
         if len(gains) > 1:
             measured[f"twin, {group}"] = gains
-    at = {share: generalisation(RELU.function, threshold=height) for share, height in THRESHOLDS.items()}
-    twin = generalisation(LEAKY.function, threshold=THRESHOLDS["83"])
+    at = {share: generalisation(torch.relu, threshold=height) for share, height in THRESHOLDS.items()}
+    twin = generalisation(F.leaky_relu, threshold=THRESHOLDS["83"])
     measured["twin, hidden rings"] = (at["83"].test - twin.test).tolist()
     measured["more, from 50 to 83 % zeros, hidden rings"] = (at["83"].test - at["50"].test).tolist()
     measured["more, from 83 to 93 % zeros, hidden rings"] = (at["93"].test - at["83"].test).tolist()

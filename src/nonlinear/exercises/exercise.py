@@ -24,7 +24,10 @@ class Probe:
     label: str
     arguments: tuple[Any, ...]
     with_slope: bool = False  # also compare the gradient of the output's sum with respect to the first argument
-    tolerance: float = 0.0  # absolute, added to a few roundings of the expected value
+    tolerance: float = 0.0  # absolute, of values and slopes, added to a few roundings of the expected value
+
+
+BY_AUTOGRAD = ", the slope by autograd"  # behind the label of a probe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +207,7 @@ def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
         if isinstance(given, Tensor) and not torch.equal(given.nan_to_num(), now.detach().nan_to_num()):
             results[f"{probe.label}, the input afterwards"] = now.detach()
     if probe.with_slope:
-        results[f"{probe.label}, the slope by autograd"] = _slope(output, arguments[0], probe)
+        results[f"{probe.label}{BY_AUTOGRAD}"] = _slope(output, arguments[0], probe)
     return results
 
 
@@ -216,7 +219,9 @@ def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
 
 def _difference(exercise: Exercise, results: dict[str, Any], expected: dict[str, Any]) -> str | None:
     """The first difference in words, or None."""
-    tolerances = {probe.label: probe.tolerance for probe in exercise.probes}
+    tolerances = {
+        label: probe.tolerance for probe in exercise.probes for label in (probe.label, f"{probe.label}{BY_AUTOGRAD}")
+    }
     for label, wanted in expected.items():
         if label not in results:
             return f"{label}: nothing came back."

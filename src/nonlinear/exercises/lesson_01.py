@@ -180,6 +180,14 @@ TEN_FIVE_THREE = Exercise(
             "twice. Return the logits.",
         ),
         Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.relu(x @ w1.T + b1) @ w2.T,
+            hint="the activation is in the right place; but the second layer has a bias as well, b2.",
+        ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.tanh(x @ w1.T + b1) @ w2.T + b2,
+            hint="no bug is left: but the network of section 8 bends with ReLU, and here it is tanh.",
+        ),
+        Mistake(
             answer=lambda x, w1, b1, w2, b2: torch.relu(x @ w1 + b1) @ w2 + b2,
             hint="the activation is in the right place; but torch stores a weight as (outputs, inputs), so it is x @ w1.T.",
         ),
@@ -220,6 +228,14 @@ KINK = Exercise(
         Mistake(
             answer=lambda left, right: min(left, right, key=abs),
             hint="you chose between the two ends; every slope in between is allowed as well, and 0 may be one of them.",
+        ),
+        Mistake(
+            answer=lambda left, right: min(abs(left), abs(right)),
+            hint="you return a size; wanted is the slope itself, with its sign. And for |x|, 0 lies between -1 and 1.",
+        ),
+        Mistake(
+            answer=lambda left, right: 0.0 if left * right <= 0 else min(left, right),
+            hint="nearly: of two negative slopes the smaller in size is the larger number, -0.5 and not -2.",
         ),
         Mistake(
             answer=lambda left, right: (left + right) / 2,

@@ -110,6 +110,10 @@ DEAD = Exercise(
             hint="right for w > 0. For w < 0 the input of the unit is largest at the left end.",
         ),
         Mistake(
+            answer=lambda w, b, low, high: w * low + b <= 0,
+            hint="right for w < 0. For w > 0 the input of the unit is largest at the right end.",
+        ),
+        Mistake(
             answer=lambda w, b, low, high: torch.maximum(w * low + b, w * high + b) < 0,
             hint="almost: an input of exactly 0 gets the slope 0 as well, so a largest input of 0 is dead too.",
         ),
@@ -144,6 +148,7 @@ HALF_LOST = Exercise(
         Mistake(
             answer=10, hint="(15/16)^10 is 0.524: after 10 layers a little more than half is left. One layer more."
         ),
+        Mistake(answer=12, hint="(15/16)^11 is 0.492: half is lost one layer earlier."),
         Mistake(
             answer=6,
             hint="did you take 1/8? With 4 units, all are off with probability 1/2 times 1/2 times 1/2 times 1/2.",

@@ -32,7 +32,7 @@ ANY_SLOPE = Exercise(
     mistakes=(
         Mistake(
             answer=lambda x, a: torch.maximum(a * x, x),
-            hint="max(ax, x) picks the steeper line below zero only if a is at most 1: look at a = 2.",
+            hint="below zero max(ax, x) is ax only if a is at most 1: look at a = 2.",
         ),
         Mistake(
             answer=lambda x, a: torch.where(x >= 0, x, a * x),
@@ -146,6 +146,13 @@ DECAY = Exercise(
         Mistake(
             answer=(1 - 0.1 * 5e-4) ** 8_000,
             hint="that is by what the slope is multiplied; it starts at 0.25.",
+        ),
+        Mistake(
+            answer=0.17, hint="right, but rounded too much to be sure: give four digits, or let Python compute it."
+        ),
+        Mistake(
+            answer=0.0,
+            hint="0 is where it goes in the end. One update takes rate times decay off it, a share of 5e-5.",
         ),
     ),
     hints=(

@@ -56,6 +56,11 @@ CELU_SLOPE = Exercise(
             hint="right below 0. Above 0 the slope is 1, and e^(x / alpha) grows without bound.",
         ),
         Mistake(
+            answer=lambda x, alpha: alpha * torch.exp(x),
+            hint="two bugs: that is ELU's slope below 0, where CELU has e^(x / alpha) and no alpha in front; and above 0 "
+            "the slope is 1.",
+        ),
+        Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha)),
             hint="that is the function; its slope is asked for.",
         ),
@@ -165,7 +170,8 @@ LAYERS = Exercise(
         Mistake(answer=18.786, hint="the right equation; but a number of layers is whole: round up."),
         Mistake(answer=20, hint="19 are enough: 0.7826 to the power of 19 is 0.0095."),
         Mistake(
-            answer=38, hint="no root here: it is the deviation of the variance that is multiplied by 0.7826 per layer."
+            answer=38,
+            hint="no root here: it is the deviation of the mean square that is multiplied by 0.7826 per layer.",
         ),
         Mistake(answer=10, hint="after 10 layers 0.7826 to the power of 10, that is 8.6 %, is left."),
         Mistake(answer=4, hint="each layer keeps 0.7826 of the deviation; it does not take 0.7826 of it away."),
@@ -227,7 +233,7 @@ NORMALISED = Exercise(
         "Which scale makes the standard deviation of f(z) equal to 1?",
         "Which shift takes away the mean of scale * f(z)?",
     ),
-    remark="so any activation can be given the fixed point (0, 1). Whether it attracts is another question: section 6.",
+    remark="so any activation can be given the fixed point (0, 1). Whether it attracts is another question: section 7.",
 )
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772

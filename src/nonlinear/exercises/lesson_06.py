@@ -38,6 +38,10 @@ SILU_SLOPE = Exercise(
             answer=lambda x: torch.sigmoid(x) + torch.sigmoid(x) * (1 - torch.sigmoid(x)),
             hint="two terms, but in the second one the factor x is missing: (x g)' = g + x g'.",
         ),
+        Mistake(
+            answer=lambda x: 1 + x * torch.sigmoid(x) * (1 - torch.sigmoid(x)),
+            hint="the slope of x is 1, but the product rule multiplies it by the gate: the first term is σ(x).",
+        ),
         Mistake(answer=lambda x: x * torch.sigmoid(x), hint="that is SiLU; its slope is asked for."),
         Mistake(
             answer=lambda x: x * torch.sigmoid(x) + torch.sigmoid(x) * (1 - torch.sigmoid(x)),

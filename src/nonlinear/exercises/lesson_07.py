@@ -65,7 +65,8 @@ CODES = Exercise(
     probes=(
         Probe(label="0 to 6 on 8 bits", arguments=(torch.linspace(0, 6, 40), 6 / 255, 0, 8)),
         Probe(label="outside the grid", arguments=(torch.tensor([-3.0, 7.0, 100.0]), 6 / 255, 0, 8)),
-        Probe(label="with a zero point", arguments=(torch.linspace(-1, 2, 13), 0.2, 5, 4)),
+        # No number halfway between two marks: rounding before or after adding the zero point may differ there.
+        Probe(label="with a zero point", arguments=(torch.linspace(-1, 2, 14), 0.2, 5, 4)),
         Probe(label="outside, with a zero point", arguments=(torch.tensor([-9.0, 9.0]), 0.2, 5, 4)),
     ),
     mistakes=(
@@ -119,6 +120,11 @@ def _printed(low: float, high: float, bits: int) -> tuple[float, int]:
     return scale, round(low / scale)
 
 
+def _sign_and_stretch(low: float, high: float, bits: int) -> tuple[float, int]:
+    scale = (high - low) / (2**bits - 1)
+    return scale, round(low / scale)
+
+
 def _not_stretched(low: float, high: float, bits: int) -> tuple[float, int]:
     scale = (high - low) / (2**bits - 1)
     return scale, round(-low / scale)
@@ -168,6 +174,11 @@ GRID = Exercise(
             "does not hold 0.",
         ),
         Mistake(
+            answer=_sign_and_stretch,
+            hint="the scale is mended. Two bugs are left: the zero point is the code of 0, and codes are not negative; and "
+            "a range from 2 to 6 does not hold 0.",
+        ),
+        Mistake(
             answer=_too_many_steps,
             hint="nearly: 2^bits marks have 2^bits − 1 gaps between them, so the scale is a little too small.",
         ),
@@ -215,6 +226,7 @@ def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
         off = scale * (x / scale).round().clamp(0, 2**bits - 1) - x
         return {
             "largest": off.abs().max(),
+            "absolute": off.abs().mean(),
             "clipped": (x - x.clamp(max=clip)).square().mean(),
             "rounded": off[x <= clip].square().mean(),
         }[error].item()
@@ -243,6 +255,10 @@ CLIP = Exercise(
         Mistake(
             answer=lambda x, clips, bits: _least(x, clips, bits, error="largest"),
             hint="you made the largest error small, which the outliers decide. Take the mean of the squares.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: _least(x, clips, bits, error="absolute"),
+            hint="you took the mean of the absolute errors; asked for is the mean of their squares.",
         ),
         Mistake(
             answer=lambda x, clips, bits: _least(x, clips, bits, error="clipped"),
@@ -280,6 +296,10 @@ def _product_wraps(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: f
     return scale_a * scale_b * ((a * b).int() - zero_b * a.int() - zero_a * b.int() + zero_a * zero_b).sum().item()
 
 
+def _widened_late(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
+    return scale_a * scale_b * ((a - zero_a).int() * (b - zero_b).int()).sum().item()
+
+
 def _int8(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
     return scale_a * scale_b * ((a.to(torch.int8) - zero_a) * (b.to(torch.int8) - zero_b)).sum().item()
 
@@ -306,6 +326,10 @@ DOT = Exercise(
         Mistake(
             answer=_product_wraps,
             hint="the product of two uint8 is a uint8 again, modulo 256. Widen before you multiply, not after.",
+        ),
+        Mistake(
+            answer=_widened_late,
+            hint="too late: a - zero_a has already wrapped round in uint8. Widen before you subtract, not after.",
         ),
         Mistake(
             answer=_int8,

@@ -36,6 +36,10 @@ BACKWARD = Exercise(
             hint="that is sigmoid's: you used the diagonal of the Jacobian alone. Every output depends on every logit.",
         ),
         Mistake(
+            answer=lambda gradient, y: gradient * y,
+            hint="that is the first of two terms; the second, y_j times the sum of all g_i y_i, is missing.",
+        ),
+        Mistake(
             answer=lambda gradient, y: y * (gradient - (gradient * y).sum()),
             hint="your sum runs over the whole batch: each vector has a sum of its own, so give sum a dim, and keepdim.",
         ),
@@ -125,6 +129,11 @@ CROSS_ENTROPY = Exercise(
                 -_picked(logits - torch.log(torch.exp(logits).sum(dim=1, keepdim=True)), labels).mean()
             ),
             hint="the right formula, but e^1000 overflows: subtract the maximum first, or use torch.logsumexp.",
+        ),
+        Mistake(
+            answer=lambda logits, labels: (torch.logsumexp(logits, dim=1) - logits[:, labels]).mean(),
+            hint="logits[:, labels] takes the columns of all labels from every row; pick one number from each row, with "
+            "torch.arange and the labels together.",
         ),
         Mistake(
             answer=lambda logits, labels: _picked(logits - torch.logsumexp(logits, dim=1, keepdim=True), labels).mean(),
@@ -280,6 +289,10 @@ TAKE_BACK = Exercise(
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits, dim=1) / weights,
             hint="the ratios are right, but the rows no longer sum to 1: normalise after the division.",
+        ),
+        Mistake(
+            answer=lambda logits, weights: torch.softmax(logits, dim=1) * weights,
+            hint="the wrong direction, which weights the classes a second time; and the rows no longer sum to 1.",
         ),
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits / weights, dim=1),

@@ -112,6 +112,46 @@ def _root(ratio: Tensor, degree: int) -> float:
     return ratio.nan_to_num(0).item() ** (1 / degree)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What one activation with one initialisation does over all hidden layers, as means over seeds.
+
+    Args:
+        signal: root mean square of the pre-activations in the last hidden layer over that in the first.
+        distinct: the share of the mean square in the last hidden layer in which images differ.
+        gradient: norm of the gradient in the first hidden layer over that in the last.
+        gradient_per_layer: the same as a factor for one layer.
+    """
+
+    signal: float
+    distinct: float
+    gradient: float
+    gradient_per_layer: float
+
+
+def pairs(starts: Sequence[Start], depth: int) -> dict[tuple[str, str], Pair]:
+    """By activation and initialisation, at one depth: factors are geometric means over seeds, shares ordinary ones."""
+    found: dict[tuple[str, str], list[Start]] = {}
+    for start in starts:
+        if start.depth == depth:
+            found.setdefault((start.activation, start.initialisation), []).append(start)
+    return {names: _pair(members, depth - 1) for names, members in found.items()}
+
+
+def _pair(starts: Sequence[Start], layers: int) -> Pair:
+    signal, gradient = (_geometric_mean([getattr(start, name) for start in starts]) for name in ("signal", "gradient"))
+    return Pair(
+        signal=signal**layers,
+        distinct=sum(start.distinct for start in starts) / len(starts),
+        gradient=gradient**layers,
+        gradient_per_layer=gradient,
+    )
+
+
+def _geometric_mean(values: Sequence[float]) -> float:
+    return torch.tensor(values, dtype=torch.float64).log().mean().exp().item()  # 0 if one is 0
+
+
 def table(starts: Sequence[Start], *, field: str = "gradient") -> str:
     """One row per activation and depth, one column per initialisation: the mean over seeds with its 95 % interval."""
     schemes = list(dict.fromkeys(start.initialisation for start in starts))

@@ -1,17 +1,15 @@
 """Slopes below zero on a small problem: do they bring killed units back, and where do they go if they are learned?"""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from nonlinear.experiments.models import threads
-from nonlinear.experiments.race import two_rings
+from nonlinear.experiments.race import two_rings, xavier_weights
 
 MOMENTUM = 0.9  # of the training of slopes
 
@@ -73,7 +71,7 @@ def revive(
         raise ValueError("revive needs a layer to kill in, a share of at least one unit, and a depth above 0.")
     points, labels = two_rings()
     with threads(1):  # tensors this small gain nothing from a second thread
-        parameters = _weights(seeds, [2, *[width] * hidden_layers, 1])
+        parameters = xavier_weights(seeds, [2, *[width] * hidden_layers, 1])
         points = points.expand(seeds, -1, -1)
         _kill(activation, parameters, points, killed, units, depth)
         optimizer = make_optimizer(parameters, learning_rate)
@@ -137,7 +135,7 @@ def learn_slopes(
     """
     points, labels = two_rings()
     with threads(1):  # tensors this small gain nothing from a second thread
-        weights = _weights(seeds, [2, *[width] * hidden_layers, 1])
+        weights = xavier_weights(seeds, [2, *[width] * hidden_layers, 1])
         slopes = [torch.full((seeds, 1, 1), init, requires_grad=True) for _ in range(hidden_layers)]
         groups = [{"params": weights, "weight_decay": weight_decay}, {"params": slopes, "weight_decay": slope_decay}]
         optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=MOMENTUM)
@@ -165,16 +163,6 @@ def decay_alone(slope_decay: float, *, init: float = 0.25, learning_rate: float 
         optimizer.step()
         found.append(slope.item())
     return torch.tensor(found, dtype=torch.float64)
-
-
-def _weights(seeds: int, sizes: list[int]) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    parameters = []
-    for fan_in, fan_out in pairwise(sizes):
-        std = math.sqrt(2 / (fan_in + fan_out))
-        parameters.append((std * torch.randn(seeds, fan_in, fan_out, generator=generator)).requires_grad_())
-        parameters.append(torch.zeros(seeds, 1, fan_out, requires_grad=True))
-    return parameters
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -123,6 +124,7 @@ class Trained:
         return max((n for n, k in zip(networks, self.correct, strict=True) if k == most), key=lambda n: n.flattening)
 
 
+@cache
 def train_xor(
     activation: ElementWise,
     *,
@@ -133,6 +135,8 @@ def train_xor(
     learning_rate: float = 0.05,
 ) -> Trained:
     """Full-batch training with Adam on :func:`xor`, all seeds side by side, from the weights that ``nn.Linear`` draws.
+
+    The same arguments give the same networks, so they are kept and trained only once in a process.
 
     Args:
         activation: applied after each hidden layer.
@@ -210,6 +214,7 @@ class Completed:
         return squares / (self.target.square() * where).sum(dim=(1, 2))
 
 
+@cache
 def complete(
     layers: int,
     *,
@@ -223,6 +228,7 @@ def complete(
     """Fit a stack of linear layers without activations to some entries of a rank-1 matrix, from small random weights.
 
     The product of the layers is one matrix whatever their number, so every depth can represent the same matrices.
+    The same arguments give the same result, so it is kept and computed only once in a process.
 
     Args:
         layers: how many square matrices are multiplied.

@@ -52,7 +52,7 @@ def race(
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rates: Sequence[float],
 ) -> dict[str, Finish]:
-    """Steps that each activation needs at the learning rate that suits it best, of those given.
+    """Steps that each activation needs at the learning rate that suits it best, of those given, on draw 0.
 
     The rate is chosen on the same seeds that are reported, which flatters every activation alike.
     """
@@ -84,6 +84,7 @@ def steps_to_learn(
     hidden_layers: int = 3,
     most_steps: int = 1000,
     hopeless: float = math.inf,
+    draw: int = 0,
 ) -> Tensor:
     """Steps of full-batch training on :func:`two_rings` until the cross-entropy falls below a target.
 
@@ -100,12 +101,13 @@ def steps_to_learn(
         hidden_layers: number of hidden layers.
         most_steps: when to stop; a network that has not arrived counts with this number.
         hopeless: stop as soon as the mean over seeds is certain to exceed this.
+        draw: which points and first weights; another number draws all of them afresh.
 
     Returns:
         Number of steps, float32 (seeds,).
     """
-    points, labels = two_rings()
-    parameters = _xavier(seeds, [2, *[width] * hidden_layers, 1])
+    points, labels = two_rings(seed=draw)
+    parameters = xavier_weights(seeds, [2, *[width] * hidden_layers, 1], draw)
     optimizer = make_optimizer(parameters, learning_rate)
     steps = torch.full((seeds,), float(most_steps))
     for step in range(most_steps):
@@ -120,8 +122,22 @@ def steps_to_learn(
     return steps
 
 
-def _xavier(seeds: int, sizes: list[int]) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(0)
+def xavier_weights(seeds: int, sizes: Sequence[int], draw: int = 0) -> list[Tensor]:
+    """First weights of several networks side by side: Xavier's normal rule, biases 0.
+
+    The standard deviation is sqrt(2 / (fan_in + fan_out)). All are drawn from one generator, so they are the same at
+    every call with the same arguments.
+
+    Args:
+        seeds: number of networks.
+        sizes: units of each layer, from the inputs to the outputs.
+        draw: seed of the generator.
+
+    Returns:
+        For each layer in turn its weight, float32 (seeds, fan_in, fan_out), and its bias, (seeds, 1, fan_out), all of
+        which require a gradient.
+    """
+    generator = torch.Generator().manual_seed(draw)
     parameters = []
     for fan_in, fan_out in pairwise(sizes):
         std = math.sqrt(2 / (fan_in + fan_out))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +80,7 @@ class Generalisation:
     zeros: Tensor
 
 
+@cache
 def generalisation(
     activation: Callable[[Tensor], Tensor],
     *,
@@ -94,7 +96,8 @@ def generalisation(
     A linear layer, normalisation over the batch to mean 0 and variance 1, ``activation(z - threshold)``, a linear
     layer. Nothing is learned between normalisation and threshold, so that training cannot undo it: of ReLU's outputs
     about the share Phi(threshold) stays zero. Adam, all points at every step. Each seed has its own points and its own
-    first weights, the same for every activation and threshold; all are trained side by side.
+    first weights, the same for every activation and threshold; all are trained side by side. The same arguments give
+    the same result, so it is kept and computed only once in a process.
 
     Args:
         activation: element by element.

@@ -280,7 +280,7 @@ def neuron() -> Picture:
     """The firing rate of a leaky integrate-and-fire neuron, by formula and by simulation, beside ReLU and sigmoid."""
     figure, (left, right) = subplots(1, 2, height=3.0)
     lines = []
-    for axes, high, step in ((left, 4.0, 5e-5), (right, 120.0, 1e-5)):
+    for axes, high, step in ((left, 4.0, 1e-4), (right, 120.0, 2e-5)):
         current = torch.linspace(0, high, 2001, dtype=torch.float64)
         axes.plot(current, firing_rate(current), color=COLOURS[0], label="formula")
         for place in torch.linspace(high / 8, high, 8).tolist():
