@@ -52,7 +52,7 @@ def test_compiled_is_a_third_variant(monkeypatch) -> None:
 
 
 def test_without_a_counterpart_there_is_nothing_to_compare() -> None:
-    with pytest.raises(ValueError, match="swish needs a counterpart"):
+    with pytest.raises(ValueError, match="swish has no counterpart"):
         benchmark.compare(ACTIVATIONS["swish"], (8, 8))
 
 

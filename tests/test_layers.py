@@ -8,7 +8,12 @@ import pytest
 import nonlinear
 
 ROOT = Path(nonlinear.__file__).parent
-ORDER = ("activations", "experiments", ("claims", "plots", "tables", "exercises", "benchmark", "notebooks"), "__main__")
+ORDER = (
+    "activations",
+    "experiments",
+    ("claims", "plots", "tables", "exercises", "benchmark", "guide", "notebooks"),
+    "__main__",
+)
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in ([names] if isinstance(names, str) else names)}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 

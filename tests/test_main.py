@@ -32,7 +32,7 @@ COMMANDS = [
     "bench-training",
     "tensorboard",
 ]
-COMMANDS += ["refresh"]
+COMMANDS += ["refresh", "claims", "guide"]
 
 
 @pytest.fixture(autouse=True)

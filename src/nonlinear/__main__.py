@@ -95,6 +95,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         _add_plot,
         _add_table,
         _add_claims,
+        _add_guide,
         _add_bench,
         _add_bench_training,
         _add_tensorboard,
@@ -729,11 +730,19 @@ def _add_claims(commands: "argparse._SubParsersAction") -> None:
         action="store_true",
         help="measure those anew whose numbers are kept in data/results/claims; all of them take an hour or more",
     )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also write all cases with their verdicts to a CSV file, data/results/claims/verdicts.csv for lesson 14",
+    )
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from nonlinear.claims import CLAIMS, MissingMeasurement, stored
+    from nonlinear.claims import CLAIMS, MissingMeasurement, stored, verdicts
 
+    if arguments.output and arguments.numbers:
+        raise UsageError("--output writes the whole ledger: leave the numbers out")
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
         raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")
@@ -742,7 +751,7 @@ def _claims(arguments: argparse.Namespace) -> int:
         for claim in (claim for claim in claims if claim.kept):
             print(f"Measuring claim {claim.number}: {claim.statement}")
             print(f"  kept in {stored.measure(claim)}")
-    missing = 0
+    missing, findings = 0, []
     for claim in claims:
         try:
             finding = claim.test()
@@ -750,14 +759,61 @@ def _claims(arguments: argparse.Namespace) -> int:
             missing += 1
             print(f"{claim.number:3}  {'no data':9}  {claim.statement}\n     {error}")
             continue
-        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]")
+        findings.append(finding)
+        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]", flush=True)
         for case in finding.cases if arguments.numbers else ():
             print(f"       - {case}")
         if arguments.numbers and claim.thin:
             print(f"       {claim.thin}")
     if not arguments.numbers:
         print(f"What decides a verdict: {_command()} claims NUMBER")
+    if arguments.output and not missing:  # a table with gaps would look complete
+        try:
+            verdicts.write(findings, arguments.output)
+        except OSError as error:
+            raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
+        print(f"Written: {arguments.output}")
     return FAILED if missing else 0
+
+
+# guide
+
+
+def _add_guide(commands: "argparse._SubParsersAction") -> None:
+    parser = _add(commands, "guide", _guide, "Which activation, where: advice, each line with its evidence.")
+    parser.add_argument(
+        "--cheat-sheet",
+        type=Path,
+        metavar="FILE",
+        help="write all activations and this guide as one page to print, a PNG or PDF file",
+    )
+
+
+def _guide(arguments: argparse.Namespace) -> None:
+    page = arguments.cheat_sheet
+    if page and page.suffix.lower() not in (".png", ".pdf"):
+        raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
+    if page:
+        os.environ.setdefault("MPLBACKEND", "agg")
+        from nonlinear.plots.cheat_sheet import cheat_sheet, save
+
+        try:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            save(cheat_sheet(), page)
+        except OSError as error:
+            raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
+        print(page.absolute())
+        return
+    from nonlinear.guide import examine
+
+    situation = ""
+    for line, found in examine().items():
+        if line.situation != situation:
+            situation = line.situation
+            print(f"{situation}")
+        print(f"  {line.advice}")
+        for each in found:
+            print(f"     {each}")
 
 
 # bench

@@ -80,29 +80,36 @@ def compare(
     activation: Activation,
     shape: tuple[int, ...],
     *,
+    against: Callable[[], nn.Module] | None = None,
     repeats: int = 20,
     number_of_threads: int = 1,
     compiled: bool = False,
 ) -> Timing:
-    """Time one activation and its counterpart in ``torch.nn``, side by side.
+    """Time one activation and its counterpart in ``torch.nn``, or another module, side by side.
 
     Args:
-        activation: a record with a counterpart.
+        activation: a record.
         shape: of the float32 input, drawn from N(0, 1).
+        against: makes what to compare with, ``nn.ReLU`` for instance; by default the record's counterpart, which a
+            record of one's own need not have.
         repeats: rounds that count, at least 2.
         number_of_threads: that torch may use.
         compiled: whether to time ours through ``torch.compile`` as well, which needs a C++ compiler.
 
     Raises:
-        ValueError: for an activation without a counterpart, or fewer than two repeats.
+        ValueError: for an activation without a counterpart and nothing to compare with, or fewer than two repeats.
     """
-    if activation.torch_module is None or repeats < 2:
-        raise ValueError(f"{activation.name} needs a counterpart in torch.nn, and the benchmark at least 2 repeats.")
+    if activation.torch_module is None and against is None:
+        raise ValueError(
+            f"{activation.name} has no counterpart in torch.nn: say what to compare with, against=nn.ReLU for instance."
+        )
+    if repeats < 2:
+        raise ValueError(f"{activation.name}: the benchmark needs at least 2 repeats.")
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     gradient = torch.ones(shape)
     functions = {
         "ours": _ours(activation),
-        "theirs": _counterpart(activation),
+        "theirs": against() if against else _counterpart(activation),
     }
     if compiled:
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit

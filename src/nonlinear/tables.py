@@ -1,10 +1,15 @@
 """Tables made from the records, as Markdown that JupyterLab renders and a terminal can read."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from nonlinear.activations import Activation
 from nonlinear.benchmark import passes
-from nonlinear.claims import CLAIMS, Claim, of_lesson
+from nonlinear.claims import CLAIMS, Claim, Finding, of_lesson
+from nonlinear.notebooks import LESSONS
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,45 @@ def ledger(*claims: Claim) -> Markdown:
         finding = claim.test()
         lines.append(f"| {claim.number} | {claim.statement} | **{finding.verdict}** | {finding.evidence} |")
     return Markdown("\n".join(lines))
+
+
+def overview(findings: Iterable[Finding]) -> Markdown:
+    """Findings under their lessons, which are linked, each with its verdict and, folded, what decides it.
+
+    Args:
+        findings: tested now, or those of ``verdicts.read``.
+    """
+    by_lesson: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_lesson.setdefault(finding.claim.lesson, []).append(finding)
+    lines = ["| | claim | verdict | what decides it |", "|---|---|---|---|"]
+    for lesson, found in sorted(by_lesson.items()):
+        file, title = lesson_file(lesson)
+        lines.append(f"| | **[Lesson {lesson}: {title}]({file})** | | |" if file else f"| | **Lesson {lesson}** | | |")
+        lines += [_overview_row(finding) for finding in sorted(found, key=lambda each: each.claim.number)]
+    return Markdown("\n".join(lines))
+
+
+def _overview_row(finding: Finding) -> str:
+    cases = [str(case) for case in finding.cases]
+    decided = [case.holds for case in finding.cases if case.holds is not None]
+    summed = f"holds in {sum(decided)} of {len(decided)} decided cases"
+    evidence = "<br>".join(cases + [finding.claim.thin] * bool(finding.claim.thin)).replace("|", "\\|")
+    folded = f"<details><summary>{summed}</summary>{evidence}</details>"
+    return f"| {finding.claim.number} | {finding.claim.statement} | {finding.verdict} | {folded} |"
+
+
+@cache
+def lesson_file(lesson: str) -> tuple[str, str]:
+    """The file name and the title of a lesson ("03"), or two empty strings if there is none."""
+    path = next(iter(LESSONS.glob(f"{lesson}_*.ipynb")), None)
+    return (path.name, _title(path)) if path else ("", "")
+
+
+def _title(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        found = re.search(r'# Lesson \d\d · ([^\\"]+)', file.read(2000))  # the first cell holds it
+    return found[1] if found else path.stem
 
 
 TABLE_KEY = """\

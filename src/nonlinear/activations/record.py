@@ -181,9 +181,11 @@ class Activation:
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         # Pickled by its place where it has one, because its fields may be lambdas, which pickle refuses.
+        # Not in a notebook or a script: another process has a __main__ of its own, without this record. There
+        # cloudpickle, which a sweep uses, sends the functions themselves.
         module = sys.modules[self.function.__module__]
         for name, value in vars(module).items():
-            if value is self:
+            if value is self and module.__name__ != "__main__":
                 return _recall, (module.__name__, name)
         return super().__reduce_ex__(protocol)
 

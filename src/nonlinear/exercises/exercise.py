@@ -7,7 +7,7 @@ learner reads what went wrong there; if it merely differs, the learner reads whe
 
 import html
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
@@ -51,6 +51,8 @@ class Exercise:
         probes: the inputs on which an answer is judged; empty for a value.
         mistakes: plausible wrong answers, at least three, each with its own hint.
         forbidden: names of torch functions that would be the answer itself.
+        faults: for a free answer, such as a record of one's own: what is wrong with it, the first thing to mend first.
+            Then the answer is not compared with the solution, which is one of many.
         hints: from a nudge to nearly the answer.
         remark: what a correct answer should make one notice.
     """
@@ -65,6 +67,7 @@ class Exercise:
     hints: tuple[str, ...]
     remark: str
     forbidden: tuple[str, ...] = ()
+    faults: Callable[[Any], Sequence[str]] | None = None
 
     @property
     def wants_function(self) -> bool:
@@ -120,6 +123,8 @@ def judge(exercise: Exercise, answer: Any) -> Feedback:
         return Feedback(exercise, "wrong", "pass the function itself, without parentheses behind its name.")
     if not exercise.wants_function and callable(answer):
         return Feedback(exercise, "wrong", "the answer is a value here, not a function: call it first.")
+    if exercise.faults is not None:
+        return _judge_free(exercise, exercise.faults, answer)
     try:
         return _compare_with_solution(exercise, _results_or_error(exercise, answer))
     except _Unanswered:
@@ -128,6 +133,14 @@ def judge(exercise: Exercise, answer: Any) -> Feedback:
 
 def _not_yet(exercise: Exercise) -> Feedback:
     return Feedback(exercise, "not yet", "replace the ... and run the cell again.")
+
+
+def _judge_free(exercise: Exercise, faults: Callable[[Any], Sequence[str]], answer: Any) -> Feedback:
+    found = faults(answer)
+    if not found:
+        return Feedback(exercise, "correct", exercise.remark)
+    known = (mistake.hint for mistake in exercise.mistakes if faults(mistake.answer) == found)
+    return Feedback(exercise, "wrong", next(known, found[0]))
 
 
 class _AnswerError(Exception):
