@@ -47,10 +47,12 @@ LEDGER = {16: Finding(CLAIMS[16], (Case("small network", False, "1"), Case("larg
         (ByRuns("gelu", better=False), False),
         (ByRuns("sigmoid", better=True), False),
         (ByRuns("nobody", better=True), False),
+        (ByRuns("mish", better=True, batch_norm=False, by=4), True),
+        (ByRuns("mish", better=True, batch_norm=False, by=8), False),
         (LeadAtMost(0.1), False),
         (ByMeasurement("L02", lambda: (False, "1")), False),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_line_without_support_is_noticed(support: object, holds: bool) -> None:
     line = replace(GUIDE[0], support=(support,))
