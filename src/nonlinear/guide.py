@@ -8,6 +8,7 @@ is. The tests fail when a line has lost its support.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -163,6 +164,7 @@ def _large(n: int, generator: torch.Generator) -> torch.Tensor:
     return 1.7 / math.sqrt(n) * torch.randn(n, n, generator=generator, dtype=torch.float64)
 
 
+@cache  # nothing in it changes, and the guide is examined more than once
 def _through_time(name: str, weight: Callable) -> tuple[float, float]:
     """State after 100 steps, and what is left of its gradient at the first step, as geometric means over 3 seeds."""
     states, gradients = recurrent_norms(ACTIVATIONS[name].function, weight, seeds=3)

@@ -80,7 +80,7 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=lambda x: torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs())),
-            hint="no NaN any more, but your slope at 0 is not 0.25: min and abs have kinks there, and autograd picks a "
+            hint="no NaN any more, but your slope at 0 is not 0.25: clamp and abs have kinks there, and autograd picks a "
             "slope for each by itself.",
         ),
         Mistake(
@@ -155,6 +155,7 @@ DEPTH = Exercise(
     mistakes=(
         Mistake(answer=9, hint="(1/4)^9 is 3.8e-6: still above a millionth."),
         Mistake(answer=9.9658, hint="the right equation; but a number of layers is whole: round up."),
+        Mistake(answer=9.97, hint="the equation is right. A number of layers is whole: round up."),
         Mistake(answer=11, hint="10 layers are enough: (1/4)^10 is 9.5e-7."),
         Mistake(answer=6, hint="6 is for a factor of 1/10 a layer; sigmoid's largest slope is 1/4."),
         Mistake(answer=20, hint="20 is for a factor of 1/2 a layer; sigmoid's largest slope is 1/4."),
@@ -197,6 +198,10 @@ LECUN = Exercise(
             hint="the inner derivative is there; the factor 1.7159 in front is not.",
         ),
         Mistake(answer=lambda x: 1.7159 * torch.tanh(2 / 3 * x), hint="that is the function; its slope is asked for."),
+        Mistake(
+            answer=lambda x: 1 - torch.tanh(x) ** 2,
+            hint="that is the slope of tanh itself: both constants are missing, the 1.7159 outside and the 2/3 inside.",
+        ),
     ),
     hints=(
         "Two constants, one chain rule: d/dx a tanh(b x) = a b tanh'(b x).",
@@ -227,10 +232,10 @@ QUIZ = Quiz(
                 Option(
                     "Everything: slope does not matter",
                     False,
-                    "Under SGD, sigmoid - 1/2 still needed twice tanh's steps.",
+                    "Under SGD, sigmoid − ½ still needed more than twice tanh's steps.",
                 ),
                 Option(
-                    "Nothing", False, "sigmoid - 1/2 beat sigmoid on the same seeds, with an interval that excludes 1."
+                    "Nothing", False, "sigmoid − ½ beat sigmoid on the same seeds, with an interval that excludes 1."
                 ),
                 Option(
                     "A good part, under both optimizers",

@@ -38,6 +38,10 @@ GAIN = Exercise(
             hint="that is the standard deviation, divided by n: it leaves out the mean. The mean square counts.",
         ),
         Mistake(
+            answer=lambda f, z: (z.square().mean() / f(z).square().mean()).sqrt(),
+            hint="nearly: you put the mean square of these very draws on top. That of N(0, 1) is 1, exactly.",
+        ),
+        Mistake(
             answer=lambda f, z: 1 / f(z).square().mean(),
             hint="a mean square is a square: the gain multiplies numbers, so a root is missing.",
         ),
@@ -151,6 +155,15 @@ SHRINKS = Exercise(
         Mistake(
             answer=3.0**20, hint="variances enter the mean square: the norm takes the root. And the ReLU is missing."
         ),
+        Mistake(
+            answer=2.45**20,
+            hint="2.45 is rounded, and the 20th power makes 0.4 % of that. Let Python take the root: 6 ** 0.5.",
+        ),
+        Mistake(
+            answer=(1 / 0.408) ** 20,
+            hint="0.408 is rounded, and the 20th power makes 1 % of that. Let Python take the root: 6 ** 0.5.",
+        ),
+        Mistake(answer=6e7, hint="the right size. Give it to four digits."),
         Mistake(answer=6.0**9.5, hint="19 layers: the gradient passes 20."),
     ),
     hints=(

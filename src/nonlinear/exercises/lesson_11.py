@@ -58,6 +58,11 @@ PIXELS = Exercise(
             hint="without clamping, uint8 wraps around: a value far above the scale comes out dark.",
         ),
         Mistake(
+            answer=lambda x, low, high: ((x - low) / (high - low) * 255).to(torch.uint8),
+            hint="the line is right, and two steps are missing before uint8: clamp, or values outside the scale come out as "
+            "anything; and round, or everything gets half a step darker.",
+        ),
+        Mistake(
             answer=lambda x, low, high: ((x - low) / (high - low) * 255).clamp(0, 255).to(torch.uint8),
             hint="conversion to uint8 cuts off the fraction: round first, or everything gets half a step darker.",
         ),
@@ -129,7 +134,7 @@ UNDO = Exercise(
     minutes=10,
     difficulty=3,
     solution=undo_sigmoid,
-    forbidden=("logit",),
+    forbidden=("logit", "special_logit"),
     probes=(
         Probe(label="for outputs between 0.1 and 0.9", arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),)),
         Probe(label="for y = 1e-12", arguments=(torch.tensor(1e-12, dtype=torch.float64),)),

@@ -70,6 +70,10 @@ PAIRED = Exercise(
             hint="1.96 is right for hundreds of seeds; with a handful the spread is itself uncertain, hence the larger t.",
         ),
         Mistake(
+            answer=lambda ours, relu, t: paired_interval(relu, ours, t),
+            hint="the sign is wrong: ours minus relu, so that better is above 0.",
+        ),
+        Mistake(
             answer=lambda ours, relu, t: paired_interval(ours.sort().values, relu.sort().values, t),
             hint="sorting the lists tears the pairs apart: element i of both must be the same seed.",
         ),
@@ -282,7 +286,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "The corrected interval of a difference is [-0.9, +1.9]. What may you write?",
+            "The corrected interval of a difference is [−0.9, +1.9]. What may you write?",
             (
                 Option("There is no difference", False, "Up to 1.9 points are compatible with the data."),
                 Option("It is better on average", False, "The mean is above 0, and chance alone does that, too."),

@@ -129,6 +129,11 @@ def _rotated(functions: Mapping[str, object], rounds: int) -> list[list[str]]:
     return [names[k % len(names) :] + names[: k % len(names)] for k in range(rounds)]
 
 
+def _without_wrapping(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
+    names = list(functions)
+    return _in_rounds(functions, x, [names[k:] + names[:k] for k in range(2 + repeats)], 2)
+
+
 def _one_after_the_other(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
     return {name: [function(x) for _ in range(2 + repeats)][2:] for name, function in functions.items()}
 
@@ -152,6 +157,10 @@ ROTATION = Exercise(
         Mistake(
             answer=lambda functions, x, repeats: _in_rounds(functions, x, [list(functions)] * (2 + repeats), 2),
             hint="every round starts with the same function: let round k start with function k % n.",
+        ),
+        Mistake(
+            answer=_without_wrapping,
+            hint="it rotates through the first n rounds only: from round n on names[k:] is empty. Take k % n in place of k.",
         ),
         Mistake(
             answer=_one_after_the_other,
@@ -298,6 +307,14 @@ ELU_SLOPE = Exercise(
         Mistake(
             answer=lambda y, alpha: y + alpha,
             hint="that is the piece below zero; above zero the slope is 1.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y >= 0, 1.0, y + alpha),
+            hint="y = 0 belongs to the lower piece, where the slope is alpha: it is > and not >=.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y > 0, y, y + alpha),
+            hint="above zero you return the value; the slope there is 1.",
         ),
         Mistake(
             answer=lambda y, alpha: torch.where(y > 0, 1.0, y),

@@ -39,6 +39,10 @@ def _cautious(cases: list) -> str:
     return "undecided" if None in cases or not cases else verdict(cases)
 
 
+def _empty_confirms(cases: list) -> str:
+    return _all_or_none([case for case in cases if case is not None])
+
+
 VERDICT = Exercise(
     number="14.1",
     title="The rule of the ledger",
@@ -72,6 +76,11 @@ VERDICT = Exercise(
             answer=_cautious,
             hint="a single undecided case makes your whole verdict undecided. It counts for neither side; the others still "
             "speak.",
+        ),
+        Mistake(
+            answer=_empty_confirms,
+            hint="right, but for an empty list: all([]) is True, so that nothing at all confirms the claim. Ask first whether "
+            "any case is left.",
         ),
         Mistake(
             answer=lambda cases: verdict([case for case in cases if case]),
@@ -116,6 +125,10 @@ def _beyond_the_margin(low: float, high: float, margin: float) -> str:
     return "better" if low > margin else "worse" if high < -margin else "undecided"
 
 
+def _by_the_width(low: float, high: float, margin: float) -> str:
+    return "equivalent" if high - low < 2 * margin else "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+
 CLASSIFY = Exercise(
     number="14.2",
     title="Better, worse, equivalent, or undecided",
@@ -148,6 +161,11 @@ CLASSIFY = Exercise(
         Mistake(
             answer=_by_the_mean,
             hint="you judge by the middle of the interval. That is what one would do without an interval.",
+        ),
+        Mistake(
+            answer=_by_the_width,
+            hint="you ask how wide the interval is. Where it lies matters: [0.62, 1.18] is narrow, and beyond the margin of 0.5 "
+            "with both ends.",
         ),
         Mistake(
             answer=_beyond_the_margin,
@@ -185,6 +203,11 @@ def _double(x: Tensor, bend: float) -> Tensor:
 def _no_branch(x: Tensor, bend: float) -> Tensor:
     root = torch.hypot(x, torch.full_like(x, bend))
     return bend * (bend / (root - x)) * (x / root) / 2
+
+
+def _product_overflows(x: Tensor, bend: float) -> Tensor:
+    root = torch.hypot(x, torch.full_like(x, bend))
+    return torch.where(x < 0, x * bend**2 / (2 * root * (root - x)), x * (1 + x / root) / 2)
 
 
 def _square_overflows(x: Tensor, bend: float) -> Tensor:
@@ -230,6 +253,11 @@ STABLE = Exercise(
             hint="the cancellation is cured. The square still overflows in float32, from 2e19 on: torch.hypot takes the "
             "root without squaring.",
         ),
+        Mistake(
+            answer=_product_overflows,
+            hint="right, but for one thing: at x = -1e20 the product r (r - x) overflows, and the tail is 0. Divide by one "
+            "factor at a time.",
+        ),
     ),
     hints=(
         "Print the bracket 1 + x / r at x = -1e4 in float32, and x**2 at x = 1e20.",
@@ -261,6 +289,10 @@ def _judged_by_its_own_seed(mine: Tensor, relu: Tensor) -> float:
 def _one_rate_for_both(mine: Tensor, relu: Tensor) -> float:
     rate = mine[:, 0].argmax()
     return (mine[rate, 1:] - relu[rate, 1:]).mean().item()
+
+
+def _chosen_by_the_judges(mine: Tensor, relu: Tensor) -> float:
+    return (mine[:, 1:].mean(dim=1).max() - relu[:, 1:].mean(dim=1).max()).item()
 
 
 MINE_TRIED = torch.tensor([[70.0, 71.0, 69.0, 70.0], [76.0, 74.0, 75.0, 73.0], [75.0, 77.5, 76.0, 77.0]])
@@ -295,6 +327,11 @@ FAIR = Exercise(
             hint="seed 0 chose the rate and is part of the mean: leave it out of the report.",
         ),
         Mistake(
+            answer=_chosen_by_the_judges,
+            hint="seed 0 is left out, and the seeds that judge choose the rate as well: the best of several means is biased "
+            "upward. Let seed 0 choose.",
+        ),
+        Mistake(
             answer=_one_rate_for_both,
             hint="ReLU runs at the rate that suits the newcomer: each chooses its own.",
         ),
@@ -319,9 +356,11 @@ def _faults_of_record(record: Activation) -> tuple[str, ...]:
 
 def _not_new(record: Activation) -> tuple[str, ...]:
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
-    for known in ACTIVATIONS.values():
-        if torch.allclose(known.function(x), record.function(x), atol=1e-9):
-            return (f"every test is passed, but that is {known.title}: change something, and try again.",)
+    known = {each.title: each.function(x) for each in ACTIVATIONS.values()}
+    known["the golden gate of section 5"] = golden_gate(x, 1.0)
+    for title, values in known.items():
+        if torch.allclose(values, record.function(x), atol=1e-9):
+            return (f"every test is passed, but that is {title}: change something, and try again.",)
     return ()
 
 
@@ -417,7 +456,7 @@ OWN_RECORD = Exercise(
         Mistake(
             answer=_changed(function=_cancelling),
             hint="float32 against float64: x + sqrt(x² + b) subtracts two nearly equal numbers for x < 0, and the tail is "
-            "lost; and x² overflows from 2e19 on. Section 6 shows both cures.",
+            "lost; and x² overflows from 2e19 on. Section 5 shows both cures.",
         ),
         Mistake(
             answer=_changed(function=_overflowing, derivative=_overflowing_derivative),
@@ -449,11 +488,11 @@ OWN_RECORD = Exercise(
         ),
     ),
     hints=(
-        "Begin with the record of the golden gate in section 6, and change one thing at a time: function, derivative, range.",
-        "print(checkup(mine)) shows all tests at once; mend the first ✗ first, since the others may follow from it.",
+        "Begin with the record of the golden gate in section 5, and change one thing at a time: function, derivative, range.",
+        "print(checkup(mine_record)) shows all tests at once; mend the first ✗ first, since the others may follow from it.",
         "No idea for a function? x times any sigmoid; the mean of two activations; or the inverse of one.",
     ),
-    remark="your record is as sound as those of the package. Now sections 7 to 9: gain, signal, cost, and pairs of runs.",
+    remark="your record is as sound as those of the package. Now sections 6 to 8: gain, signal, cost, and pairs of runs.",
 )
 
 QUIZ = Quiz(
@@ -475,8 +514,12 @@ QUIZ = Quiz(
         Question(
             "Mish leads ReLU by 0.96 points, with an interval from −0.35 to 2.27. What may you write?",
             (
-                Option("Mish and ReLU are equally good", False, "2 points lie in the interval as well."),
-                Option("Mish is better by about one point", False, "So does −0.3."),
+                Option("Mish and ReLU are equally good", False, "A lead of 2 points lies in the interval as well."),
+                Option(
+                    "Mish is better by about one point",
+                    False,
+                    "−0.3 lies in the interval as well, and would be a loss.",
+                ),
                 Option(
                     "The runs do not decide; between −0.35 and 2.27 all is possible",
                     True,
