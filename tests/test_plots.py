@@ -188,7 +188,7 @@ def test_of_many_curves_the_best_and_the_reference_are_named() -> None:
     rows = [run_of(f"a{place}", 0, 50.0, 80.0 + place) for place in range(9)] + RUNS[:1]
     picture = plots.learning_curves(rows)
     assert [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()] == (
-        ["a8", "a7", "a6", "a5", "a4", "a3", "relu"]
+        ["a8", "a7", "a6", "a5", "a4", "a3", "relu", "the other 3"]
     )
     assert "a0, in grey: 80.0 %." in picture.text
 

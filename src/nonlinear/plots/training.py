@@ -6,6 +6,7 @@ from itertools import cycle
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from nonlinear.experiments.report import REFERENCE, Row, Summary, groups, labels, summary, variants
@@ -31,9 +32,9 @@ def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
     references = [label for label in ranked if label.split(",")[0] == REFERENCE][:1]
     named = (references + [label for label in ranked if label not in references])[: len(COLOURS)]
     figure, axes = subplots(height=4)
-    for label in ranked:
-        if label not in named:
-            axes.plot(*_curve(found[label], over)[:2], color="0.75", linewidth=1, label="_")
+    others = [label for label in ranked if label not in named]
+    for label in others:
+        axes.plot(*_curve(found[label], over)[:2], color="0.75", linewidth=1, label="_")
     lines = [title]
     marks = zip(sorted(named, key=ranked.index), cycle(COLOURS), cycle(STYLES), strict=False)
     for label, colour, style in marks:
@@ -43,7 +44,11 @@ def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
         seeds, at = len(found[label]), f"{x[-1]:.3g} {over}"
         spread = f", {low[-1]:.1f} to {high[-1]:.1f}" if seeds > 1 else ""
         lines.append(f"{label}: {mean[-1]:.1f} % after {at} (mean of {seeds} seed{'s' * (seeds > 1)}{spread}).")
-    lines += [f"{label}, in grey: {_final(found[label]):.1f} %." for label in ranked if label not in named]
+    lines += [f"{label}, in grey: {_final(found[label]):.1f} %." for label in others]
+    if others:
+        axes.plot([], [], color="0.75", linewidth=1, label=f"the other {len(others)}")
+    if over == "epochs":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(title=wrapped(title), xlabel=over, ylabel="test accuracy, %")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
     return Picture(figure, "\n".join(lines))
