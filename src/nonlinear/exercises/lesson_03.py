@@ -131,7 +131,10 @@ DEAD = Exercise(
 
 
 def layers_until_half() -> int:
-    return math.ceil(math.log(0.5) / math.log(1 - 2**-4))
+    left, layers = 1.0, 0
+    while left > 1 / 2:
+        left, layers = left * (1 - 2**-4), layers + 1
+    return layers
 
 
 HALF_LOST = Exercise(
