@@ -50,6 +50,10 @@ ANY_SLOPE = Exercise(
             "Multiply a by x first, or use torch.where.",
         ),
         Mistake(
+            answer=lambda x, a: x if x > 0 else a * x,
+            hint="x holds many numbers, and a Python if asks one question for all of them: torch.where asks each.",
+        ),
+        Mistake(
             answer=lambda x, a: torch.where(x > 0, x, a),
             hint="below zero the function is a times x, not the number a.",
         ),
