@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nonlinear.exercises import EXERCISES, LESSONS, QUIZZES, Exercise, Mistake, Probe, check, quiz
-from nonlinear.exercises.exercise import Feedback, judge
+from nonlinear.exercises.exercise import Feedback, judge, without_annotations
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 
@@ -44,6 +44,26 @@ def test_hints_and_the_tested_solution_are_folded_below_the_verdict(exercise: Ex
     assert html.escape(exercise.solution_text) in page
     assert exercise.hints
     assert 1 <= exercise.difficulty <= 3
+
+
+@every_exercise
+def test_the_solution_shown_can_be_pasted_into_the_notebook(exercise: Exercise) -> None:
+    exec(exercise.solution_text, {})  # a name in an annotation would be missing there
+
+
+def test_annotations_are_cut_out_and_nothing_else() -> None:
+    source = """def f(x: Tensor, *, α: dict[str, int] = {"a: b": 1}) -> tuple[Tensor, Tensor]:
+    y: Tensor = x[1:2]  # a comment: it stays
+    return y, lambda z: z
+"""
+    assert (
+        without_annotations(source)
+        == """def f(x, *, α = {"a: b": 1}):
+    y = x[1:2]  # a comment: it stays
+    return y, lambda z: z
+"""
+    )
+    assert without_annotations("solution=lambda x: 2 * x,") == "solution=lambda x: 2 * x,"
 
 
 def test_numbers_are_those_of_the_lessons() -> None:

@@ -92,7 +92,7 @@ def test_the_figures_say_in_words_what_they_show() -> None:
     assert "less than half is lost everywhere" in stable
     selu, relu = plots.fixed_points({"SELU": F.selu, "ReLU": torch.relu}).text.splitlines()
     assert "from 0.69" in selu
-    assert "from 1.414 to 1.414" in relu
+    assert "from 1.41 to 1.41" in relu
 
 
 def test_figures_of_stacks_name_each_stack() -> None:

@@ -59,6 +59,11 @@ def test_seeds_do_not_depend_on_how_many_follow() -> None:
     assert torch.allclose(few, many[:2])
 
 
+def test_networks_are_trained_once_even_if_a_default_is_spelt_out() -> None:
+    brief = train_xor(torch.tanh, width=3, seeds=2, steps=5)
+    assert train_xor(torch.tanh, steps=5, seeds=2, width=3, hidden_layers=1) is brief
+
+
 def test_the_clearest_network_is_one_of_the_best() -> None:
     trained = train_xor(torch.tanh, width=2, seeds=20, steps=300)
     network = trained.clearest()

@@ -5,13 +5,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nonlinear.activations import ACTIVATIONS
 from nonlinear.claims import CLAIMS, Verdict, verdict
 from nonlinear.experiments import data
 from nonlinear.experiments.born_dead import alive_after
 from nonlinear.experiments.kinks import fates_by_layer, watch
 from nonlinear.experiments.shrinkage import haar, inverse_haar
 from nonlinear.experiments.sparsity import generalisation, shares_while_learning
-from nonlinear.plots.rectified import dead_by_rate, denoised, lives, shares_on, threshold_and_accuracy
+from nonlinear.plots.rectified import cut_off, dead_by_rate, denoised, lives, shares_on, threshold_and_accuracy
 
 
 def test_the_film_starts_with_a_dead_unit_in_eight() -> None:
@@ -96,10 +97,22 @@ def test_figures_say_what_they_show() -> None:
     assert "on for 25 % of the inputs" in shares_on({"a": torch.tensor([0.0, 0.5])}).text
     shares = [torch.tensor([0.5, 0.5]), torch.tensor([0.0, 0.0])]
     assert "50 [50, 50] % at rate 0.1, 0 [0, 0] % at rate 0.2" in dead_by_rate((0.1, 0.2), {"ReLU": shares}).text
+    wide = [torch.tensor([0.0, 0.1]), torch.tensor([0.9, 1.0])]  # their intervals reach beyond 0 and 100 %
+    assert "5 [0, 68.5] % at rate 0.1, 95 [31.5, 100] % at rate 0.2" in dead_by_rate((0.1, 0.2), {"a": wide}).text
     accuracies = {"ReLU": [torch.tensor([80.0, 80.0])]}
     assert "80 [80, 80] % at 50 %" in threshold_and_accuracy([0.5], accuracies).text
     errors = {"soft": torch.tensor([0.3, 0.1, 0.2])}
     assert "0.100, at 1 times" in denoised({"a": torch.zeros(4, 4)}, errors, torch.tensor([0.0, 1.0, 2.0])).text
+
+
+def test_a_jump_is_left_open() -> None:
+    picture = cut_off(ACTIVATIONS["hardshrink"], ACTIVATIONS["softshrink"])
+    above, below = picture.figure.axes[0], picture.figure.axes[2]
+    pieces = [line for line in above.lines if len(line.get_xdata()) > 2]
+    assert [round(float(line.get_xdata()[-1]), 1) for line in pieces] == [-0.5, 0.5, 2.5]
+    assert max(torch.as_tensor(line.get_ydata()).diff().abs().max() for line in pieces) < 0.1
+    assert [float(line.get_ydata()[0]) for line in below.lines if line.get_marker() == "o"] == [0, 0]
+    assert "Softshrink: f(-6) = -5.5" in picture.text
 
 
 @pytest.mark.parametrize(

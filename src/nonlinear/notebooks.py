@@ -1,12 +1,17 @@
 """For authors: run lessons from top to bottom and store their outputs, the same on every machine."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from nbclient import NotebookClient
-from nbformat import NotebookNode
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+# nbformat and nbclient are imported where they are needed: every lesson imports this module for the place of the
+# lessons alone, and nbformat takes longer to import than anything but torch.
 
 LESSONS = Path(__file__).parents[2] / "notebooks"
 
@@ -49,6 +54,8 @@ def refresh(names: list[str]) -> None:
     Args:
         names: beginnings of file names ("02"); empty for all lessons.
     """
+    import nbformat
+
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
         notebook = execute(nbformat.read(path, as_version=4), path.parent)
@@ -60,6 +67,8 @@ def refresh(names: list[str]) -> None:
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run all cells but those tagged ``nbval-skip`` in a fresh kernel, and drop what differs from run to run."""
+    from nbclient import NotebookClient
+
     cells = notebook.cells
     notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as runs:

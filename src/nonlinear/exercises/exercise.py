@@ -5,10 +5,12 @@ answer, the solution and the wrong answers on the same inputs: if the answer beh
 learner reads what went wrong there; if it merely differs, the learner reads where.
 """
 
+import ast
 import html
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from textwrap import dedent
 from typing import Any
 
@@ -76,8 +78,38 @@ class Exercise:
 
     @property
     def solution_text(self) -> str:
-        """Source code of the solution that the tests run."""
-        return dedent(inspect.getsource(self.solution)).strip()
+        """Source code of the solution that the tests run, without annotations, so that it runs in the notebook."""
+        return without_annotations(dedent(inspect.getsource(self.solution)).strip())
+
+
+def without_annotations(source: str) -> str:
+    """Python code without its annotations, whose names a learner has not imported; the rest keeps its layout.
+
+    Args:
+        source: statements. What is cut out of something else, such as a lambda, may be none, and is returned as it is.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source
+    lines = source.encode().splitlines(keepends=True)  # ast counts columns in bytes
+    starts = [0, *accumulate(map(len, lines))]
+    code = b"".join(lines)
+    for node, mark in sorted(
+        _annotations(tree), key=lambda found: (found[0].lineno, found[0].col_offset), reverse=True
+    ):
+        begin = code.rindex(mark, 0, starts[node.lineno - 1] + node.col_offset)
+        code = code[:begin].rstrip() + code[starts[node.end_lineno - 1] + node.end_col_offset :]
+    return code.decode()
+
+
+def _annotations(tree: ast.AST) -> Iterator[tuple[ast.expr, bytes]]:
+    """All annotations, each with the mark in front of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
+            yield node.annotation, b":"
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            yield node.returns, b"->"
 
 
 @dataclass(frozen=True)

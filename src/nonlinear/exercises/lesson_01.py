@@ -175,6 +175,24 @@ TEN_FIVE_THREE = Exercise(
             hint="the hidden layer is right now; behind the last layer, both ReLU and softmax are too much.",
         ),
         Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.softmax(torch.relu((x @ w1.T + b1) @ w2.T + b2), dim=1),
+            hint="over dim 1 is the right way round, but cross_entropy applies softmax itself: leave it out. And the only ReLU "
+            "stands behind the last layer, where it cuts the outputs: move it between the two.",
+        ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.softmax(torch.relu(torch.relu(x @ w1.T + b1) @ w2.T + b2), dim=1),
+            hint="the hidden layer is right now; behind the last layer, ReLU and softmax are too much, over dim 1 as well.",
+        ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.softmax((x @ w1.T + b1) @ w2.T + b2, dim=0),
+            hint="nothing cuts the outputs any more. Nothing bends between the two layers either: put the ReLU there; and "
+            "leave the softmax out.",
+        ),
+        Mistake(
+            answer=lambda x, w1, b1, w2, b2: torch.softmax((x @ w1.T + b1) @ w2.T + b2, dim=1),
+            hint="two bugs are left: nothing bends between the two layers, and cross_entropy applies softmax itself.",
+        ),
+        Mistake(
             answer=lambda x, w1, b1, w2, b2: torch.log_softmax(torch.relu(x @ w1.T + b1) @ w2.T + b2, dim=1),
             hint="cross_entropy would return the same loss, since log-softmax of log-softmax is log-softmax; but it is work done "
             "twice. Return the logits.",

@@ -98,6 +98,11 @@ DEAD = Exercise(
             "always on, and only the former is dead.",
         ),
         Mistake(
+            answer=lambda w, b, low, high: b <= -high * w.abs(),
+            hint="that is the rule of section 5, where the data reach as far to the left as to the right. Here low and high may "
+            "be any: look at both ends.",
+        ),
+        Mistake(
             answer=lambda w, b, low, high: b <= 0,
             hint="a negative bias alone kills nobody: w x may be larger than -b somewhere in the data.",
         ),
@@ -131,7 +136,10 @@ DEAD = Exercise(
 
 
 def layers_until_half() -> int:
-    return math.ceil(math.log(0.5) / math.log(1 - 2**-4))
+    left, layers = 1.0, 0
+    while left > 1 / 2:
+        left, layers = left * (1 - 2**-4), layers + 1
+    return layers
 
 
 HALF_LOST = Exercise(

@@ -9,7 +9,7 @@ from nonlinear.exercises.exercise import Exercise, Mistake, Probe
 from nonlinear.exercises.quiz import Option, Question, Quiz
 
 
-def leaky_relu(x: Tensor, a: float) -> Tensor:
+def my_leaky_relu(x: Tensor, a: float) -> Tensor:
     return torch.where(x > 0, x, a * x)
 
 
@@ -20,7 +20,7 @@ ANY_SLOPE = Exercise(
     title="LeakyReLU for every slope",
     minutes=5,
     difficulty=1,
-    solution=leaky_relu,
+    solution=my_leaky_relu,
     forbidden=("leaky_relu", "leaky_relu_", "prelu", "rrelu", "threshold"),
     probes=(
         Probe(label="for a = 0.01", arguments=(LINE, 0.01), with_slope=True),
@@ -48,6 +48,10 @@ ANY_SLOPE = Exercise(
             answer=lambda x, a: (x > 0) * x + (x <= 0) * a * x,
             hint="right but for float64: (x <= 0) * a, a mask times a Python number, is float32, and a is rounded there. "
             "Multiply a by x first, or use torch.where.",
+        ),
+        Mistake(
+            answer=lambda x, a: x if x > 0 else a * x,
+            hint="x holds many numbers, and a Python if asks one question for all of them: torch.where asks each.",
         ),
         Mistake(
             answer=lambda x, a: torch.where(x > 0, x, a),

@@ -236,14 +236,17 @@ NORMALISED = Exercise(
     remark="so any activation can be given the fixed point (0, 1). Whether it attracts is another question: section 7.",
 )
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-LOWEST = -SELU_SCALE * SELU_ALPHA
+LAMBDA, ALPHA = 1.0507009873554805, 1.6732632423543772  # named as in the notebook
 
 
 def alpha_dropout(y: Tensor, kept: Tensor, q: float) -> Tensor:
-    a = (q + q * (1 - q) * LOWEST**2) ** -0.5
-    b = -a * (1 - q) * LOWEST
-    return a * torch.where(kept, y, LOWEST) + b
+    lowest = -LAMBDA * ALPHA
+    a = (q + q * (1 - q) * lowest**2) ** -0.5
+    b = -a * (1 - q) * lowest
+    return a * torch.where(kept, y, lowest) + b
+
+
+LOWEST = -LAMBDA * ALPHA
 
 
 def _dropped(low: float, a: Callable[[float], float], b: Callable[[float], float]) -> Callable[..., Tensor]:
@@ -296,9 +299,7 @@ ALPHA_DROPOUT = Exercise(
             hint="check the sign of the shift: dropped units pull the mean down, so it must go up.",
         ),
         Mistake(
-            answer=_dropped(
-                -SELU_ALPHA, lambda q: _scale(q, -SELU_ALPHA), lambda q: _scale(q, -SELU_ALPHA) * (1 - q) * SELU_ALPHA
-            ),
+            answer=_dropped(-ALPHA, lambda q: _scale(q, -ALPHA), lambda q: _scale(q, -ALPHA) * (1 - q) * ALPHA),
             hint="SELU's lowest value is not -α, but -λα: the scale λ multiplies both pieces.",
         ),
         Mistake(

@@ -124,7 +124,6 @@ class Trained:
         return max((n for n, k in zip(networks, self.correct, strict=True) if k == most), key=lambda n: n.flattening)
 
 
-@cache
 def train_xor(
     activation: ElementWise,
     *,
@@ -146,6 +145,13 @@ def train_xor(
         steps: of the optimizer.
         learning_rate: its rate.
     """
+    return _train_xor(activation, width, hidden_layers, seeds, steps, learning_rate)
+
+
+@cache  # of positional arguments, so that a default that is spelt out does not make another entry
+def _train_xor(
+    activation: ElementWise, width: int, hidden_layers: int, seeds: int, steps: int, learning_rate: float
+) -> Trained:
     points, labels = xor()
     with threads(1):  # tensors this small gain nothing from a second thread
         parameters = _default_weights(seeds, [2, *[width] * hidden_layers, 1])

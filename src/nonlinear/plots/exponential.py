@@ -37,7 +37,7 @@ def rounding(forms: Mapping[str, Function], dtypes: Sequence[torch.dtype] = (tor
         axes.set(title=str(dtype).removeprefix("torch."), xlabel="−x (log scale)", ylim=(1e-9, 5))
         axes.invert_xaxis()
     panels[0][0].set_ylabel("relative error (1: all is lost)")
-    panels[0][-1].legend(loc="lower right")
+    panels[0][-1].legend(loc="center right")
     return Picture(figure, "\n".join(lines))
 
 
@@ -138,14 +138,14 @@ def fixed_points(activations: Mapping[str, Function]) -> Picture:
         activations: a label and a function for each, whose outputs grow more slowly than their inputs.
     """
     figure, axes = subplots(height=3.6, width=8)
-    inputs = torch.logspace(-4, 5, 400, dtype=torch.float64)  # mean square of what the activation sees
+    inputs = torch.logspace(-8, 5, 600, dtype=torch.float64)  # mean square of what the activation sees
     lines = []
     for (label, function), colour, style in zip(activations.items(), cycle(COLOURS), cycle(STYLES), strict=False):
         kept = normal_mean(lambda z, f=function: f(z).square(), inputs.sqrt())
         gain = (inputs / kept).sqrt()
         axes.semilogy(gain, kept, color=colour, linestyle=style, label=label)
-        end = f"to {gain.max():.3f}" if gain.max() < 10 else "upwards"
-        lines.append(f"{label}: some mean square is reproduced for gains from {gain.min():.3f} {end}.")
+        end = f"to {gain.max():.2f}" if gain.max() < 10 else "upwards"
+        lines.append(f"{label}: some mean square is reproduced for gains from {gain.min():.2f} {end}.")
     axes.plot(1, 1, "*", color="black", markersize=13, markerfacecolor="white", zorder=5)
     axes.set(xlabel="gain of the weights", ylabel="mean square, log scale", xlim=(0.5, 1.7), ylim=(1e-3, 1e3))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -39,7 +39,7 @@ def folded_sheet(*degrees: float) -> Picture:
     for axes, angle in zip(panels[0], degrees, strict=True):
         gap = _draw_sheet(axes, math.radians(angle))
         said = "no plane separates" if gap < 1e-9 else f"gap {gap:.2f}"
-        axes.set_title(f"{angle:g}°: {said}", fontsize=10)
+        axes.set_title(f"{angle:g}°: {said}", fontsize=10, y=0.93)  # no empty band below it
         lines.append(
             f"Folded by {angle:g} degrees: the discs lie on the crease, the squares off it; "
             + ("all in one plane, crosswise." if gap < 1e-9 else f"a plane separates them with a gap of {gap:.2f}.")
@@ -269,7 +269,7 @@ def fits(results: Mapping[str, Mapping[int, Fit]], shown: Mapping[str, int]) -> 
         right.plot(widths, [e.mean() for e in errors], color=colour, linestyle=style, marker=marker, label=label)
         lines.append(f"{label}: " + ", ".join(f"{e.mean():.2g} with {w}" for w, e in zip(widths, errors, strict=True)))
     lines = [f"{line} units." for line in lines]
-    right.set(xscale="log", yscale="log", xlabel="hidden units", title="error left, over the size of the curve")
+    right.set(xscale="log", yscale="log", xlabel="hidden units", title="remaining error, over the size of the curve")
     right.set_xticks(widths, [str(w) for w in widths])
     right.minorticks_off()
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,14 +1,16 @@
 """Figures of lesson 03: the lives of units, who is on for what, thresholds that denoise."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import torch
 from torch import Tensor
 
+from nonlinear.activations import Activation
 from nonlinear.experiments.kinks import Film
-from nonlinear.experiments.statistics import mean_interval
+from nonlinear.experiments.statistics import Estimate, mean_interval
 from nonlinear.plots.picture import COLOURS, STYLES, Picture, subplots
+from nonlinear.plots.records import describe
 
 VIEW = 3.2  # how far from 0 the axis of kinks reaches
 
@@ -85,6 +87,8 @@ def shares_on(shares: Mapping[str, Tensor]) -> Picture:
 def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -> Picture:
     """Share of units that are lost, against the learning rate: the mean over networks with its 95 % interval.
 
+    The interval is cut off at 0 and 100 %.
+
     Args:
         rates: learning rates.
         dead: a label, then for each rate the share of lost units by seed, between 0 and 1.
@@ -94,14 +98,11 @@ def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -
     for place, ((label, by_rate), colour, style) in enumerate(
         zip(dead.items(), cycle(COLOURS), cycle(STYLES), strict=False)
     ):
-        means = [mean_interval(100 * shares) for shares in by_rate]
+        means = [_within_bounds(mean_interval(100 * shares)) for shares in by_rate]
         # Side by side, since several lie at 0.
         x = [rate * 1.03 ** (place - len(dead) / 2) for rate in rates]
         heights = [found.mean for found in means]
-        errors = [
-            [found.mean - max(0.0, found.low) for found in means],
-            [min(100.0, found.high) - found.mean for found in means],
-        ]
+        errors = [[found.mean - found.low for found in means], [found.high - found.mean for found in means]]
         axes.errorbar(
             x, heights, errors, color=colour, linestyle=style, marker="osD^v"[place % 5], capsize=3, label=label
         )
@@ -113,6 +114,11 @@ def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -
     axes.minorticks_off()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return Picture(figure, "\n".join(lines))
+
+
+def _within_bounds(found: Estimate) -> Estimate:
+    """A share in % is not below 0 nor above 100, though Student's interval may be."""
+    return Estimate(found.mean, max(0.0, found.low), min(100.0, found.high), found.n)
 
 
 def threshold_and_accuracy(zeros: Sequence[float], accuracies: Mapping[str, Sequence[Tensor]]) -> Picture:
@@ -149,6 +155,31 @@ def threshold_and_accuracy(zeros: Sequence[float], accuracies: Mapping[str, Sequ
     axes.set(xlabel="outputs of ReLU at this threshold that are 0, in %", ylabel="accuracy on unseen points, in %")
     axes.legend(loc="upper left", frameon=False)
     return Picture(figure, "Accuracy on unseen points, by the share of zeros.\n" + "\n".join(lines))
+
+
+def cut_off(*records: Activation, low: float = -2.5, high: float = 2.5) -> Picture:
+    """Curves above and slopes below, a column each, with jumps left open and a dot for what torch returns there.
+
+    Args:
+        records: activations that may jump at their kinks.
+        low, high: the ends of the x axis.
+    """
+    figure, panels = subplots(2, len(records), height=4.6, sharex=True, sharey="row", squeeze=False)
+    for (above, below), record, colour in zip(panels.T, records, cycle(COLOURS), strict=False):
+        above.plot([low, high], [low, high], color="0.6", linestyle=":", linewidth=1.2, label="x itself")
+        for left, right in pairwise([low, *(kink.at for kink in record.default_kinks), high]):
+            x = torch.linspace(left, right, 202, dtype=torch.float64)[1:-1]
+            above.plot(x, record.function(x), color=colour)
+            below.plot(x, record.derivative(x), color=colour)
+        for kink in record.default_kinks:
+            above.plot(kink.at, record.function(torch.tensor(kink.at)), "o", color=colour)
+            below.plot(kink.at, kink.slope, "o", color=colour)
+        above.set(title=record.title)
+        below.set(xlabel="x")
+    panels[0][0].set_ylabel("f(x)")
+    panels[1][0].set_ylabel("slope f′(x)")
+    panels[0][0].legend(loc="upper left", frameon=False)
+    return Picture(figure, "\n".join(describe(record) for record in records))
 
 
 def denoised(images: Mapping[str, Tensor], errors: Mapping[str, Tensor], thresholds: Tensor) -> Picture:
