@@ -183,6 +183,6 @@ def test_figures_say_what_they_show() -> None:
     shown = product_errors(torch.tensor([2, 4]), bound=errors / 2, built=errors, trained={4: [0.3]}, gated=1e-7)
     assert "2 ReLUs: built 0.5, none below 0.25." in shown.text
     assert "4 ReLUs, trained: 0.3." in shown.text
-    assert "id: at -4, -1, 0, 1, 4 it opens by -4, -1, 0, 1, 4." in openings({"id": lambda x: x}).text
+    assert "id: at −4, −1, 0, 1, 4 it opens by −4, −1, 0, 1, 4." in openings({"id": lambda x: x}).text
     shown = ratios({"here": {"a / b": Estimate(0.5, 0.4, 0.6, 12)}}, xlabel="ratio", left="better", right="worse")
     assert shown.text == "here, a / b: 0.5 [0.4, 0.6]."

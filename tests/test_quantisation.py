@@ -147,5 +147,5 @@ def test_figures_say_what_they_show() -> None:
     said = drawn.paired({"8 bits": {"clean": ([3, 4], [1, 2])}}, ("ReLU", "ReLU6")).text
     assert said == "8 bits, clean: ReLU less ReLU6 2 [2, 2] over 2 seeds."
     said = drawn.differences((ACTIVATIONS["hardtanh"], ACTIVATIONS["tanh"])).text
-    assert "farthest -0.238 at x = -1.00" in said or "farthest 0.238 at x = 1.00" in said
+    assert "farthest −0.238 at x = −1.00" in said or "farthest 0.238 at x = 1.00" in said
     plt.close("all")

@@ -50,7 +50,7 @@ SILU_SLOPE = Exercise(
     ),
     hints=(
         "SiLU is a product of two functions of x. What does the product rule say of (x g)'?",
-        "The slope of the gate σ is σ (1 - σ), by lesson 02.",
+        "The slope of the gate σ is σ (1 − σ), by lesson 02.",
     ),
     remark="½ at 0, 0 at the bottom of the dip, and above 1 beyond x = 2.4: it comes down to 1 from above.",
 )
@@ -69,6 +69,11 @@ DIP = Exercise(
     solution=dip_of_swish_2,
     mistakes=(
         Mistake(answer=(-0.639, -0.139), hint="right, but too short: four decimals, please."),
+        Mistake(answer=(-0.64, -0.14), hint="right, but two decimals are too few: four, please."),
+        Mistake(
+            answer=(0.6392, 0.1392),
+            hint="the numbers are right, and both are negative: the dip lies below 0, on the left.",
+        ),
         Mistake(answer=(-1.2785, -0.2785), hint="those are SiLU's, with β = 1. Which scaling turns β = 1 into β = 2?"),
         Mistake(
             answer=(-1.2784645427610738, -0.1392322713805369),
@@ -111,17 +116,17 @@ SOFTPLUS = Exercise(
     solution=stable_softplus,
     forbidden=("softplus",),
     probes=(
-        Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
+        Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
-        Probe(label="at x = -20", arguments=(torch.tensor(-20.0),), with_slope=True),
-        Probe(label="at x = -80", arguments=(torch.tensor(-80.0),)),
+        Probe(label="at x = −20", arguments=(torch.tensor(-20.0),), with_slope=True),
+        Probe(label="at x = −80", arguments=(torch.tensor(-80.0),)),
         Probe(label="at x = 100", arguments=(torch.tensor(100.0),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0, 800.0]).double(),), with_slope=True),
     ),
     mistakes=(
         Mistake(
             answer=lambda x: torch.log(1 + torch.exp(x)),
-            hint="both faults are still there: at -20 the 1 swallows e^x, and at 100 e^x overflows.",
+            hint="both faults are still there: at −20 the 1 swallows e^x, and at 100 e^x overflows.",
         ),
         Mistake(
             answer=lambda x: torch.log1p(torch.exp(x)),
@@ -144,16 +149,21 @@ SOFTPLUS = Exercise(
         ),
         Mistake(
             answer=lambda x: x + torch.log1p(torch.exp(-x)),
-            hint="now 100 is right, and the left tail is lost: x and the logarithm cancel there, or e^-x overflows.",
+            hint="now 100 is right, and the left tail is lost: x and the logarithm cancel there, or e^−x overflows.",
         ),
         Mistake(
             answer=lambda x: torch.logsumexp(torch.stack([x, torch.zeros_like(x)]), dim=0),
-            hint="nothing overflows, since logsumexp takes the maximum out. But then it adds the rest to 1 and takes the "
-            "logarithm: at -20 the 1 swallows it. Its relative for two tensors does better.",
+            hint="nothing overflows any more. But at −20 the small exponential is still added to 1, which swallows it, "
+            "before the logarithm is taken (logsumexp does so, too). log1p and logaddexp do better.",
         ),
         Mistake(
             answer=_clamped_exponent,
             hint="with the exponent clamped nothing overflows, but above 20 the function is constant: it should be x.",
+        ),
+        Mistake(
+            answer=lambda x: torch.log(1 + torch.exp(x.clamp(max=20))),
+            hint="with the exponent clamped nothing overflows, but above 20 the function is constant, where it should be x; "
+            "and at −20 the 1 still swallows e^x.",
         ),
     ),
     hints=(
@@ -189,15 +199,15 @@ TANH_TAIL = Exercise(
     solution=gelu_tanh_with_tail,
     forbidden=("gelu",),
     probes=(
-        Probe(label="between -2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
-        Probe(label="at x = -5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
-        Probe(label="at x = -6, to 1 part in 10,000", arguments=(torch.tensor([-6.0]),), tolerance=1e-14),
+        Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
+        Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
+        Probe(label="at x = −6, to 1 part in 10,000", arguments=(torch.tensor([-6.0]),), tolerance=1e-14),
         Probe(label="in float64", arguments=(torch.tensor([-3.0, 0.0, 3.0]).double(),), with_slope=True),
     ),
     mistakes=(
         Mistake(
             answer=_textbook_gelu_tanh,
-            hint="between -2 and 3 all is well; at -5, tanh is so near to -1 that 1 + tanh has lost its digits. Which "
+            hint="between −2 and 3 all is well; at −5, tanh is so near to −1 that 1 + tanh has lost its digits. Which "
             "function is (1 + tanh u) / 2, without a difference?",
         ),
         Mistake(
@@ -219,6 +229,10 @@ TANH_TAIL = Exercise(
         Mistake(
             answer=lambda x: x * torch.sigmoid(1.702 * x),
             hint="that is the sigmoid form, a coarser approximation: keep the polynomial in x.",
+        ),
+        Mistake(
+            answer=lambda x: gelu_tanh_with_tail(x) / 2,
+            hint="half of what is wanted: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u), so it goes as well.",
         ),
         Mistake(
             answer=lambda x: 2 * gelu_tanh_with_tail(x),
@@ -293,6 +307,22 @@ BETA = Exercise(
             ).sum(),
             hint="you differentiated with respect to x inside the gate: the inner derivative of βx, with respect to β, is x.",
         ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient.sum() * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).sum(),
+            hint="the gradient has to be multiplied in element by element, before anything is summed.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x)).sum(),
+            hint="you multiplied the gradient by y itself, or left the gate as it is: σ(βx) is to be differentiated, by β.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * (torch.sigmoid(beta * x) + beta * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x))
+            ).sum(),
+            hint="that is the slope with respect to x. Here x is held fixed, and β is what moves.",
+        ),
     ),
     hints=(
         "Hold x fixed and differentiate x σ(βx) with respect to β: the chain rule, with inner derivative x.",
@@ -316,7 +346,7 @@ UNIFORM = Exercise(
     probes=(
         Probe(label="with a = 3", arguments=(torch.linspace(-5, 5, 41).double(), 3.0)),
         Probe(label="with a = 1", arguments=(torch.linspace(-3, 3, 25).double(), 1.0)),
-        Probe(label="at x = 100 and -100, with a = 2", arguments=(torch.tensor([100.0, -100.0]), 2.0)),
+        Probe(label="at x = 100 and −100, with a = 2", arguments=(torch.tensor([100.0, -100.0]), 2.0)),
         Probe(label="in float32, for a (2, 3) tensor", arguments=(torch.arange(-3.0, 3).reshape(2, 3), 2.0)),
     ),
     mistakes=(
@@ -339,6 +369,10 @@ UNIFORM = Exercise(
         Mistake(
             answer=lambda x, a: x * (x / a).clamp(0, 1),
             hint="that is for a threshold between 0 and a; here T lies between −a and a, and the gate is ½ at 0.",
+        ),
+        Mistake(
+            answer=lambda x, a: x * (x + a).clamp(0, 6) / 6,
+            hint="right for a = 3 alone: with any other a the gate has to rise over a length of 2a, and not of 6.",
         ),
         Mistake(
             answer=lambda x, a: x * ((a - x) / (2 * a)).clamp(0, 1),
@@ -366,13 +400,13 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "Why is 0.5 x (1 + erf(x / √2)) exactly 0 at x = −6 in float32, where GELU is −6e-9?",
+            "Why is 0.5 x (1 + erf(x / √2)) exactly 0 at x = −6 in float32, where GELU is −6 · 10⁻⁹?",
             (
-                Option("e^-18 underflows", False, "e^-18 is 1.5e-8, far above the smallest float32 number."),
+                Option("e⁻¹⁸ underflows", False, "e⁻¹⁸ is 1.5 · 10⁻⁸, far above the smallest float32 number."),
                 Option(
                     "erf rounds to −1, and the difference keeps nothing",
                     True,
-                    "Near −1, float32 numbers are 6e-8 apart; the tail is smaller. erfc computes it without a difference.",
+                    "Near −1, float32 numbers are 6 · 10⁻⁸ apart; the tail is smaller. erfc computes it without a difference.",
                 ),
                 Option(
                     "The square root of 2 is not exact", False, "That shifts x by one part in ten million, no more."

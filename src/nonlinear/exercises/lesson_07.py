@@ -41,6 +41,10 @@ PIECES = Exercise(
             answer=lambda x: x * (0.2 * x + 0.5).clamp(0, 1),
             hint="a gate with slope 0.2, as some libraries define their hard sigmoid; torch's rises by 1/6.",
         ),
+        Mistake(
+            answer=lambda x: x * (x + 3) / 6,
+            hint="between −3 and 3 that is right. Outside, the gate must stop at 0 and at 1, which is what ReLU6 is for.",
+        ),
     ),
     hints=(
         "Swish is x times sigmoid(x). Which piecewise linear gate goes from 0 at −3 to 1 at 3?",
@@ -89,6 +93,14 @@ CODES = Exercise(
         Mistake(
             answer=lambda x, scale, zero_point, bits: ((x / scale).round() - zero_point).clamp(0, 2**bits - 1).int(),
             hint="the zero point is the code of 0: add it to get a code, subtract it to get a value back.",
+        ),
+        Mistake(
+            answer=lambda x, scale, zero_point, bits: (x / scale).round().clamp(0, 2**bits - 1).int(),
+            hint="right where the zero point is 0, as in section 2. Here it may be another: it is to be added before the clamp.",
+        ),
+        Mistake(
+            answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 255).int(),
+            hint="255 is the largest code of 8 bits only; in general it is 2^bits − 1.",
         ),
         Mistake(
             answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 2**bits - 1),
@@ -146,6 +158,20 @@ def _steps_and_stretch(low: float, high: float, bits: int) -> tuple[float, int]:
     return scale, round(-low / scale)
 
 
+def _only_stretched(low: float, high: float, bits: int) -> tuple[float, int]:
+    return _printed(min(low, 0.0), max(high, 0.0), bits)
+
+
+def _held_at_zero(low: float, high: float, bits: int) -> tuple[float, int]:
+    scale, zero_point = _not_stretched(low, high, bits)
+    return scale, max(0, zero_point)
+
+
+def _cut_off(low: float, high: float, bits: int) -> tuple[float, int]:
+    scale, _ = scale_and_zero_point(low, high, bits)
+    return scale, int(-min(low, 0.0) / scale)
+
+
 def _not_rounded(low: float, high: float, bits: int) -> tuple[float, float]:
     scale, _ = scale_and_zero_point(low, high, bits)
     return scale, -min(low, 0.0) / scale
@@ -161,7 +187,7 @@ GRID = Exercise(
         Probe(label="from −1 to 2 on 4 bits", arguments=(-1.0, 2.0, 4)),
         Probe(label="from 0 to 6 on 8 bits", arguments=(0.0, 6.0, 8)),
         Probe(label="from 2 to 6 on 8 bits", arguments=(2.0, 6.0, 8)),
-        Probe(label="from −0.7 to 0.9 on 3 bits", arguments=(-0.7, 0.9, 3)),
+        Probe(label="from −0.9 to 0.7 on 3 bits", arguments=(-0.9, 0.7, 3)),
     ),
     mistakes=(
         Mistake(
@@ -177,6 +203,20 @@ GRID = Exercise(
             answer=_sign_and_stretch,
             hint="the scale is mended. Two bugs are left: the zero point is the code of 0, and codes are not negative; and "
             "a range from 2 to 6 does not hold 0.",
+        ),
+        Mistake(
+            answer=_only_stretched,
+            hint="the range holds 0 now. Two bugs are left: 16 marks have 15 gaps between them; and the zero point is the "
+            "code of 0, and codes are not negative.",
+        ),
+        Mistake(
+            answer=_held_at_zero,
+            hint="now the zero point is a code, but it is not that of 0: with it, code 0 would mean 0 and the grid would end "
+            "below 6. Stretch the range itself until it holds 0.",
+        ),
+        Mistake(
+            answer=_cut_off,
+            hint="nearly: int() cuts digits off, so that 3.94 becomes 3. Take the nearest code: round.",
         ),
         Mistake(
             answer=_too_many_steps,
@@ -237,7 +277,8 @@ def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
 # Exponential inputs fall off as the outputs of a trained layer do; one outlier lies far above them.
 _OUTPUTS = torch.distributions.Exponential(1.0).icdf((torch.arange(20_000) + 0.5) / 20_000)
 _OUTPUTS[-1] = 20
-_CLIPS = [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 18.0, 24.0]
+# No clip value is its own place in the list: whoever returns the place is to be told.
+_CLIPS = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 12.0, 18.0, 24.0]
 
 CLIP = Exercise(
     number="07.4",
@@ -273,6 +314,14 @@ CLIP = Exercise(
             answer=lambda x, clips, bits: _mean_square(x, best_clip(x, clips, bits), bits),
             hint="you returned the least error; wanted is the clip value at which it is least.",
         ),
+        Mistake(
+            answer=lambda x, clips, bits: clips.index(best_clip(x, clips, bits)),
+            hint="you returned the place in the list; wanted is the clip value that stands there.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: x.max().item(),
+            hint="you took the largest output, as min and max do. Which of the numbers in clips has the least error?",
+        ),
     ),
     hints=(
         "For each clip value: build the grid from 0 to it, send x through it, compare with x.",
@@ -298,6 +347,10 @@ def _product_wraps(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: f
 
 def _widened_late(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
     return scale_a * scale_b * ((a - zero_a).int() * (b - zero_b).int()).sum().item()
+
+
+def _half_widened(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
+    return scale_a * scale_b * ((a.int() - zero_a) * (b - zero_b)).sum().item()
 
 
 def _int8(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
@@ -330,6 +383,10 @@ DOT = Exercise(
         Mistake(
             answer=_widened_late,
             hint="too late: a - zero_a has already wrapped round in uint8. Widen before you subtract, not after.",
+        ),
+        Mistake(
+            answer=_half_widened,
+            hint="one of the two still subtracts in uint8, and wraps round there. Widen both.",
         ),
         Mistake(
             answer=_int8,

@@ -44,6 +44,14 @@ BACKWARD = Exercise(
             hint="your sum runs over the whole batch: each vector has a sum of its own, so give sum a dim, and keepdim.",
         ),
         Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=0, keepdim=True)),
+            hint="your sum runs down the batch: each vector lies along the last dimension, and has a sum of its own.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=-1)),
+            hint="the sums are right, but have lost their dimension, so that they do not fit the rows: keepdim=True.",
+        ),
+        Mistake(
             answer=lambda gradient, y: y * (gradient - gradient.sum(dim=-1, keepdim=True)),
             hint="the sum is of g times y: the y_i of the row is missing.",
         ),
@@ -119,6 +127,23 @@ CROSS_ENTROPY = Exercise(
             "the worst mistakes get no gradient.",
         ),
         Mistake(
+            answer=lambda logits, labels: -_picked(torch.log(torch.softmax(logits, dim=1) + 1e-12), labels).mean(),
+            hint="a small number inside the logarithm hides the infinity, and bends the loss: it never exceeds 27.6, and "
+            "the worst mistakes get no gradient.",
+        ),
+        Mistake(
+            answer=lambda logits, labels: (
+                -_picked(logits - torch.logsumexp(logits, dim=0, keepdim=True), labels).mean()
+            ),
+            hint="one bug is mended: nothing is rounded before the logarithm. But the sum still runs over the batch: each "
+            "example is a row, so the classes lie along dim 1.",
+        ),
+        Mistake(
+            answer=lambda logits, labels: -_picked(logits - torch.logsumexp(logits, dim=1), labels).mean(),
+            hint="the right formula, but logsumexp has dropped its dimension, so that its numbers do not fit the rows: "
+            "keepdim=True.",
+        ),
+        Mistake(
             answer=lambda logits, labels: (
                 -_picked(torch.log(torch.softmax(logits, dim=1).clamp(min=1e-8)), labels).mean()
             ),
@@ -172,6 +197,8 @@ FLOOR = Exercise(
             hint="that is the loss of a network that knows nothing. This one is perfect: its output is 1, 0, ..., 0.",
         ),
         Mistake(answer=math.log(1 + 9 / math.e), hint="that is the floor for 10 classes; here there are 1000."),
+        Mistake(answer=1.461, hint="1.461 is the floor of section 7, for 10 classes; here there are 1000."),
+        Mistake(answer=5.9, hint="right, but too short: three decimals, please."),
         Mistake(answer=math.log(1 + 1000 / math.e), hint="1000 classes are one right one and 999 others."),
         Mistake(
             answer=math.log(math.e + 999),
@@ -304,6 +331,10 @@ TAKE_BACK = Exercise(
             hint="nearly: to divide a probability by w is to subtract log w from its logit, not w.",
         ),
         Mistake(
+            answer=lambda logits, weights: logits - weights.log(),
+            hint="those are the right logits; asked for are the probabilities: a softmax along dim 1 is missing.",
+        ),
+        Mistake(
             answer=_divided_late,
             hint="right in exact arithmetic, but e^1000 overflows: stay with logits, and let softmax take the exponential.",
         ),
@@ -353,7 +384,9 @@ QUIZ = Quiz(
             (
                 Option("A softmax over cat and dog", False, "Its outputs sum to 1: both, and neither, cannot be said."),
                 Option(
-                    "Two linear outputs with squared error", False, "They may be trained, but are no probabilities."
+                    "Two linear outputs with squared error",
+                    False,
+                    "They can be trained, but nothing keeps them between 0 and 1.",
                 ),
                 Option(
                     "Two logits with BCEWithLogitsLoss",

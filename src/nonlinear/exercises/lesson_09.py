@@ -30,7 +30,7 @@ GRADIENTS = Exercise(
     forbidden=("glu", "grad", "backward"),
     probes=(
         Probe(label="with a gradient of 1", arguments=(torch.ones(13), A, B)),
-        Probe(label="with a gradient of -2", arguments=(torch.full((13,), -2.0), A, B)),
+        Probe(label="with a gradient of −2", arguments=(torch.full((13,), -2.0), A, B)),
         Probe(label="in float64", arguments=(torch.ones(1, 2).double(), A[None, :2].double(), B[None, :2].double())),
     ),
     mistakes=(
@@ -43,6 +43,14 @@ GRADIENTS = Exercise(
             hint="these are the slopes; by the chain rule each is multiplied by the gradient that comes in.",
         ),
         Mistake(
+            answer=lambda gradient, a, b: (torch.sigmoid(b), gradient * a * _slope(b)),
+            hint="the second is right. The first is the slope alone: it, too, is multiplied by the gradient that comes in.",
+        ),
+        Mistake(
+            answer=lambda gradient, a, b: (gradient * torch.sigmoid(a), gradient * b * _slope(a)),
+            hint="you opened the gate with a. The sigmoid acts on b; a is the value that it lets through.",
+        ),
+        Mistake(
             answer=lambda gradient, a, b: glu_gradients(gradient, a, b)[::-1],
             hint="right, but in the wrong order: first that of a, the value, then that of b, the gate.",
         ),
@@ -52,7 +60,7 @@ GRADIENTS = Exercise(
         ),
         Mistake(
             answer=lambda gradient, a, b: (gradient * torch.sigmoid(b), gradient * a * torch.sigmoid(b)),
-            hint="the second one needs the slope of sigmoid, σ(b) (1 - σ(b)), and not its value.",
+            hint="the second one needs the slope of sigmoid, σ(b) (1 − σ(b)), and not its value.",
         ),
     ),
     hints=(
@@ -102,6 +110,14 @@ COUNT = Exercise(
         Mistake(
             answer=lambda width, hidden: round((2 * width * hidden + hidden) / (3 * width + 2)),
             hint="right but for the rounding: the gated block must not have more than the plain one, so round down.",
+        ),
+        Mistake(
+            answer=lambda width, hidden: -((2 * width * hidden + hidden) // -(3 * width + 2)),
+            hint="you rounded up, which makes the gated block a little larger than the plain one: round down.",
+        ),
+        Mistake(
+            answer=lambda width, hidden: (2 * width * hidden + hidden) // (3 * width + 3),
+            hint="two maps have k biases each. The third goes back to the width, and has as many biases as the plain block's.",
         ),
         Mistake(
             answer=lambda width, hidden: (2 * width * hidden + hidden) // (3 * width + 1),
@@ -180,7 +196,7 @@ FUSED = Exercise(
         ),
         Mistake(
             answer=lambda x, fused, out: F.linear(F.glu(F.linear(x, fused).roll(fused.shape[0] // 2, -1)), out),
-            hint="F.glu opens its gate by a sigmoid. SwiGLU's gate is SiLU.",
+            hint="your gate opens by a sigmoid, as that of GLU and F.glu does; SwiGLU's gate is SiLU.",
         ),
         Mistake(
             answer=lambda x, fused, out: F.linear(F.glu(F.linear(x, fused)), out),
@@ -262,8 +278,8 @@ PRODUCT = Exercise(
         "For ReLU: relu(y) x is right for y > 0 and 0 for y < 0. What is right for y < 0 and 0 for y > 0?",
         "The second unit looks at -y. With gate(b) = b s(b), where s(b) + s(-b) = 1: gate(y) - gate(-y) is y.",
     ),
-    remark="for GELU it is y Φ(y) + y Φ(-y) = y, for SiLU y σ(y) + y σ(-y) = y: exact, although each unit is bent. Sigmoid "
-    "itself has no such pair: σ(y) - σ(-y) = tanh(y / 2), so a GLU multiplies exactly only in the limit of small y.",
+    remark="for GELU it is y Φ(y) + y Φ(−y) = y, for SiLU y σ(y) + y σ(−y) = y: exact, although each unit is bent. Sigmoid "
+    "itself has no such pair: σ(y) − σ(−y) = tanh(y / 2), so a GLU multiplies exactly only in the limit of small y.",
 )
 
 
@@ -289,6 +305,11 @@ OVERFLOW = Exercise(
             answer=8917,
             hint="8917 factors of 1.01 make 3.4e38. But each layer squares what it gets: the exponent doubles, layer by "
             "layer.",
+        ),
+        Mistake(
+            answer=8918,
+            hint="that would be a factor of 1.01 for each layer. But each layer squares what it gets: the exponent doubles, "
+            "layer by layer.",
         ),
         Mistake(
             answer=7,

@@ -71,7 +71,7 @@ def relu_product(pieces: int) -> nn.Sequential:
     return network
 
 
-def largest_error(network: Callable[[Tensor], Tensor], *, reach: float = 1.0, steps: int = 401) -> float:
+def largest_error(network: Callable[[Tensor], Tensor], *, reach: float = 1.0, steps: int = 201) -> float:
     """Largest error of a network that is to multiply, on a grid over the square from -reach to reach."""
     line = torch.linspace(-reach, reach, steps, dtype=torch.float64)
     grid = torch.cartesian_prod(line, line)

@@ -188,7 +188,13 @@ def part(dataset: Dataset, train: int, test: int) -> Dataset:
 
 
 def trained(
-    activation: MakeActivation, dataset: Dataset, *, seed: int, epochs: int, batch_size: int = 64
+    activation: MakeActivation,
+    dataset: Dataset,
+    *,
+    seed: int,
+    epochs: int,
+    batch_size: int = 64,
+    learning_rate: float = training.Recipe.learning_rate,
 ) -> nn.Sequential:
     """A small convolutional network of 6,400 weights, trained, in evaluation mode.
 
@@ -200,6 +206,7 @@ def trained(
         made.append(small_cnn(make, classes=classes, stem=8, widths=(16, 32), depth=0))
         return made[-1]
 
-    recipe = training.Recipe(epochs=epochs, seed=seed, batch_size=batch_size, shift=0, mirror=False)
+    pace = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    recipe = training.Recipe(seed=seed, shift=0, mirror=False, **pace)
     training.train(activation, dataset, recipe, network=network, initialisation="he", threads=1, progress=False)
     return made[-1].eval()

@@ -90,7 +90,8 @@ def openings(gates: Mapping[str, Callable[[Tensor], Tensor]], *, low: float = -5
         for axes, points in ((wide, x), (near, x / 4)):
             axes.plot(points, gate(points), color=colour, linestyle=style, label=label)
         values = gate(torch.tensor([-4.0, -1.0, 0.0, 1.0, 4.0], dtype=torch.float64)).tolist()
-        lines.append(f"{label}: at -4, -1, 0, 1, 4 it opens by {', '.join(f'{value:.3g}' for value in values)}.")
+        text = f"{label}: at -4, -1, 0, 1, 4 it opens by {', '.join(f'{value:.3g}' for value in values)}."
+        lines.append(text.replace("-", "−"))
     wide.set(title="by what the value is multiplied", xlabel="input b of the gate", ylim=(-3, high))
     near.set(title="the same near 0", xlabel="input b of the gate")
     wide.legend()
