@@ -84,8 +84,8 @@ def test_losses_are_one_number_a_seed() -> None:
 
 
 def test_the_figures_say_in_words_what_they_show() -> None:
-    assert "ELU, α = 2: the limit on the left is -2; the slope is 2 just below 0 and 1 just" in plots.alphas(2).text
-    assert "CELU, α = 2: the limit on the left is -2; the slope is 1 just below 0" in plots.alphas(2).text
+    assert "ELU, α = 2: the limit on the left is −2; the slope is 2 just below 0 and 1 just" in plots.alphas(2).text
+    assert "CELU, α = 2: the limit on the left is −2; the slope is 1 just below 0" in plots.alphas(2).text
     forms = {"naive": lambda x: torch.exp(x) - 1, "stable": torch.expm1}
     naive, stable = plots.rounding(forms).text.splitlines()
     assert "more than half is lost up to" in naive
@@ -108,7 +108,7 @@ def test_figures_of_stacks_name_each_stack() -> None:
 @pytest.mark.parametrize(
     ("number", "entry", "planted", "verdict"),
     [
-        (21, "inputs from N(−1, 1), elu", [0.01], Verdict.CONFIRMED),
+        (21, "inputs from N(-1, 1), elu", [0.01], Verdict.CONFIRMED),
         (25, "names", [1], Verdict.CONFIRMED),
         (26, "best linear", [0.5], Verdict.CONFIRMED),
         (27, "selu, moved by training", [0.5], Verdict.DEPENDS),

@@ -1,4 +1,4 @@
-"""Imports run downward only: notebooks and __main__, then plots and their kin, then experiments, then activations."""
+"""Imports run downward only: __main__ and commands, then plots and their kin, then experiments, then activations."""
 
 import ast
 from pathlib import Path
@@ -9,9 +9,11 @@ import nonlinear
 
 ROOT = Path(nonlinear.__file__).parent
 ORDER = (
+    "typography",
     "activations",
     "experiments",
     ("claims", "plots", "tables", "exercises", "benchmark", "guide", "notebooks"),
+    "commands",
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in ([names] if isinstance(names, str) else names)}

@@ -17,6 +17,7 @@ import torch
 from nonlinear import __main__ as command_line
 from nonlinear import benchmark
 from nonlinear.activations import ACTIVATIONS
+from nonlinear.commands import common
 from nonlinear.experiments import data, image_folder, initialisation, models, precision, tracking
 from nonlinear.experiments import runs as survivors
 
@@ -198,9 +199,9 @@ def test_train_passes_its_options_on(capsys, bright, runs):
 
 
 def test_the_names_that_help_offers_are_those_that_there_are():
-    assert tuple(models.NETWORKS) == command_line.NETWORKS
-    assert initialisation.SCHEMES == command_line.INITIALISATIONS
-    assert precision.PRECISIONS == command_line.PRECISIONS
+    assert tuple(models.NETWORKS) == common.NETWORKS
+    assert initialisation.SCHEMES == common.INITIALISATIONS
+    assert precision.PRECISIONS == common.PRECISIONS
 
 
 def test_resume_refuses_other_options_and_other_images(capsys, bright, runs, monkeypatch):

@@ -55,4 +55,4 @@ def test_links_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[2] != "test"])
 def test_commands_are_understood(command: str) -> None:
-    command_line._parse(shlex.split(command)[2:])
+    command_line.parse(shlex.split(command)[2:])

@@ -112,7 +112,7 @@ def test_a_jump_is_left_open() -> None:
     assert [round(float(line.get_xdata()[-1]), 1) for line in pieces] == [-0.5, 0.5, 2.5]
     assert max(torch.as_tensor(line.get_ydata()).diff().abs().max() for line in pieces) < 0.1
     assert [float(line.get_ydata()[0]) for line in below.lines if line.get_marker() == "o"] == [0, 0]
-    assert "Softshrink: f(-6) = -5.5" in picture.text
+    assert "Softshrink: f(−6) = −5.5" in picture.text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from torch import nn
 
 from nonlinear import __main__ as command_line
 from nonlinear.activations import ACTIVATIONS
+from nonlinear.commands import common
 from nonlinear.experiments import data, runs, tracking
 from nonlinear.experiments import sweep as sweeps
 from nonlinear.experiments.data import Dataset, Split
@@ -297,6 +298,6 @@ def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, mon
 
 
 def test_every_name_makes_a_module():
-    makers = command_line._makers(["all"])
+    makers = common.makers_named(["all"])
     assert set(makers) == {*ACTIVATIONS, "swish_learned"}
     assert all(isinstance(make(), nn.Module) for make in makers.values())

@@ -73,7 +73,9 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as runs:
         environment = os.environ | REPRODUCIBLE | {"NONLINEAR_RUNS": runs}
-        client = NotebookClient(notebook, kernel_name="python3", timeout=600, resources={"metadata": {"path": folder}})
+        # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
+        # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
+        client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})
         client.execute(env=environment)
     notebook.cells = cells
     _normalise(notebook)

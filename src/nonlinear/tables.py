@@ -10,6 +10,7 @@ from nonlinear.activations import Activation
 from nonlinear.benchmark import passes
 from nonlinear.claims import CLAIMS, Claim, Finding, of_lesson
 from nonlinear.notebooks import LESSONS
+from nonlinear.typography import true_minus
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,7 @@ class Markdown:
 def card(record: Activation) -> Markdown:
     """What the record of one activation holds, and what is computed from it."""
     counterpart = f"`torch.nn.{record.torch_module.__name__}`" if record.torch_module else "none"
-    rows = {
-        "formula": f"${record.formula}$",
-        "derivative": f"${record.derivative_formula}$",
+    facts = {
         "range": str(record.default_range),
         "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.default_kinks)
         or "none",
@@ -42,11 +41,20 @@ def card(record: Activation) -> Markdown:
         "use": record.use,
         "caveat": record.caveat,
     }
-    return Markdown("\n".join([f"| {record.title} | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]))
+    formulas = {"formula": f"${record.formula}$", "derivative": f"${record.derivative_formula}$"}
+    rows = formulas | {name: true_minus(fact) for name, fact in facts.items()}
+    lines = [f"| {record.title} | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in rows.items())]
+    return Markdown("\n".join(lines))
 
 
 def comparison(*records: Activation) -> Markdown:
-    """One row an activation: what tells them apart, all of it stated by or computed from the records."""
+    """One row an activation: what tells them apart, all of it stated by or computed from the records.
+
+    Raises:
+        ValueError: without any.
+    """
+    if not records:
+        raise ValueError("comparison needs at least one activation.")
     rows = [_facts(record) for record in records]
     head = list(rows[0])
     widths = [max(len(name), *(len(row[name]) for row in rows)) for name in head]
@@ -61,7 +69,7 @@ def comparison(*records: Activation) -> Markdown:
 def _facts(record: Activation) -> dict[str, str]:
     left, right = record.saturates
     smoothness = record.smoothness(*record.parameters.values())
-    return {
+    facts = {
         "name": record.name,
         "family": record.family,
         "range": str(record.default_range),
@@ -79,6 +87,7 @@ def _facts(record: Activation) -> dict[str, str]:
         "parameters": ", ".join(f"{name}={value:.4g}" for name, value in record.parameters.items()),
         "year": str(record.paper.year),
     }
+    return {name: true_minus(fact) for name, fact in facts.items()}
 
 
 def verdicts(lesson: str) -> Markdown:

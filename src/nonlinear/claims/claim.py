@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nonlinear.claims import stored
+from nonlinear.typography import true_minus
 
 Measurement = Mapping[str, Sequence[float]]
 
@@ -27,6 +28,8 @@ class Verdict(StrEnum):
 class Case:
     """One condition under which a claim was tested.
 
+    Both texts get true minus signs.
+
     Args:
         condition: in a few words: "with Xavier's weights".
         holds: whether the claim holds there; None if the measurement does not decide it.
@@ -36,6 +39,10 @@ class Case:
     condition: str
     holds: bool | None
     figures: str
+
+    def __post_init__(self) -> None:
+        for name in ("condition", "figures"):
+            object.__setattr__(self, name, true_minus(getattr(self, name)))
 
     def __str__(self) -> str:
         mark = {True: "holds", False: "does not hold", None: "not decided"}[self.holds]

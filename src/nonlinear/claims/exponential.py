@@ -40,7 +40,7 @@ def _means() -> Measurement:
         for number, outputs in enumerate(side_by_side.hidden(record.function, network, points), 1):
             # (seeds, n, units): how far from 0 the mean of a unit is, averaged over the units
             found[f"trained, layer {number}, {record.name}"] = outputs.mean(dim=1).abs().mean(dim=1).tolist()
-    return {name.replace("-", "−"): values for name, values in found.items()}
+    return found
 
 
 def _judge_means(measured: Measurement) -> Sequence[Case]:

@@ -101,8 +101,7 @@ def _intervals(measured: Measurement) -> Iterable[tuple[str, Estimate | None]]:
 def _in_points(interval: Estimate | None, what: str) -> str:
     if interval is None:
         return "one pair of runs tells nothing about spread"
-    mean, low, high = (f"{value:+.2f}".replace("-", "−") for value in (interval.mean, interval.low, interval.high))
-    return f"{what} {mean} points [{low}, {high}], {interval.n} paired seeds"
+    return f"{what} {interval.mean:+.2f} points [{interval.low:+.2f}, {interval.high:+.2f}], {interval.n} paired seeds"
 
 
 def _judge_better(measured: Measurement) -> Sequence[Case]:

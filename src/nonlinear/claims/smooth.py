@@ -61,11 +61,7 @@ def _better(difference: Estimate) -> bool | None:
 
 
 def _points(difference: Estimate) -> str:
-    return (
-        f"{difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], {difference.n} pairs".replace(
-            "-", "−"
-        )
-    )
+    return f"{difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}], {difference.n} pairs"
 
 
 def _accuracy_cases(name: str, rival: str) -> list[Case]:

@@ -16,6 +16,7 @@ from nonlinear.activations import ACTIVATIONS, Activation
 from nonlinear.benchmark import passes
 from nonlinear.guide import GUIDE, Advice
 from nonlinear.plots.picture import COLOURS, Picture
+from nonlinear.typography import true_minus
 
 PAGE = (8.27, 11.69)  # A4 upright, in inches
 COLUMNS = 5
@@ -122,12 +123,13 @@ def _cell(figure: Figure, record: Activation, left: float, top: float, width: fl
     kept = "output" if record.keeps_output() else "input"
     facts = (
         f"{_range(record)}, slope ≤ {record.largest_slope:.3g}, flat {_flat(record)}",
-        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}".replace("-", "−"),
+        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}",
         f"cost {forward} + {backward}, keeps its {kept}",
     )
     below = top - 0.19 - plot_height - 0.1
-    _text(figure, left, below, "\n".join(facts), TINY, linespacing=1.2)
-    _text(figure, left, below - 0.275, _filled(record.use, 36), TINY, color="0.2", style="italic", linespacing=1.12)
+    _text(figure, left, below, true_minus("\n".join(facts)), TINY, linespacing=1.2)
+    use = _filled(true_minus(record.use), 36)
+    _text(figure, left, below - 0.275, use, TINY, color="0.2", style="italic", linespacing=1.12)
 
 
 def _filled(text: str, width: int) -> str:
@@ -140,7 +142,7 @@ def _range(record: Activation) -> str:
     for end in (low, high):
         if math.isfinite(end):
             ends = ends.replace(f"{end:g}", f"{round(end, 3):g}")
-    return ends.replace("-", "−")
+    return ends
 
 
 def _flat(record: Activation) -> str:

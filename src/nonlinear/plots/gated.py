@@ -91,7 +91,7 @@ def openings(gates: Mapping[str, Callable[[Tensor], Tensor]], *, low: float = -5
             axes.plot(points, gate(points), color=colour, linestyle=style, label=label)
         values = gate(torch.tensor([-4.0, -1.0, 0.0, 1.0, 4.0], dtype=torch.float64)).tolist()
         text = f"{label}: at -4, -1, 0, 1, 4 it opens by {', '.join(f'{value:.3g}' for value in values)}."
-        lines.append(text.replace("-", "−"))
+        lines.append(text)
     wide.set(title="by what the value is multiplied", xlabel="input b of the gate", ylim=(-3, high))
     near.set(title="the same near 0", xlabel="input b of the gate")
     wide.legend()

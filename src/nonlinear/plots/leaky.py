@@ -43,7 +43,7 @@ def leak(slope: float) -> Picture:
 
 
 def _number(value: float) -> str:
-    return f"{value + 0.0:.3g}".replace("-", "−")
+    return f"{value + 0.0:.3g}"
 
 
 def below_the_surface(revivals: Mapping[str, Revival]) -> Picture:

@@ -11,6 +11,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from nonlinear.typography import true_minus
+
 # Okabe and Ito's palette, safe for colour-vision deficiency, and line styles that tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
@@ -29,10 +31,13 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure together with its text equivalent, which a notebook shows folded below it."""
+    """A figure together with its text equivalent, which gets true minus signs; a notebook shows it folded below."""
 
     figure: Figure
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", true_minus(self.text))
 
     def save(self, path: Path) -> None:
         """Write the figure as an image file; its ending decides the format."""

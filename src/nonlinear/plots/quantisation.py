@@ -180,7 +180,7 @@ def differences(*pairs: tuple[Activation, Activation], low: float = -6, high: fl
             axes.plot(x[worst], drawn[worst], "o", color=colour)
             found.append(f"{drawn[worst]:.3f} at x = {x[worst]:.2f}")
         text = f"{hard.title} minus {soft.title}: farthest {found[0]}; slopes: farthest {found[1]}."
-        lines.append(text.replace("-", "−"))
+        lines.append(text)
     panels[0].set(title="difference of the values", xlabel="x")
     panels[1].set(title="difference of the slopes", xlabel="x")
     panels[0].legend(fontsize=8, loc="lower right")

@@ -99,7 +99,12 @@ def saturation(record: Activation, *gains: float) -> Picture:
     Args:
         record: the activation.
         gains: one or more factors on the input.
+
+    Raises:
+        ValueError: without any gain.
     """
+    if not gains:
+        raise ValueError("saturation needs at least one gain: saturation(record, 1, 4) for instance.")
     figure, (left, right) = subplots(1, 2)
     share = torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64)
     x = torch.special.ndtri(share)  # 1,000 evenly spaced quantiles of N(0, 1)

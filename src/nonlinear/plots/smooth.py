@@ -79,7 +79,7 @@ def thresholds(gates: Mapping[str, Elementwise], density: Callable[[Elementwise,
     panels[2].set(title="activation: x · P(T < x)", xlabel="x", ylim=(-0.5, 2), xlim=(-4, 2))
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(gates), frameon=False)
-    return Picture(figure, "\n".join(lines).replace("-", "−"))
+    return Picture(figure, "\n".join(lines))
 
 
 def relative_errors(x: Tensor, forms: Mapping[str, Tensor], exact: Tensor, *, window: int = 21) -> Picture:
@@ -102,7 +102,7 @@ def relative_errors(x: Tensor, forms: Mapping[str, Tensor], exact: Tensor, *, wi
     axes.annotate("nothing is right", (x[-1], 1), ha="right", va="bottom")
     axes.set(xlabel="x", ylabel="relative error, log scale", ylim=(1e-8, 8))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture(figure, "\n".join(lines).replace("-", "−"))
+    return Picture(figure, "\n".join(lines))
 
 
 def bends(swish: Callable[[Tensor, float], Tensor], slope: Callable[[Tensor, float], Tensor], *betas: float) -> Picture:
@@ -129,7 +129,7 @@ def bends(swish: Callable[[Tensor, float], Tensor], slope: Callable[[Tensor, flo
     right.set(title="slope", xlabel="x", ylim=(-0.25, 1.25))
     for axes in (left, right):
         axes.legend(loc="upper left")
-    return Picture(figure, "\n".join(lines).replace("-", "−"))
+    return Picture(figure, "\n".join(lines))
 
 
 def approximations(
@@ -151,7 +151,7 @@ def approximations(
             axes.plot(x, error, color=colour, linestyle=style, label=label)
             largest = error.abs().argmax()
             said.append(f"{what} off by up to {error[largest].abs():.2g}, at x = ±{x[largest].abs():.2f}")
-        lines.append(f"{label}: {'; '.join(said)}.".replace("-", "−"))
+        lines.append(f"{label}: {'; '.join(said)}.")
     for axes, title in zip(panels, ("error of the value", "error of the slope"), strict=True):
         axes.set(title=title, xlabel="x")
         axes.set_yscale("symlog", linthresh=1e-3)
