@@ -91,3 +91,11 @@ def test_the_command_writes_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "Written" in capsys.readouterr().out
     with (tmp_path / TABLE).open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 6 * 2  # initialisations, seeds
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["gradients", "--data", "shapes10", "--output", str(tmp_path / "file")]) == 2
+    assert "choose another --output" in capsys.readouterr().err

@@ -29,9 +29,12 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from nonlinear.claims import CLAIMS, MissingMeasurement, stored, verdicts
+    from nonlinear.experiments.folders import is_writable
 
     if arguments.output and arguments.numbers:
         raise UsageError("--output writes the whole ledger: leave the numbers out")
+    if arguments.output and not is_writable(arguments.output.expanduser().absolute().parent):
+        raise UsageError(f"{arguments.output} cannot be written, its folder is not writable: choose another --output")
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
         raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from nonlinear.commands.common import add_command, add_data_option, load_images, makers_named, typed, whole
+from nonlinear.commands.common import UsageError, add_command, add_data_option, load_images, makers_named, typed, whole
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -21,6 +21,10 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     makers = makers_named(arguments.activations)
+    from nonlinear.experiments.folders import is_writable
+
+    if arguments.output and not is_writable(arguments.output.expanduser().absolute()):
+        raise UsageError(f"the table cannot be written into {arguments.output}: choose another --output")
     dataset = load_images(arguments.data)
     from tqdm.auto import tqdm
 
