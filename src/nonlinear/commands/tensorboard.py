@@ -1,6 +1,8 @@
 """nonlinear tensorboard: runs in a browser."""
 
 import argparse
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +57,6 @@ def _check_port(port: int) -> None:
 
 
 def _serve(server: "TensorBoard", folder: Path) -> None:
-    import threading
-
     from tensorboard.program import TensorBoardServerException
 
     server._fix_mime_types()  # as TensorBoard's own main does: some Windows machines call JavaScript plain text
@@ -64,8 +64,13 @@ def _serve(server: "TensorBoard", folder: Path) -> None:
         url = server.launch()
     except TensorBoardServerException as error:
         raise UsageError(error.msg) from error
+    # A handler of our own: a KeyboardInterrupt that happens to be raised in a destructor would be swallowed.
+    stops: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, frame: stops.append(number))
     try:
         print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print()
+        while not stops:
+            time.sleep(0.2)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    print()
