@@ -40,11 +40,13 @@ def sentence(error: Exception | str) -> str:
 
 
 def say(line: str, code: int) -> int:
+    """Print a line on the error stream; returns the exit code, so that a command can end with it."""
     print(line, file=sys.stderr)
     return code
 
 
 def program() -> str:
+    """The name in the usage."""
     return "start.py" if os.environ.get("NONLINEAR_PROG") else "nonlinear"
 
 
@@ -54,6 +56,7 @@ def program_as_typed() -> str:
 
 
 def typed(arguments: argparse.Namespace) -> str:
+    """The whole command as the user could type it again."""
     return " ".join([program_as_typed(), *(quoted(word) for word in arguments.argv)])
 
 
@@ -76,6 +79,7 @@ def add_command(
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """``--data``, as `load_images` takes it."""
     parser.add_argument(
         "--data",
         default="auto",
@@ -86,6 +90,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_dir(parser: argparse.ArgumentParser) -> None:
+    """``--log-dir``, as `writable_runs` takes it."""
     parser.add_argument(
         "--log-dir",
         type=Path,
@@ -96,6 +101,8 @@ def add_log_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def whole(lowest: int, highest: int = 2**31 - 1) -> Callable[[str], int]:
+    """A type for argparse: a whole number from lowest to highest."""
+
     def parse(text: str) -> int:
         try:
             number = int(text)
@@ -109,6 +116,7 @@ def whole(lowest: int, highest: int = 2**31 - 1) -> Callable[[str], int]:
 
 
 def above_zero(text: str) -> float:
+    """A type for argparse: a finite number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -119,6 +127,7 @@ def above_zero(text: str) -> float:
 
 
 def load_images(source: str) -> "Dataset":
+    """The data set that ``--data`` names."""
     from nonlinear.experiments.data import load
 
     return load(source)
@@ -166,6 +175,7 @@ def makers_named(names: Sequence[str]) -> dict[str, "MakeActivation"]:
 
 
 def title_of(name: str) -> str:
+    """How an activation is called in a sentence."""
     from nonlinear.activations import ACTIVATIONS
 
     return ACTIVATIONS[name].title if name in ACTIVATIONS else name
@@ -193,11 +203,13 @@ def writable_runs(log_dir: Path | None) -> Path:
 
 
 def how_to_look(log_dir: Path | None, run: Path, tab: str) -> str:
+    """Two lines: where a run lies, and the command that shows it in TensorBoard, with the tab to open."""
     place = f" --log-dir {quoted(log_dir)}" if log_dir else ""
     return f"Run: {run}\nTo look: {program_as_typed()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
 
 
 def quoted(path: Path | str) -> str:
+    """A path as a shell takes it."""
     import shlex
 
     return shlex.quote(str(path)) if os.name == "posix" else f'"{path}"'
