@@ -30,7 +30,9 @@ FUNCTIONS = {
 }
 RELATIONS = {"<": sympy.StrictLessThan, ">": sympy.StrictGreaterThan, r"\le": sympy.LessThan, r"\ge": sympy.GreaterThan}
 CLOSING = {"(": ")", "{": "}", r"\lvert": r"\rvert"}
-NEW_NAME = re.compile(r"f|\\operatorname|.*'")  # a left side that only names the function; others say something
+NEW_NAME = re.compile(
+    r"f|\\operatorname|\\mathrm|.*'"
+)  # a left side that only names the function; others say something
 
 SPACING = re.compile(r"\s+|\\[, ]|\\quad(?![A-Za-z])|\\(?:left|right|bigl|bigr)(?![A-Za-z])")
 TOKEN = re.compile(

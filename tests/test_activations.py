@@ -363,6 +363,12 @@ def test_a_learners_own_record_with_a_parameter() -> None:
     assert copy.deepcopy(ActivationModule(record)).activation is record
 
 
+@pytest.mark.parametrize("field", ["function", "derivative"])
+def test_a_built_in_function_is_refused_with_what_to_do(field: str) -> None:
+    with pytest.raises(TypeError, match=r"tanh is built in .* write a function with def"):
+        own_record(**{field: torch.tanh})
+
+
 def test_range_and_kinks_follow_the_parameters() -> None:
     record = own_record(range=lambda beta: Interval.parse(f"(0, {beta})"), kinks=lambda beta: (Kink(at=beta, slope=1),))
     assert str(record.range(3.0)) == "(0, 3)"

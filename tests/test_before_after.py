@@ -216,3 +216,9 @@ def test_the_callers_threads_and_tensors_are_left_alone(dataset):
 )
 def test_percentages_never_round_to_none_or_all(share, text):
     assert ba.percent(share) == text
+
+
+def test_the_table_has_true_minus_signs(dataset):
+    lines = ba.table([ba.before_after(ACTIVATIONS["tanh"], dataset)]).splitlines()[2:]
+    assert "−" in lines[2]  # the smallest normalised value
+    assert not any("-" in line for line in lines)

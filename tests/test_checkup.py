@@ -76,6 +76,30 @@ def test_a_planted_fault_is_named(record: Activation, test: str, said: str) -> N
     assert said in (fault or "")
 
 
+def soft_absolute(x: Tensor) -> Tensor:
+    return x.abs() + torch.log1p(torch.exp(-2 * x.abs())) - math.log(2)  # log cosh, without overflow
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "interval", "smoothness"),
+    [
+        (soft_absolute, lambda x: torch.tanh(x), "[0, inf)", math.inf),
+        (lambda x: torch.relu(x) ** 2, lambda x: 2 * torch.relu(x), "[0, inf)", 1),  # beyond float32 at 1e20
+        (lambda x: torch.arctan(x), lambda x: 1 / (1 + x**2), f"({-math.pi / 2}, {math.pi / 2})", math.inf),
+    ],
+    ids=["log cosh", "squared ReLU", "arctan"],
+)
+def test_a_sound_record_passes(function: Callable, derivative: Callable, interval: str, smoothness: float) -> None:
+    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "meaning": {}}
+    record = changed(OWN, title="Mine", function=function, derivative=derivative, **facts)
+    assert checkup(record).faults == ()
+
+
+def test_rounding_in_another_loop_is_no_neighbour() -> None:
+    naive = changed(OWN, function=lambda x: torch.log(torch.cosh(x)), derivative=lambda x: torch.tanh(x), meaning={})
+    assert "float32 against float64: the value at -100 is inf" in checkup(naive).faults[0]
+
+
 def test_a_formula_that_raises_is_reported_and_no_error() -> None:
     found = checkup(changed(OWN, function=lambda x, b=4.0: math.sqrt(x)))
     assert "raised" in found.faults[0]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlinear.claims import CLAIMS, Finding, Verdict, stored
+from nonlinear.claims import CLAIMS, Finding, Verdict, exponential, stored
 from nonlinear.experiments import side_by_side
 from nonlinear.experiments.self_normalising import moments_by_layer, next_moments, normal_mean
 from nonlinear.plots import exponential as plots
@@ -95,6 +95,15 @@ def test_the_figures_say_in_words_what_they_show() -> None:
     assert "from 1.41 to 1.41" in relu
 
 
+def test_the_axes_of_a_slider_stay_where_they_are_and_hold_every_curve() -> None:
+    stops = [plots.alphas(alpha, largest=4).figure.axes for alpha in (0.1, 4)]
+    for narrow, wide in zip(*stops, strict=True):
+        assert narrow.get_xlim() == wide.get_xlim()
+        assert narrow.get_ylim() == wide.get_ylim()
+        low, high = wide.get_ylim()
+        assert all(low <= y <= high for line in (*narrow.lines, *wide.lines) for y in line.get_ydata())
+
+
 def test_figures_of_stacks_name_each_stack() -> None:
     found = moments_by_layer(F.selu, depth=2, width=16, batch=8, seeds=2)
     assert plots.moments({"narrow": found}).text.startswith("narrow: after 2 layers means")
@@ -125,6 +134,23 @@ def test_other_numbers_turn_the_verdict(number: int, entry: str, planted: list[f
 def claims_stored(number: int) -> dict:
     claim = CLAIMS[number]
     return dict(stored.read(claim) if claim.kept else claim.measure())
+
+
+def test_the_kept_stacks_come_out_again() -> None:
+    kept = claims_stored(23)
+    for name, values in exponential.random_stacks().items():
+        # In the narrow stack differences between processors, in the last digit, grow from layer to layer.
+        assert values == pytest.approx(kept[name], rel=0.1 if "layers of 32" in name else 0.01, abs=0.01)
+
+
+@pytest.mark.parametrize(("constant", "wrong"), [("SELU_ALPHA", 1.5), ("SELU_SCALE", 1.2)])
+def test_a_planted_constant_turns_self_normalisation(
+    constant: str, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = CLAIMS[23].judge
+    assert Finding(CLAIMS[23], tuple(judge(exponential.random_stacks()))).verdict == Verdict.DEPENDS
+    monkeypatch.setattr(f"nonlinear.activations.exponential.{constant}", wrong)
+    assert Finding(CLAIMS[23], tuple(judge(exponential.random_stacks()))).verdict == Verdict.REFUTED
 
 
 def test_narrow_and_trained_networks_decide_about_self_normalisation() -> None:

@@ -179,6 +179,8 @@ def test_blocks_of_the_ledger_have_equal_size_but_for_the_uncut_one() -> None:
 def test_figures_say_what_they_show() -> None:
     shown = products({"sum": lambda x: x.sum(dim=1, keepdim=True)}, reach=2)
     assert "sum: 2.00 at (1, 1), 4.00 at (2, 2)." in shown.text
+    near = products({"sum": lambda x: x.sum(dim=1, keepdim=True)}, reach=1.1)
+    assert "sum: 1.00 at (0.5, 0.5), 2.00 at (1, 1)." in near.text
     errors = torch.tensor([0.5, 0.25])
     shown = product_errors(torch.tensor([2, 4]), bound=errors / 2, built=errors, trained={4: [0.3]}, gated=1e-7)
     assert "2 ReLUs: built 0.5, none below 0.25." in shown.text

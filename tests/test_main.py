@@ -340,6 +340,22 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
         command_line.main(["data"])
 
 
+@pytest.mark.parametrize("command", ["table", "guide"])
+def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word(command: str) -> None:
+    with _process(command) as process:
+        process.stdout.close()  # as `| head` does when it has seen enough
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_another_broken_pipe_is_an_error(capsys, monkeypatch) -> None:
+    def lose_a_worker(source: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(data, "load", lose_a_worker)
+    assert _run(capsys, "data") == (1, "\n", "Error: Broken pipe.\n")
+
+
 def test_ctrl_c_ends_with_one_line(capsys, monkeypatch):
     def interrupt(source: str) -> None:
         raise KeyboardInterrupt

@@ -1,13 +1,17 @@
 """The notebooks as files: executed from top to bottom, clean, and held to the rules of the house. nbval runs them."""
 
+import builtins
 import re
+import symtable
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from nonlinear.exercises import EXERCISES, QUIZZES
+from nonlinear.exercises import EXERCISES, QUIZZES, Exercise
 from nonlinear.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
@@ -151,3 +155,46 @@ def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: 
 def test_an_unknown_lesson_is_named_with_those_there_are() -> None:
     with pytest.raises(FileNotFoundError, match=r"no lesson is called '99'; there are 00_start_here"):
         lessons(["99"])
+
+
+def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from scopes(child)
+
+
+def names_made(source: str) -> set[str]:
+    """The names that a cell leaves behind for the cells below it."""
+    top = symtable.symtable(TransformerManager().transform_cell(source), "cell", "exec")
+    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
+def names_needed(source: str) -> set[str]:
+    """The names that code takes from outside, in functions as well."""
+    top = symtable.symtable(source, "cell", "exec")
+    used = {
+        symbol.get_name()
+        for scope in scopes(top)
+        for symbol in scope.get_symbols()
+        if symbol.is_referenced() and (scope is top or symbol.is_global())
+    }
+    return used - names_made(source) - set(dir(builtins))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_a_solution_runs_in_the_cell_of_its_exercise(exercise: Exercise) -> None:
+    [path] = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
+    sources = [cell.source for cell in code_cells(path)]
+    place = next(number for number, source in enumerate(sources) if f'check("{exercise.number}"' in source)
+    if not names_made(exercise.solution_text):
+        return  # an expression, shown to be copied into a line of one's own
+    above = set().union(*map(names_made, sources[:place]))
+    assert names_needed(exercise.solution_text) <= above
+    if exercise.wants_function:
+        assert names_made(exercise.solution_text) & names_made(sources[place]), "the check calls another name"
+
+
+def test_names_are_told_apart() -> None:
+    source = "import math as m\nfrom a import b\n%matplotlib inline\nc = [d for d in range(3)]\ndef f(x):\n    y = x"
+    assert names_made(source) == {"m", "b", "c", "f"}
+    assert names_needed("def f(x):\n    y = g(x)\n    return math.pi * y + len([z for z in y])") == {"g", "math"}

@@ -111,6 +111,17 @@ def test_propagation_draws_roots_of_signal_and_gradient() -> None:
     assert picture.text == "a: signal 2 at layer 2, gradient 0.001 at layer 1."
 
 
+def test_propagation_can_have_fixed_axes_and_a_band() -> None:
+    squares = torch.tensor([[1.0, 4.0], [1.0, 4.0]])
+    result = {"a": Propagation(signal=squares, distinct=squares, gradient=squares)}
+    picture = plots.propagation(result, within=10, reach=(50, 1e6))
+    for axes in picture.figure.axes:
+        assert (axes.get_xlim(), axes.get_ylim()) == ((0, 51), (1e-6, 1e6))
+        assert [patch.get_bbox().intervaly.tolist() for patch in axes.patches] == [[0.1, 10]]
+    assert picture.text.endswith("Grey: within a factor of 10 of 1.")
+    assert not plots.propagation(result).figure.axes[0].patches
+
+
 def test_saturation_counts_lost_slopes() -> None:
     text = plots.saturation(ACTIVATIONS["tanh"], 0.5, 8).text
     assert "gain 0.5: 0 %" in text
@@ -219,6 +230,15 @@ def test_a_diverged_run_does_not_set_the_scale_of_differences() -> None:
     assert axes.lines[-1].get_marker() == "<"
     assert "elu: −60.00 points over 2 pairs" in picture.text
     assert "2 of 2 runs diverged (X)" in picture.text
+
+
+def test_one_far_off_can_be_kept_from_squeezing_the_others() -> None:
+    rows = [*RUNS, *(run_of("elu", seed, 50.0, 40.0 + 2 * seed) for seed in (0, 1))]
+    (axes,) = plots.paired_differences(rows, reach=5).figure.axes
+    assert axes.get_xlim() == (-5, 5)
+    assert axes.lines[-1].get_marker() == "<"
+    assert [text.get_text() for text in axes.texts] == ["−29.5"]
+    assert not plots.paired_differences(rows).figure.axes[0].texts
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -134,6 +134,15 @@ def test_numbers_turn_the_verdicts() -> None:
     assert [a.holds for a in CLAIMS[38].judge(swapped)] == [not b.holds for b in CLAIMS[38].test().cases]
 
 
+def test_the_axes_stay_where_they_are_while_sliders_move() -> None:
+    values = torch.linspace(0, 16, 10_000)
+    stops = [drawn.clipping(values, bits=bits, clip=clip).figure.axes for bits, clip in ((2, 1.0), (8, 20.0))]
+    for coarse, fine in zip(*stops, strict=True):
+        assert coarse.get_xlim() == fine.get_xlim()
+        assert coarse.get_ylim() == fine.get_ylim()
+    plt.close("all")
+
+
 def test_figures_say_what_they_show() -> None:
     values = torch.linspace(0, 4, 10_000).reshape(100, 100)
     picture = drawn.rulers({"float": (values, None), "two bits": (values, Grid.covering(0, 4, 2))})

@@ -206,6 +206,13 @@ def test_a_table_says_what_it_compares():
     assert "an interval that holds at 95 %" in lines[-1]
 
 
+def test_a_table_has_true_minus_signs():
+    worse = [row("tanh", seed, 40.0, 60.0) for seed in range(3)]
+    line = next(line for line in table(summary([*RELU, *worse])).splitlines() if line.startswith("tanh"))
+    assert "−11.0 [−13.5, −8.52]" in line
+    assert "-" not in line
+
+
 def test_one_seed_gives_no_interval_and_the_table_says_so():
     words = table(summary([RELU[0], TANH[0]]))
     assert "[" not in words

@@ -135,6 +135,11 @@ def test_verdicts_follow_from_the_numbers() -> None:
     assert verdict(CLAIMS[32].judge(known)) == Verdict.CONFIRMED
 
 
+def test_where_no_accuracy_fell_claim_29_has_no_case_as_it_says() -> None:
+    assert "no accuracy ever fell" in CLAIMS[29].thin
+    assert not [case for case in CLAIMS[29].test().cases if "falls" in case.condition]
+
+
 def test_only_falls_of_the_accuracy_count() -> None:
     class Row:
         test_accuracies = (50.0, 60.0, 57.0, 58.0, 57.5)

@@ -1,11 +1,12 @@
 """The command line: ``nonlinear COMMAND``, or ``python3 start.py COMMAND``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from nonlinear.commands import COMMANDS
-from nonlinear.commands.common import FAILED, INTERRUPTED, MISUSED, UsageError, program, say, sentence
+from nonlinear.commands.common import FAILED, INTERRUPTED, MISUSED, UNREAD, UsageError, program, say, sentence
 from nonlinear.experiments.errors import ReaderError
 
 
@@ -16,19 +17,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C.
+        The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C, 141 where nobody
+        reads the output any more (``| head``).
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
     arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
-        return arguments.run(arguments) or 0
+        code = arguments.run(arguments) or 0
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return say("\nStopped.", INTERRUPTED)
     except UsageError as error:
         return say(f"Error: {sentence(error)}", MISUSED)
     except (ReaderError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return UNREAD
         return say(f"Error: {sentence(error)}", FAILED)
+
+
+def _nobody_reads() -> bool:
+    """Whether it is the output that leads nowhere. If so, the rest of it is dropped, of which Python would complain."""
+    try:
+        print(flush=True)  # what could not be written before is lost, so that a flush alone would succeed
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

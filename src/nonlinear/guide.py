@@ -21,8 +21,11 @@ from nonlinear.experiments import report
 from nonlinear.experiments.folders import results_folder
 from nonlinear.experiments.probes import recurrent_norms
 from nonlinear.tables import Markdown
+from nonlinear.typography import true_minus
 
 Ledger = Mapping[int, Finding]
+
+PHOTOGRAPHS = "CIFAR-10, JPEG re-encoding"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Found:
     source: str
     holds: bool
     figures: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figures", true_minus(self.figures))
 
     def __str__(self) -> str:
         return f"{self.source}: {self.figures}{'' if self.holds else ' (DOES NOT SUPPORT THE LINE)'}"
@@ -103,8 +109,9 @@ class ByRuns:
         if entry is None or entry.corrected is None:
             return Found(self.source, False, f"no paired runs of {self.activation}")
         low, high = entry.corrected.low, entry.corrected.high
-        where = "CIFAR-10" if self.batch_norm else "CIFAR-10, no batch norm"
-        figures = f"{where}, {self.activation} minus relu {entry.difference:+.2f} points [{low:+.2f}, {high:+.2f}]"
+        where = PHOTOGRAPHS if self.batch_norm else f"{PHOTOGRAPHS}, no batch norm"
+        pair = f"{ACTIVATIONS[self.activation].title} minus ReLU"
+        figures = f"{where}, {pair} {entry.difference:+.2f} points [{low:+.2f}, {high:+.2f}]"
         return Found(self.source, low > self.by if self.better else high < -self.by, figures)
 
 
@@ -126,7 +133,8 @@ class LeadAtMost:
         if not leads:
             return Found(self.source, False, "no paired runs")
         largest, best, depth = max(leads)
-        figures = f"CIFAR-10, depths 1 and 3, the largest lead over relu: {best}, depth {depth}, {largest:.2f} points"
+        lead = f"{ACTIVATIONS[best].title}, depth {depth}, {largest:.2f} points"
+        figures = f"{PHOTOGRAPHS}, depths 1 and 3, the largest lead over ReLU: {lead}"
         return Found(self.source, largest <= self.points, figures)
 
 
@@ -240,13 +248,16 @@ class Advice:
         return f"{self.situation}: {self.advice} [{self.sources}]"
 
 
-C, R, D = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.DEPENDS
+C, R, D, U = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.DEPENDS, Verdict.UNDECIDED
 
 GUIDE: tuple[Advice, ...] = (
     Advice(
         situation="Hidden layers",
         advice="ReLU first: with batch norm, no other gained 2 points on it.",
-        support=(LeadAtMost(2), ByClaim(16, R)),
+        support=(
+            LeadAtMost(2),
+            ByClaim(16, U, "LeakyReLU, CIFAR-10, JPEG re-encoding, cnn, depth 1, batch norm", holds=False),
+        ),
     ),
     Advice(
         situation="Hidden layers",

@@ -152,7 +152,7 @@ def _title(path: Path) -> str:
 
 TABLE_KEY = """\
 mean: of the outputs for N(0, 1) inputs; 0 means zero-centred.    flat: where the slope goes to 0.
-dead: where backward, in float32, returns a slope of exactly 0.   smooth: once = only the second derivative jumps.
+dead: beyond it backward, in float32, only returns slopes of 0.   smooth: once = only the second derivative jumps.
 gain: what keeps the mean square of N(0, 1) inputs.               passes: over memory, forward + backward, in our form.
 keeps: what backward keeps; the output costs nothing where the next layer keeps it anyway."""
 

@@ -42,9 +42,10 @@ RELU6 = Activation(
     derivative_from_output=relu6_derivative_from_output,
     kernel=Kernel(forward=None, backward=relu6_backward, rounds=False),
     integers="kept",
-    formula=r"\operatorname{ReLU6}(x) = \min\bigl(\max(0, x), 6\bigr)",
+    # Not \operatorname, in which MathJax sets a space between a letter and a digit.
+    formula=r"\mathrm{ReLU6}(x) = \min\bigl(\max(0, x), 6\bigr)",
     derivative_formula=(
-        r"\operatorname{ReLU6}'(x) = \begin{cases} 1 & 0 < x < 6 \\ 0 & x \le 0 \text{ or } x \ge 6 \end{cases}"
+        r"\mathrm{ReLU6}'(x) = \begin{cases} 1 & 0 < x < 6 \\ 0 & x \le 0 \text{ or } x \ge 6 \end{cases}"
     ),
     range=fixed(Interval.parse("[0, 6]")),
     kinks=fixed((Kink(at=0.0, slope=0.0), Kink(at=6.0, slope=0.0))),

@@ -377,5 +377,16 @@ def _recall(module: str, name: str) -> Activation:
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, float]:
-    """What a function of ``x`` takes behind ``x``, with its defaults."""
-    return {p.name: p.default for p in list(inspect.signature(function).parameters.values())[1:]}
+    """What a function of ``x`` takes behind ``x``, with its defaults.
+
+    Raises:
+        TypeError: for a built-in function, whose parameters cannot be read.
+    """
+    try:
+        takes = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise TypeError(
+            f"{getattr(function, '__name__', function)} is built in and does not tell its parameters: "
+            "write a function with def that calls it."
+        ) from error
+    return {p.name: p.default for p in list(takes)[1:]}

@@ -50,16 +50,17 @@ class Case:
 
 
 def verdict(cases: Sequence[Case]) -> Verdict:
-    """All cases hold: confirmed. None does: refuted. Some do and some do not: depends.
+    """Some cases hold and some do not: depends. All that are decided hold: confirmed. None of them does: refuted.
 
-    Cases that the measurement does not decide count for neither side; if there are no others, the claim is undecided.
+    Cases that the measurement does not decide count for neither side. If they are more than half, or if there are no
+    cases, those that are decided do not stand for the rest, and the claim is undecided.
     """
-    decided = {case.holds for case in cases if case.holds is not None}
-    if not decided:
-        return Verdict.UNDECIDED
-    if len(decided) == 2:
+    decided = [case.holds for case in cases if case.holds is not None]
+    if len(set(decided)) == 2:
         return Verdict.DEPENDS
-    return Verdict.CONFIRMED if decided.pop() else Verdict.REFUTED
+    if not decided or len(decided) < len(cases) / 2:
+        return Verdict.UNDECIDED
+    return Verdict.CONFIRMED if decided[0] else Verdict.REFUTED
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,9 @@ class Claim:
     judge: Callable[[Measurement], Sequence[Case]]
     kept: bool = False
     thin: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thin", true_minus(self.thin))
 
     def test(self) -> Finding:
         """Measure, or read what was measured, and judge.

@@ -3,6 +3,7 @@
 import inspect
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -330,24 +331,34 @@ IN_PLACE = Claim(
 # 20
 
 
+TIMES_100 = "inputs 100 times as large"
+
+
 def _zeros_in_gradients(seeds: int = 5) -> Measurement:
     """Shares of exactly zero gradients, behind the activations and at the weights of a random network, by seed."""
+    ours = {name: partial(ActivationModule, ACTIVATIONS[name]) for name in ("relu", "leaky_relu", "elu")}
+    settings: dict[str, tuple[Callable[[], nn.Module], float]] = {
+        "ReLU": (ours["relu"], 1.0),
+        "LeakyReLU": (ours["leaky_relu"], 1.0),
+        "ELU": (ours["elu"], 1.0),
+        f"ELU, slope from its output, {TIMES_100}": (ours["elu"], 100.0),
+        f"ELU, slope from its input as in torch, {TIMES_100}": (nn.ELU, 100.0),
+    }
     found = {}
-    for name, scale in (("relu", 1.0), ("leaky_relu", 1.0), ("elu", 1.0), ("elu", 100.0)):
-        behind, at_weights = zip(*(_zeros(name, scale, seed) for seed in range(seeds)), strict=True)
-        inputs = ACTIVATIONS[name].title + (f", inputs {scale:g} times as large" if scale != 1 else "")
-        found |= {f"{inputs}: behind the activation": behind, f"{inputs}: at the weights": at_weights}
+    for condition, (make, scale) in settings.items():
+        behind, at_weights = zip(*(_zeros(make, scale, seed) for seed in range(seeds)), strict=True)
+        found |= {f"{condition}: behind the activation": behind, f"{condition}: at the weights": at_weights}
     return found
 
 
-def _zeros(name: str, scale: float, seed: int) -> tuple[float, float]:
+def _zeros(make_activation: Callable[[], nn.Module], scale: float, seed: int) -> tuple[float, float]:
     """Three hidden layers of 64 units with He's weights, 256 inputs from N(0, scale^2), a random gradient on top."""
-    record, generator = ACTIVATIONS[name], torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     h, inputs, weights = scale * torch.randn(256, 64, generator=generator), [], []
     for _ in range(3):
         weights.append((torch.randn(64, 64, generator=generator) / 8 * 2**0.5).requires_grad_())
         inputs.append(h @ weights[-1])
-        h = ActivationModule(record)(inputs[-1])
+        h = make_activation()(inputs[-1])
     gradients = torch.autograd.grad(h, [*inputs, *weights], torch.randn(256, 64, generator=generator))
     behind, at_weights = torch.stack(gradients[:3]), torch.stack(gradients[3:])
     return (behind == 0).float().mean().item(), (at_weights == 0).float().mean().item()

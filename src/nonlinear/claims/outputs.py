@@ -443,7 +443,7 @@ def _judge_relu_outputs(measured: Measurement) -> Sequence[Case]:
         share, ratio = sum(dead) / len(dead), ratio_interval(errors, torch.ones_like(errors))
         # Good: at most 1 network in 20 never learns, and the error is not above softplus's.
         good = False if share > 0.05 or ratio.low > 1 else True if ratio.high <= 1 else None
-        cases.append(Case(name, good, f"{share:.0%} of the networks dead, error {ratio} times softplus's"))
+        cases.append(Case(name, good, f"{100 * share:.0f} % of the networks dead, error {ratio} times softplus's"))
     return cases
 
 

@@ -87,7 +87,7 @@ def _judge_sparsity(measured: Measurement) -> Sequence[Case]:
         if what == "zeros":
             low, high = min(values), max(values)
             half = HALF[0] < low and high < HALF[1]
-            cases.append(Case(f"about half are zero, {where}", half, f"{low:.0%} to {high:.0%}"))
+            cases.append(Case(f"about half are zero, {where}", half, f"{100 * low:.0f} to {100 * high:.0f} %"))
             continue
         gain = mean_interval(torch.tensor(values))
         better = True if gain.low > 0 else False if gain.high < WORTH else None

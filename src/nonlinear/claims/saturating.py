@@ -118,7 +118,9 @@ def _fresh_ratios(measured: Measurement, optimizer: str, slower: str, faster: st
 def _faster(condition: str, ratios: Sequence[Estimate]) -> Case:
     """Faster only if it is in every draw."""
     holds = True if all(r.low > FASTER for r in ratios) else False if any(r.high < FASTER for r in ratios) else None
-    return Case(condition, holds, f"{', '.join(map(str, ratios))} times fewer steps in {len(ratios)} draws")
+    return Case(
+        condition, holds, f"the other needs {', '.join(map(str, ratios))} times as many steps, in {len(ratios)} draws"
+    )
 
 
 CENTRED_IS_FASTER = Claim(
@@ -128,9 +130,9 @@ CENTRED_IS_FASTER = Claim(
     measure=_fresh_races,
     judge=_judge_fresh_races,
     kept=True,
-    thin="One problem, two rings, and one network without normalisation. Faster means at least 1.5 times fewer steps, "
-    "in each of three draws of points and first weights that had no part in choosing rate or bound, 20 networks each. "
-    "The centre is not the only cause: the slope has its part, which lesson 02 measures.",
+    thin="One problem, two rings, and one network without normalisation. Faster means that the other needs at least "
+    "1.5 times as many steps, in each of three draws of points and first weights that had no part in choosing rate or "
+    "bound, 20 networks each. The centre is not the only cause: the slope has its part, which lesson 02 measures.",
 )
 
 

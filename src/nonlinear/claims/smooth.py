@@ -27,6 +27,7 @@ WORTH = 0.5  # points of accuracy; less is not worth a change
 MORE = 1.1  # a time, as a multiple
 LESS = 0.9  # a fluctuation or a number of steps, as a multiple
 SMOOTH = {"silu": F.silu, "gelu": F.gelu, "mish": F.mish}
+TITLES = {name: ACTIVATIONS[name].title for name in ("relu", *SMOOTH)}
 
 
 def _paired(group: Sequence[report.Row], name: str, rival: str, what: Callable[[report.Row], float]) -> Tensor | None:
@@ -71,7 +72,9 @@ def _accuracy_cases(name: str, rival: str) -> list[Case]:
         values = _paired(group, name, rival, lambda row: row.test_accuracy)
         if values is not None:
             difference = mean_interval(values)
-            cases.append(Case(f"{_short(title, group)}, against {rival}", _better(difference), _points(difference)))
+            cases.append(
+                Case(f"{_short(title, group)}, against {TITLES[rival]}", _better(difference), _points(difference))
+            )
     return cases
 
 
@@ -153,7 +156,9 @@ def _judge_restlessness(measured: Measurement) -> Sequence[Case]:
                 continue  # the same runs as above
             ratio = ratio_interval(_of(measured, f"{condition}, {name}"), _of(measured, f"{condition}, relu"))
             calmer = True if ratio.high < LESS else False if ratio.low > LESS else None
-            cases.append(Case(f"two rings, {condition}, {name}", calmer, f"{ratio} times ReLU's, {ratio.n} pairs"))
+            cases.append(
+                Case(f"two rings, {condition}, {TITLES[name]}", calmer, f"{ratio} times ReLU's, {ratio.n} pairs")
+            )
     for condition in (f"rate {rate:g}" for rate in RESTLESS_RATES):  # its own best rate is another than SiLU's
         ratio = ratio_interval(_of(measured, f"{condition}, silu"), _of(measured, f"{condition}, {PIECES}"))
         calmer = True if ratio.high < LESS else False if ratio.low > LESS else None
@@ -171,8 +176,10 @@ def _falls(title: str, group: Sequence[report.Row], name: str) -> list[Case]:
     if values is None:
         return []
     difference, of_relu = mean_interval(values), fmean(map(_lost_on_the_way, _of_best_rate(group, "relu").values()))
+    if of_relu == 0 and not values.any():
+        return []  # no accuracy ever fell, so that there is nothing to compare
     said = f"{_points(difference)}; ReLU's falls add up to {of_relu:.2f}"
-    condition = f"{_short(title, group)}, falls of the accuracy between epochs, {name}"
+    condition = f"{_short(title, group)}, falls of the accuracy between epochs, {TITLES[name]}"
     return [Case(condition, _calmer(difference, of_relu), said)]
 
 
@@ -201,7 +208,9 @@ LESS_FLUCTUATION = Claim(
     kept=True,
     thin="Fluctuation on the rings is the step-to-step change of the loss over its mean, in mini-batch training at a "
     "constant rate; less means at least 10 % less. The pieces have SiLU's shape and a kink at every whole number: that "
-    "comparison asks whether it is the smoothness. It was added, and the seeds were doubled, after a first look.",
+    "comparison asks whether it is the smoothness. It was added, and the seeds were doubled, after a first look. In "
+    "the training runs on photographs no accuracy ever fell from one epoch to the next, with ReLU or without: they say "
+    "nothing here.",
 )
 
 
@@ -406,12 +415,12 @@ def _judge_mish(measured: Measurement) -> Sequence[Case]:
     for rival in ("relu", "silu", "gelu"):
         theirs, own = measured[f"bytes, {rival}"][0], measured["bytes, mish"][0]
         cases.append(
-            Case(f"more memory than {rival}", own > theirs + 0.01, f"{own:.2g} and {theirs:.2g} bytes a number")
+            Case(f"more memory than {TITLES[rival]}", own > theirs + 0.01, f"{own:.2g} and {theirs:.2g} bytes a number")
         )
         for name, form in (("mish", "torch's form"), ("our mish", "our form")):
             for place in ("alone", "training step"):
                 ratio = _ratio(measured, f"{place}, {name}", f"{place}, {rival}")
-                cases.append(Case(f"more time than {rival}, {place}, {form}", _more(ratio), f"{ratio} times"))
+                cases.append(Case(f"more time than {TITLES[rival]}, {place}, {form}", _more(ratio), f"{ratio} times"))
         for gain in _accuracy_cases("mish", rival):
             holds = None if gain.holds is None else not gain.holds
             cases.append(Case(f"no gain: {gain.condition}", holds, gain.figures))

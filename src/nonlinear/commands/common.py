@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nonlinear.experiments.models import MakeActivation
     from nonlinear.plots import Picture
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
 HOST, PORT = "127.0.0.1", 6006
 UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing bends curves of a few epochs
 

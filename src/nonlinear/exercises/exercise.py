@@ -78,8 +78,12 @@ class Exercise:
 
     @property
     def solution_text(self) -> str:
-        """Source code of the solution that the tests run, without annotations, so that it runs in the notebook."""
-        return without_annotations(dedent(inspect.getsource(self.solution)).strip())
+        """Source code of the solution that the tests run, without annotations, so that it runs in the notebook.
+
+        Where a value is asked for, the function that computes it is called in the last line.
+        """
+        text = without_annotations(dedent(inspect.getsource(self.solution)).strip())
+        return text if self.wants_function else f"{text}\n\n\n{self.solution.__name__}()"
 
 
 def without_annotations(source: str) -> str:

@@ -36,6 +36,13 @@ RELU = Exercise(
             hint="torch.max(x, 0) looks for the maximum along dimension 0 and returns a pair, values and places. "
             "torch.clamp compares each number with 0.",
         ),
+        Mistake(
+            answer=lambda x: x[x > 0],
+            hint="that throws the negative numbers away; each is to become a 0 in its place, so that the shape stays.",
+        ),
+        Mistake(
+            answer=lambda x: torch.max(x), hint="that is one number, the largest of all; each is to be compared with 0."
+        ),
         Mistake(answer=lambda x: x.clamp(0, 1), hint="you also cut off what is above 1: that is another activation."),
     ),
     hints=(
@@ -66,6 +73,14 @@ ZEROS = Exercise(
         Mistake(
             answer=lambda y: (y == 0).sum().item(),
             hint="that is how many there are; divide by how many there could be.",
+        ),
+        Mistake(
+            answer=lambda y: (y == 0).mean().item(),
+            hint="a mean needs numbers, and y == 0 holds True and False: .float() turns them into 1 and 0.",
+        ),
+        Mistake(
+            answer=lambda y: 100 * (y == 0).float().mean().item(),
+            hint="that is per cent; return a number between 0 and 1.",
         ),
         Mistake(answer=lambda y: (y != 0).float().mean().item(), hint="that is the share of the others."),
         Mistake(
@@ -108,6 +123,27 @@ STANDARDISE = Exercise(
             hint="the mean of each channel is 0 now; its standard deviation is not 1 yet.",
         ),
         Mistake(
+            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.std(),
+            hint="each channel has its own mean now; it gets its own standard deviation, too.",
+        ),
+        Mistake(
+            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.var(dim=(1, 2), keepdim=True),
+            hint="that divides by the variance; the standard deviation is its square root.",
+        ),
+        Mistake(
+            answer=lambda p: (p - p.mean(dim=(1, 2))) / p.std(dim=(1, 2)),
+            hint="the mean has the shape (3,) and cannot be subtracted from (3, height, width): keepdim=True makes it "
+            "(3, 1, 1).",
+        ),
+        Mistake(
+            answer=lambda p: (p - p.mean(dim=1, keepdim=True)) / p.std(dim=1, keepdim=True),
+            hint="dim=1 averages over the height alone; a channel's pixels fill dimensions 1 and 2.",
+        ),
+        Mistake(
+            answer=lambda p: (p - p.min()) / (p.max() - p.min()),
+            hint="that stretches the values to [0, 1]; wanted are mean 0 and standard deviation 1.",
+        ),
+        Mistake(
             answer=lambda p: (p - p.mean(dim=0)) / p.std(dim=0),
             hint="dim=0 averages over the channels at each pixel; average over the pixels, dimensions 1 and 2.",
         ),
@@ -124,7 +160,7 @@ STANDARDISE = Exercise(
         "The picture has shape (3, height, width): which dimensions are the pixels?",
         "keepdim=True keeps the mean's shape (3, 1, 1), so that it can be subtracted from every pixel.",
     ),
-    remark="half of the values are negative now, more or less: that is what an activation has something to do with.",
+    remark="about half of the values are negative now, so that an activation has something to do.",
 )
 
 

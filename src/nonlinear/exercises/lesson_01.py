@@ -1,5 +1,7 @@
 """Exercises and quiz of lesson 01, why a non-linearity."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -87,6 +89,10 @@ FOLD = Exercise(
             answer=lambda u: torch.relu(u) - torch.relu(-u),
             hint="that is u itself, unfolded: a ReLU pair with opposite signs is a straight line again.",
         ),
+        Mistake(
+            answer=lambda u: -torch.relu(-u),
+            hint="that is the left half alone, and unfolded: nothing is negative in a size, and the right half is missing.",
+        ),
         Mistake(answer=lambda u: torch.relu(-u), hint="that is the left half alone; the right half became 0."),
         Mistake(answer=lambda u: torch.relu(u), hint="that is the right half alone; the left half became 0."),
         Mistake(
@@ -119,6 +125,7 @@ PIECES = Exercise(
         Mistake(
             answer=11, hint="11 is the number of pieces between 12 corners; two more reach outwards from the ends."
         ),
+        Mistake(answer=25, hint="each ReLU bends once, not twice: 12 units make 12 corners at most."),
         Mistake(answer=24, hint="each ReLU has two halves, but they do not add up: it contributes one corner."),
         Mistake(answer=4096, hint="2^12 counts on-off patterns; on a line, most of them never occur."),
         Mistake(answer=144, hint="that needs two hidden layers; units of one layer only add corners."),
@@ -215,7 +222,7 @@ TEN_FIVE_THREE = Exercise(
         "cross_entropy wants the plain outputs of the last layer, of any sign.",
         "One ReLU, around the first layer, and nothing around the second.",
     ),
-    remark="shapes were right all along, and so was no error message. Such bugs only show in what is learned.",
+    remark="the shapes were right all along, so there was no error message. Such bugs only show in what is learned.",
 )
 
 
@@ -246,6 +253,22 @@ KINK = Exercise(
         Mistake(
             answer=lambda left, right: min(left, right, key=abs),
             hint="you chose between the two ends; every slope in between is allowed as well, and 0 may be one of them.",
+        ),
+        Mistake(
+            answer=lambda left, right: left if abs(left) < abs(right) else right,
+            hint="that is the smaller of the two ends in size. Every slope in between is allowed as well: for |x| that is 0.",
+        ),
+        Mistake(
+            answer=lambda left, right: max(left, right),
+            hint="that is the largest; wanted is the one that is nearest to 0.",
+        ),
+        Mistake(
+            answer=lambda left, right: 0.0 if left * right <= 0 else min(abs(left), abs(right)),
+            hint="nearly: for two negative slopes the answer is negative, too.",
+        ),
+        Mistake(
+            answer=lambda left, right: max(0.0, min(left, right)),
+            hint="right unless both slopes are negative: then 0 does not lie between them.",
         ),
         Mistake(
             answer=lambda left, right: min(abs(left), abs(right)),
@@ -282,6 +305,12 @@ def sawtooth(x: Tensor, folds: int) -> Tensor:
     return x
 
 
+def _fold_often(x: Tensor, folds: int, tent: Callable[[Tensor], Tensor]) -> Tensor:
+    for _ in range(folds):
+        x = tent(x)
+    return x
+
+
 _UNIT = torch.linspace(0, 1, 65, dtype=torch.float64)
 
 SAWTOOTH = Exercise(
@@ -303,6 +332,18 @@ SAWTOOTH = Exercise(
         Mistake(
             answer=lambda x, folds: 2 * torch.relu(x) - 2 * torch.relu(x - 0.5),
             hint="the second unit cancels the rise and no more: behind the middle it is flat. It has to come down again.",
+        ),
+        Mistake(
+            answer=lambda x, folds: _fold_often(x, folds, lambda x: 2 * torch.relu(x) - 2 * torch.relu(x - 0.5)),
+            hint="the loop is right. But the second unit cancels the rise and no more: behind the middle its sum is flat.",
+        ),
+        Mistake(
+            answer=lambda x, folds: _fold_often(x, folds, lambda x: 2 * torch.relu(x) - 4 * torch.relu(x - 1)),
+            hint="the second unit begins at 1, where the tent ends; it has to begin at its top, at 1/2.",
+        ),
+        Mistake(
+            answer=lambda x, folds: (2 * torch.relu(x) - 4 * torch.relu(x - 0.5)) ** folds,
+            hint="a power of a tent is a thinner tent. Apply it to its own output: tent(tent(x)).",
         ),
         Mistake(
             answer=lambda x, folds: torch.relu(x) - 2 * torch.relu(x - 0.5),

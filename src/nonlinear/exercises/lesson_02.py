@@ -1,7 +1,5 @@
 """Exercises and quiz of lesson 02, sigmoid and tanh."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -33,7 +31,12 @@ SLOPE = Exercise(
             answer=lambda y: y * (1 + y), hint="check the sign: the slope must be 0 at y = 1, where sigmoid is flat."
         ),
         Mistake(
-            answer=lambda y: y - 1, hint="you differentiated y (1 - y) or dropped a factor: the slope is a product."
+            answer=lambda y: y * (y - 1), hint="the sign: sigmoid rises everywhere, so its slope is nowhere negative."
+        ),
+        Mistake(answer=lambda y: 1 - y, hint="that is one factor of two: the slope is a product."),
+        Mistake(
+            answer=lambda y: 1 - 2 * y,
+            hint="that is the derivative of y (1 - y) with respect to y; wanted is the slope of sigmoid itself.",
         ),
     ),
     hints=(
@@ -44,7 +47,7 @@ SLOPE = Exercise(
 )
 
 
-def smooth_stable_sigmoid(x: Tensor) -> Tensor:
+def my_sigmoid(x: Tensor) -> Tensor:
     return torch.exp(-torch.logaddexp(torch.zeros_like(x), -x))
 
 
@@ -57,7 +60,7 @@ STABLE = Exercise(
     title="Find the bug: a sigmoid with the right slope everywhere",
     minutes=10,
     difficulty=2,
-    solution=smooth_stable_sigmoid,
+    solution=my_sigmoid,
     forbidden=("sigmoid", "sigmoid_", "expit", "logsigmoid"),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
@@ -77,6 +80,11 @@ STABLE = Exercise(
             answer=_sigmoid_by_where,
             hint="if you use torch.where: it picks the right value but differentiates both branches, and the one that was "
             "not picked overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
+        ),
+        Mistake(
+            answer=lambda x: torch.where(x >= 0, 1 / (1 + torch.exp(-x)), 1 - 1 / (1 + torch.exp(x))),
+            hint="far to the left 1 - 1 / (1 + e^x) subtracts two numbers that are nearly equal: at x = -30 nothing is left of "
+            "the tail. (And torch.where still differentiates both branches.)",
         ),
         Mistake(
             answer=lambda x: torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs())),
@@ -133,6 +141,15 @@ RELATION = Exercise(
             hint="it goes through 0 now, but its values lie in (-1/2, 1/2): shift and stretch.",
         ),
         Mistake(answer=lambda x: 2 * torch.sigmoid(2 * x), hint="the values lie in (0, 2): what is missing?"),
+        Mistake(answer=lambda x: 2 * torch.sigmoid(2 * x) + 1, hint="the values lie in (1, 3): shift the other way."),
+        Mistake(
+            answer=lambda x: 2 * torch.sigmoid(x / 2) - 1,
+            hint="dividing x by 2 makes the curve wider; tanh is half as wide as sigmoid.",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(x) - 0.5,
+            hint="it goes through 0 now; but tanh is twice as tall, and half as wide.",
+        ),
     ),
     hints=(
         "Which two numbers turn the range (0, 1) into (-1, 1)?",
@@ -143,6 +160,8 @@ RELATION = Exercise(
 
 
 def layers_until_a_millionth() -> int:
+    import math
+
     return math.ceil(math.log(1e-6) / math.log(1 / 4))
 
 
@@ -156,6 +175,8 @@ DEPTH = Exercise(
         Mistake(answer=9, hint="(1/4)^9 is 3.8e-6: still above a millionth."),
         Mistake(answer=9.9658, hint="the right equation; but a number of layers is whole: round up."),
         Mistake(answer=9.97, hint="the equation is right. A number of layers is whole: round up."),
+        Mistake(answer=-9.9658, hint="the sign: divide by the logarithm of 1/4, not of 4. Then round up."),
+        Mistake(answer=5, hint="(1/4)^5 is 1/1024, about a thousandth. A millionth is a thousandth of that."),
         Mistake(answer=11, hint="10 layers are enough: (1/4)^10 is 9.5e-7."),
         Mistake(answer=6, hint="6 is for a factor of 1/10 a layer; sigmoid's largest slope is 1/4."),
         Mistake(answer=20, hint="20 is for a factor of 1/2 a layer; sigmoid's largest slope is 1/4."),
@@ -198,6 +219,18 @@ LECUN = Exercise(
             hint="the inner derivative is there; the factor 1.7159 in front is not.",
         ),
         Mistake(answer=lambda x: 1.7159 * torch.tanh(2 / 3 * x), hint="that is the function; its slope is asked for."),
+        Mistake(
+            answer=lambda x: 2 / 3 * (1 - torch.tanh(x) ** 2),
+            hint="the inner derivative is there. The factor 1.7159 in front is not, and tanh must be taken at 2x/3, not at x.",
+        ),
+        Mistake(
+            answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(2 / 3 * x)),
+            hint="nearly: the slope of tanh is 1 minus its square.",
+        ),
+        Mistake(
+            answer=lambda x: 1 - (1.7159 * torch.tanh(2 / 3 * x)) ** 2,
+            hint="1 - y^2 holds for y = tanh alone. Then the chain rule brings 2/3, and 1.7159 stays in front.",
+        ),
         Mistake(
             answer=lambda x: 1 - torch.tanh(x) ** 2,
             hint="that is the slope of tanh itself: both constants are missing, the 1.7159 outside and the 2/3 inside.",

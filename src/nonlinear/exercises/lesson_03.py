@@ -47,6 +47,10 @@ LIKE_TORCH = Exercise(
             hint="the values are right, and the slope at 0 is 0.5: maximum shares the gradient between two equal arguments.",
         ),
         Mistake(
+            answer=lambda x: x if x > 0 else 0 * x,
+            hint="x holds many numbers, and a Python if asks one question for all of them: torch.where asks each.",
+        ),
+        Mistake(
             answer=lambda x: (x + x.abs()) / 2,
             hint="at -inf this is infinity minus infinity, at 3e38 the sum overflows, and at 0 its slope is 0.5.",
         ),
@@ -103,12 +107,20 @@ DEAD = Exercise(
             "be any: look at both ends.",
         ),
         Mistake(
+            answer=lambda w, b, low, high: b <= -2 * w.abs(),
+            hint="that is the rule of section 5, for data in [-2, 2]. Here low and high may be any: look at both ends.",
+        ),
+        Mistake(
             answer=lambda w, b, low, high: b <= 0,
             hint="a negative bias alone kills nobody: w x may be larger than -b somewhere in the data.",
         ),
         Mistake(
             answer=lambda w, b, low, high: torch.minimum(w * low + b, w * high + b) <= 0,
             hint="those are the units that are off for some input. Dead means off for all: look at the larger end.",
+        ),
+        Mistake(
+            answer=lambda w, b, low, high: max(w * low + b, w * high + b) <= 0,
+            hint="the right idea; but Python's max wants a single True or False, and w holds many units: use torch.maximum.",
         ),
         Mistake(
             answer=lambda w, b, low, high: w * high + b <= 0,
@@ -162,6 +174,7 @@ HALF_LOST = Exercise(
             hint="did you take 1/8? With 4 units, all are off with probability 1/2 times 1/2 times 1/2 times 1/2.",
         ),
         Mistake(answer=1, hint="that would be one unit: it is off for half of the inputs. A layer has 4."),
+        Mistake(answer=16, hint="each layer loses one input in 16; how many layers lose half of them?"),
         Mistake(answer=4, hint="4 is the width. How likely is it that all 4 units are off at once?"),
         Mistake(
             answer=math.log(0.5) / math.log(1 - 2**-4),
@@ -210,6 +223,16 @@ SOFT = Exercise(
         Mistake(
             answer=lambda x, lambd: x * (x.abs() > lambd),
             hint="that is Hardshrink: it keeps what is large as it is. Softshrink moves it towards 0 by lambda.",
+        ),
+        Mistake(
+            answer=lambda x, lambd: F.relu(x - lambd) - F.relu(-x + lambd),
+            hint="the second ReLU must begin at -lambda: it sees -x - lambda. Yours begins at +lambda, so that nothing is 0 "
+            "in between.",
+        ),
+        Mistake(
+            answer=lambda x, lambd: x - F.relu(x + lambd) + F.relu(x - lambd) + lambd,
+            hint="right in exact arithmetic. But in between you add and subtract numbers that cancel only up to rounding, and "
+            "Softshrink is there for its exact zeros: write it so that both ReLUs are 0.",
         ),
         Mistake(
             answer=lambda x, lambd: F.relu(x - lambd) - F.relu(x + lambd),
@@ -268,6 +291,14 @@ STEP = Exercise(
         Mistake(
             answer=lambda z, x, dictionary, lambd, t: z - t * dictionary.T @ (dictionary @ z - x),
             hint="that is the gradient step alone; lambda is missing: shrink what it gives.",
+        ),
+        Mistake(
+            answer=lambda z, x, dictionary, lambd, t: F.softshrink(z - dictionary.T @ (dictionary @ z - x), t * lambd),
+            hint="the step along the gradient has the length t, too.",
+        ),
+        Mistake(
+            answer=lambda z, x, dictionary, lambd, t: F.softshrink(z - t * (dictionary @ z - x), t * lambd),
+            hint="D z - x has m entries and z has k: by the chain rule the gradient is D^T (D z - x).",
         ),
         Mistake(
             answer=lambda z, x, dictionary, lambd, t: F.hardshrink(

@@ -35,6 +35,19 @@ ANY_SLOPE = Exercise(
             hint="below zero max(ax, x) is ax only if a is at most 1: look at a = 2.",
         ),
         Mistake(
+            answer=lambda x, a: torch.minimum(a * x, x),
+            hint="the smaller of the two is LeakyReLU only if a is above 1; the larger only if it is not.",
+        ),
+        Mistake(
+            answer=lambda x, a: (1 + a) / 2 * x + (1 - a) / 2 * x.abs(),
+            hint="the values are right for every a. But at exactly 0 your slope is (1 + a) / 2, since the V, and a tie of ax and "
+            "x as well, counts as half of each side there; torch returns a.",
+        ),
+        Mistake(
+            answer=lambda x, a: torch.where(x > 0, x, a * x.abs()),
+            hint="the size is right, the sign is not: below zero the function is a x, without the bars.",
+        ),
+        Mistake(
             answer=lambda x, a: torch.where(x >= 0, x, a * x),
             hint="the values are right everywhere; at exactly 0 your slope is 1, and torch's is a. Which branch does "
             "x = 0 take?",
@@ -98,6 +111,22 @@ SLOPE_GRADIENT = Exercise(
             hint="you summed over the images alone; every position of a channel uses the same slope: sum over these, too.",
         ),
         Mistake(
+            answer=lambda gradient, x: (gradient * x.clamp(max=0)).sum(dim=1),
+            hint="the other way round: keep dimension 1, the channels, and sum over the other three.",
+        ),
+        Mistake(
+            answer=lambda gradient, x: (gradient * x.clamp(max=0)).sum(dim=(2, 3)),
+            hint="one row for each image: all images share the slope, so sum over dimension 0, too.",
+        ),
+        Mistake(
+            answer=lambda gradient, x: (gradient * x.clamp(max=0)).sum(dim=(0, 2, 3), keepdim=True),
+            hint="the right numbers; without keepdim the shape is (channels,).",
+        ),
+        Mistake(
+            answer=lambda gradient, x: gradient * x.clamp(max=0),
+            hint="that is what each element contributes: add up over all that share a slope.",
+        ),
+        Mistake(
             answer=lambda gradient, x: (gradient * x).sum(dim=(0, 2, 3)),
             hint="the slope acts only where x is not positive: the other inputs must not contribute.",
         ),
@@ -154,6 +183,7 @@ DECAY = Exercise(
         Mistake(
             answer=0.17, hint="right, but rounded too much to be sure: give four digits, or let Python compute it."
         ),
+        Mistake(answer=0.168, hint="right, but rounded: the fourth digit is missing."),
         Mistake(
             answer=0.0,
             hint="0 is where it goes in the end. One update takes rate times decay off it, a share of 5e-5.",
@@ -297,6 +327,25 @@ FROM_OUTPUT = Exercise(
         Mistake(
             answer=_from_output(slope=0.0),
             hint="the gradient of the slope is right; that of the input is ReLU's: below zero it is a times the gradient.",
+        ),
+        Mistake(
+            answer=lambda gradient, y, a: (
+                torch.where(y > 0, gradient, gradient / a),
+                prelu_backward(gradient, y, a)[1],
+            ),
+            hint="the gradient of the slope is right; that of the input is multiplied by a below zero, not divided.",
+        ),
+        Mistake(
+            answer=lambda gradient, y, a: (torch.where(y > 0, y, a * y), prelu_backward(gradient, y, a)[1]),
+            hint="the gradient of the slope is right; but for the input you passed on y: it is the gradient that goes back.",
+        ),
+        Mistake(
+            answer=lambda gradient, y, a: (prelu_backward(gradient, y, a)[0], (gradient * y / a).sum()),
+            hint="above zero the slope has no part in y: only the elements below count.",
+        ),
+        Mistake(
+            answer=lambda gradient, y, a: (prelu_backward(gradient, y, a)[0], gradient * y.clamp(max=0) / a),
+            hint="the slope is a single number, and so is its gradient: add up over all elements.",
         ),
         Mistake(
             answer=lambda gradient, y, a: tuple(reversed(prelu_backward(gradient, y, a))),

@@ -87,7 +87,7 @@ STABLE = Exercise(
     forbidden=("elu", "elu_", "celu", "celu_", "selu", "selu_"),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
-        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5), with_slope=True),
+        Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
         Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
         Probe(label="at x = -1e-6, for alpha = 1", arguments=(torch.tensor(-1e-6), 1.0)),
         Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor(-100.0), 2.0)),
@@ -118,8 +118,8 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0))),
-            hint="nearly. Look at the slope at 0: there clamp and relu have a kink, for which torch takes the slope 0. "
-            "torch.where around the input has none.",
+            hint="nearly. Look at the slope at 0: there clamp, relu and abs have a kink, for which torch takes the slope "
+            "0. torch.where around the input has none.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x >= 0, x, alpha * torch.expm1(torch.where(x >= 0, 0.0, x))),
@@ -129,6 +129,13 @@ STABLE = Exercise(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(torch.minimum(x, torch.zeros_like(x)))),
             hint="nearly. Look at the slope at 0: there minimum has a kink, and torch gives each of the two sides half of the "
             "gradient. torch.where around the input has none.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: (
+                torch.maximum(x, torch.zeros_like(x)) + alpha * torch.expm1(torch.where(x > 0, 0.0, x))
+            ),
+            hint="the half below 0 is right. In the other, maximum has a kink at 0, and torch gives each of its two sides "
+            "half of the gradient: your slope there is alpha + 0.5. torch.where around the result has no kink.",
         ),
         Mistake(
             answer=lambda x, alpha: (
@@ -151,7 +158,7 @@ STABLE = Exercise(
         "A torch.where around the input of the exponential, and another one around the result.",
         "torch.expm1(z) is e^z - 1 without the rounding. So: below = torch.where(x > 0, 0.0, x), and alpha expm1(below).",
     ),
-    remark="two torch.where, one expm1: values and slopes are right at 100, at 0 and next to it.",
+    remark="values and slopes are right at 100, at 0 and next to it. The shortest way is two torch.where and one expm1.",
 )
 
 
@@ -225,6 +232,15 @@ NORMALISED = Exercise(
             hint="check the sign of the shift: it has to take the mean away.",
         ),
         Mistake(
+            answer=lambda f, z: (-f(z).mean() / f(z).std(correction=0), 1 / f(z).std(correction=0)),
+            hint="both are right, but in the wrong order: first the scale, then the shift.",
+        ),
+        Mistake(
+            answer=lambda f, z: (1 / f(z).std(), -f(z).mean()),
+            hint="two bugs: the shift comes after the scale, and scale * f(z) has mean scale * E[f]; and std needs "
+            "correction=0, since z stands for the whole distribution.",
+        ),
+        Mistake(
             answer=lambda f, z: (1 / f(z).std(), -f(z).mean() / f(z).std()),
             hint="nearly: z stands for the whole distribution and not for a sample from it, so divide by n: correction=0.",
         ),
@@ -254,6 +270,10 @@ def _dropped(low: float, a: Callable[[float], float], b: Callable[[float], float
     return lambda y, kept, q: a(q) * torch.where(kept, y, low) + b(q)
 
 
+def _standardised(u: Tensor) -> Tensor:
+    return (u - u.mean()) / u.std()
+
+
 def _scale(q: float, low: float = LOWEST) -> float:
     return (q + q * (1 - q) * low**2) ** -0.5
 
@@ -270,7 +290,8 @@ ALPHA_DROPOUT = Exercise(
     forbidden=("alpha_dropout", "dropout", "feature_alpha_dropout"),
     probes=(
         Probe(label="for q = 0.9", arguments=(OUTPUTS, KEPT, 0.9)),
-        Probe(label="for q = 0.5, in float64", arguments=(OUTPUTS.double(), KEPT, 0.5)),
+        # ~kept * L has dtype float32, whatever y is: that is a rounding, not a bug
+        Probe(label="for q = 0.5, in float64", arguments=(OUTPUTS.double(), KEPT, 0.5), tolerance=1e-6),
         Probe(label="for q = 1", arguments=(OUTPUTS, torch.ones(6, dtype=torch.bool), 1.0)),
     ),
     mistakes=(
@@ -309,6 +330,15 @@ ALPHA_DROPOUT = Exercise(
                 lambda q: -((q + (1 - q) * LOWEST**2) ** -0.5) * (1 - q) * LOWEST,
             ),
             hint="q + (1 - q) L² is the mean square. The variance is that without the square of the mean.",
+        ),
+        Mistake(
+            answer=_dropped(LOWEST, lambda q: _scale(q) ** 2, lambda q: -(_scale(q) ** 2) * (1 - q) * LOWEST),
+            hint="a variance is a square: divide by its root.",
+        ),
+        Mistake(
+            answer=lambda y, kept, q: _standardised(torch.where(kept, y, LOWEST)),
+            hint="you took mean and variance of these few numbers. Scale and shift are constants, made of q and L alone: "
+            "mean 0 and variance 1 are meant over all that could be dropped.",
         ),
         Mistake(
             answer=_dropped(LOWEST, lambda q: 1 / q, lambda q: -(1 - q) / q * LOWEST),

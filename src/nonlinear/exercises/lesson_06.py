@@ -52,7 +52,8 @@ SILU_SLOPE = Exercise(
         "SiLU is a product of two functions of x. What does the product rule say of (x g)'?",
         "The slope of the gate σ is σ (1 − σ), by lesson 02.",
     ),
-    remark="½ at 0, 0 at the bottom of the dip, and above 1 beyond x = 2.4: it comes down to 1 from above.",
+    remark="½ at 0, 0 at the bottom of the dip, x = −1.28, and 1 opposite to it, at x = 1.28. Beyond that it lies above 1 "
+    "(at most 1.1, at x = 2.4) and comes down to 1 from above.",
 )
 
 
@@ -100,7 +101,7 @@ DIP = Exercise(
 )
 
 
-def stable_softplus(x: Tensor) -> Tensor:
+def my_softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
@@ -113,7 +114,7 @@ SOFTPLUS = Exercise(
     title="Find the bug: a softplus with both its tails",
     minutes=10,
     difficulty=2,
-    solution=stable_softplus,
+    solution=my_softplus,
     forbidden=("softplus",),
     probes=(
         Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
@@ -157,6 +158,11 @@ SOFTPLUS = Exercise(
             "before the logarithm is taken (logsumexp does so, too). log1p and logaddexp do better.",
         ),
         Mistake(
+            answer=lambda x: -torch.log(torch.sigmoid(-x)),
+            hint="right on paper, and the faults have only moved: at −20 σ(20) is rounded to 1, whose logarithm is 0, and "
+            "far to the right σ(−x) underflows. torch has a function for the logarithm of σ that does neither.",
+        ),
+        Mistake(
             answer=_clamped_exponent,
             hint="with the exponent clamped nothing overflows, but above 20 the function is constant: it should be x.",
         ),
@@ -187,7 +193,7 @@ def _textbook_gelu_tanh(x: Tensor) -> Tensor:
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def gelu_tanh_with_tail(x: Tensor) -> Tensor:
+def my_gelu_tanh(x: Tensor) -> Tensor:
     return x * torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
 
 
@@ -196,7 +202,7 @@ TANH_TAIL = Exercise(
     title="Find the bug: the tail of the tanh form",
     minutes=10,
     difficulty=2,
-    solution=gelu_tanh_with_tail,
+    solution=my_gelu_tanh,
     forbidden=("gelu",),
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
@@ -231,11 +237,11 @@ TANH_TAIL = Exercise(
             hint="that is the sigmoid form, a coarser approximation: keep the polynomial in x.",
         ),
         Mistake(
-            answer=lambda x: gelu_tanh_with_tail(x) / 2,
+            answer=lambda x: my_gelu_tanh(x) / 2,
             hint="half of what is wanted: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u), so it goes as well.",
         ),
         Mistake(
-            answer=lambda x: 2 * gelu_tanh_with_tail(x),
+            answer=lambda x: 2 * my_gelu_tanh(x),
             hint="twice too large: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u).",
         ),
     ),
@@ -314,6 +320,12 @@ BETA = Exercise(
             hint="the gradient has to be multiplied in element by element, before anything is summed.",
         ),
         Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * beta * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).sum(),
+            hint="right for β = 1 alone: the inner derivative of βx, with respect to β, is x, without a β.",
+        ),
+        Mistake(
             answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x)).sum(),
             hint="you multiplied the gradient by y itself, or left the gate as it is: σ(βx) is to be differentiated, by β.",
         ),
@@ -375,6 +387,18 @@ UNIFORM = Exercise(
             hint="right for a = 3 alone: with any other a the gate has to rise over a length of 2a, and not of 6.",
         ),
         Mistake(
+            answer=lambda x, a: (x + a) / (2 * a),
+            hint="two things are missing: a probability cannot be below 0 or above 1, and the activation is x times it.",
+        ),
+        Mistake(
+            answer=lambda x, a: x * (x / (2 * a)).clamp(0, 1),
+            hint="your gate is 0 at x = 0. But half of the thresholds lie below 0: it starts to rise at x = −a.",
+        ),
+        Mistake(
+            answer=lambda x, a: x * ((x - a) / (2 * a)).clamp(0, 1),
+            hint="your gate starts to rise at x = a. T lies between −a and a: below −a none of it, below a all of it.",
+        ),
+        Mistake(
             answer=lambda x, a: x * ((a - x) / (2 * a)).clamp(0, 1),
             hint="that is P(T > x): the gate must open as x grows.",
         ),
@@ -414,7 +438,8 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "β of Swish is doubled, all weights in front of it are halved, and all weights behind it are doubled. What changes?",
+            "β of Swish is doubled, all weights and biases in front of it are halved, and all weights behind it are doubled. "
+            "What changes?",
             (
                 Option("The network bends more sharply", False, "It would, if its inputs had stayed the same."),
                 Option(

@@ -1,5 +1,7 @@
 """Exercises and quiz of lesson 07, ReLU6, Hardswish and small devices."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -36,6 +38,14 @@ PIECES = Exercise(
         Mistake(
             answer=lambda x: F.relu6(x + 3) * F.relu6(x + 3) / 6,
             hint="what is gated is x itself, not the shifted and clipped input.",
+        ),
+        Mistake(
+            answer=lambda x: F.relu6(x) * F.relu6(x + 3) / 6,
+            hint="the gate is right. What is gated is x itself, without a cap and below 0 as well.",
+        ),
+        Mistake(
+            answer=lambda x: x * F.relu6((x + 3) / 6),
+            hint="you divided too early: ReLU6 cuts off at 6. Divide what comes out of it, so that the gate ends at 1.",
         ),
         Mistake(
             answer=lambda x: x * (0.2 * x + 0.5).clamp(0, 1),
@@ -85,6 +95,16 @@ CODES = Exercise(
         Mistake(
             answer=lambda x, scale, zero_point, bits: ((x / scale).round().clamp(0, 2**bits - 1) + zero_point).int(),
             hint="clamp after adding the zero point: it is the code that must lie between 0 and 2^bits − 1.",
+        ),
+        Mistake(
+            answer=lambda x, scale, zero_point, bits: (
+                ((x / scale).round() + zero_point).clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1).int()
+            ),
+            hint="those are signed codes, as int8 has them. In section 2 codes run from 0 to 2^bits − 1.",
+        ),
+        Mistake(
+            answer=lambda x, scale, zero_point, bits: ((x * scale).round() + zero_point).clamp(0, 2**bits - 1).int(),
+            hint="a value is scale times a number of steps: divide by the scale to count the steps.",
         ),
         Mistake(
             answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 2**bits).int(),
@@ -167,6 +187,20 @@ def _held_at_zero(low: float, high: float, bits: int) -> tuple[float, int]:
     return scale, max(0, zero_point)
 
 
+def _held_among_the_codes(low: float, high: float, bits: int) -> tuple[float, int]:
+    scale, zero_point = _not_stretched(low, high, bits)
+    return scale, min(max(0, zero_point), 2**bits - 1)
+
+
+def _stretched_downwards(low: float, high: float, bits: int) -> tuple[float, int]:
+    return _not_stretched(min(low, 0.0), high, bits)
+
+
+def _rounded_up(low: float, high: float, bits: int) -> tuple[float, int]:
+    scale, _ = scale_and_zero_point(low, high, bits)
+    return scale, math.ceil(-min(low, 0.0) / scale)
+
+
 def _cut_off(low: float, high: float, bits: int) -> tuple[float, int]:
     scale, _ = scale_and_zero_point(low, high, bits)
     return scale, int(-min(low, 0.0) / scale)
@@ -188,6 +222,8 @@ GRID = Exercise(
         Probe(label="from 0 to 6 on 8 bits", arguments=(0.0, 6.0, 8)),
         Probe(label="from 2 to 6 on 8 bits", arguments=(2.0, 6.0, 8)),
         Probe(label="from −0.9 to 0.7 on 3 bits", arguments=(-0.9, 0.7, 3)),
+        Probe(label="from −0.7 to 0.9 on 3 bits", arguments=(-0.7, 0.9, 3)),
+        Probe(label="from −6 to −2 on 8 bits", arguments=(-6.0, -2.0, 8)),
     ),
     mistakes=(
         Mistake(
@@ -213,6 +249,19 @@ GRID = Exercise(
             answer=_held_at_zero,
             hint="now the zero point is a code, but it is not that of 0: with it, code 0 would mean 0 and the grid would end "
             "below 6. Stretch the range itself until it holds 0.",
+        ),
+        Mistake(
+            answer=_held_among_the_codes,
+            hint="you hold the zero point between 0 and 2^bits − 1, but it is not the code of 0 then: the grid does not "
+            "reach from 2 to 6 any more. Stretch the range itself until it holds 0.",
+        ),
+        Mistake(
+            answer=_stretched_downwards,
+            hint="nearly: a range above 0 is stretched down to it. One below 0, from −6 to −2, must be stretched up.",
+        ),
+        Mistake(
+            answer=_rounded_up,
+            hint="nearly: you round up, so that 3.06 becomes 4. Take the nearest code: round.",
         ),
         Mistake(
             answer=_cut_off,
@@ -256,6 +305,11 @@ def best_clip(x: Tensor, clips: list[float], bits: int) -> float:
 def _mean_square(x: Tensor, clip: float, bits: int) -> float:
     scale = clip / (2**bits - 1)
     return (scale * (x / scale).round().clamp(0, 2**bits - 1) - x).square().mean().item()
+
+
+def _with_too_many_codes(x: Tensor, clip: float, bits: int) -> float:
+    scale = clip / 2**bits
+    return (scale * (x / scale).round().clamp(0, 2**bits) - x).square().mean().item()
 
 
 def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
@@ -309,6 +363,10 @@ CLIP = Exercise(
         Mistake(
             answer=lambda x, clips, bits: _least(x, clips, bits, error="rounded"),
             hint="you counted only what lies inside the grid. What is clipped is an error, too.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: min(clips, key=lambda clip: _with_too_many_codes(x, clip, bits)),
+            hint="your grid has 2^bits steps, one too many: 2^bits marks have 2^bits − 1 gaps between them.",
         ),
         Mistake(
             answer=lambda x, clips, bits: _mean_square(x, best_clip(x, clips, bits), bits),
@@ -391,6 +449,12 @@ DOT = Exercise(
         Mistake(
             answer=_int8,
             hint="int8 holds −128 to 127: codes from 128 on turn negative. Widen to int32.",
+        ),
+        Mistake(
+            answer=lambda a, b, scale_a, zero_a, scale_b, zero_b: (
+                scale_a * scale_b * (a.int() * b.int() - zero_a * zero_b).sum().item()
+            ),
+            hint="nothing wraps round any more, but (a − zero_a)(b − zero_b) has four terms, not two.",
         ),
         Mistake(
             answer=lambda a, b, scale_a, zero_a, scale_b, zero_b: scale_a * scale_b * (a.int() * b.int()).sum().item(),

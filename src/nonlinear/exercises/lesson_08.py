@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from nonlinear.exercises.exercise import Exercise, Mistake, Probe
 from nonlinear.exercises.quiz import Option, Question, Quiz
@@ -58,6 +59,15 @@ BACKWARD = Exercise(
         Mistake(
             answer=lambda gradient, y: y * ((gradient * y).sum(dim=-1, keepdim=True) - gradient),
             hint="right but for the sign: the diagonal comes with a plus, the product y_i y_j with a minus.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient * y * (1 - y) - y * (gradient * y).sum(dim=-1, keepdim=True),
+            hint="the diagonal is counted twice: the sum over all i has the term y_j y_j in it already, so the first term is "
+            "g_j y_j alone.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).mean(dim=-1, keepdim=True)),
+            hint="the sum, not the mean: the y_i are weights that sum to 1 already.",
         ),
         Mistake(
             answer=lambda gradient, y: gradient - (gradient * y).sum(dim=-1, keepdim=True),
@@ -120,6 +130,18 @@ CROSS_ENTROPY = Exercise(
             answer=lambda logits, labels: -_picked(torch.log(torch.softmax(logits, dim=1)), labels).mean(),
             hint="the dimension is right now. But where the right class is far behind, its probability is rounded to 0, and "
             "log 0 is minus infinity: take the logarithm before anything is rounded.",
+        ),
+        Mistake(
+            answer=lambda logits, labels: -torch.log(_picked(torch.softmax(logits, dim=1), labels)).mean(),
+            hint="the dimension is right, and you pick first. But where the right class is far behind, its probability is "
+            "rounded to 0 already: logarithm and softmax have to be one formula.",
+        ),
+        Mistake(
+            answer=lambda logits, labels: (
+                -(F.one_hot(labels, logits.shape[1]) * (logits - torch.logsumexp(logits, dim=1, keepdim=True))).mean()
+            ),
+            hint="nearly: that is the mean over all n times K numbers. Sum along dim 1 first, then take the mean over the "
+            "batch.",
         ),
         Mistake(
             answer=lambda logits, labels: -_picked(torch.log(torch.softmax(logits, dim=1) + 1e-8), labels).mean(),
@@ -213,7 +235,7 @@ FLOOR = Exercise(
         "At its best the network passes on the vector (1, 0, 0, ..., 0). What is its softmax?",
         "The right class gets e^1 / (e^1 + 999 e^0).",
     ),
-    remark="knowing nothing costs log 1000 = 6.908, and knowing everything 5.910: the whole of learning has to happen "
+    remark="knowing nothing costs log 1000 = 6.908, and knowing everything 5.909: the whole of learning has to happen "
     "within that one nat.",
 )
 
@@ -290,6 +312,10 @@ def _divided_late(logits: Tensor, weights: Tensor) -> Tensor:
     return odds / odds.sum(dim=1, keepdim=True)
 
 
+def _over_all(odds: Tensor) -> Tensor:
+    return odds / odds.sum()
+
+
 _WEIGHTS = torch.tensor([1 / 2.7, 1 / 0.24, 1 / 0.06], dtype=torch.float64)
 
 TAKE_BACK = Exercise(
@@ -329,6 +355,14 @@ TAKE_BACK = Exercise(
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits - weights, dim=1),
             hint="nearly: to divide a probability by w is to subtract log w from its logit, not w.",
+        ),
+        Mistake(
+            answer=lambda logits, weights: torch.softmax(logits - weights.log(), dim=0),
+            hint="the right logits, but dim=0 makes the columns sum to 1, over the batch: each example is a row.",
+        ),
+        Mistake(
+            answer=lambda logits, weights: _over_all(torch.softmax(logits, dim=1) / weights),
+            hint="you divided by the sum over the whole batch: each row is to sum to 1.",
         ),
         Mistake(
             answer=lambda logits, weights: logits - weights.log(),
@@ -396,12 +430,13 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "1 % of your examples are ill. You train with class weights. What does an output of 0.6 for ill mean?",
+            "1 % of your examples are ill. You train with class weights, each 1 over the share of its class. What does an "
+            "output of 0.6 for ill mean?",
             (
                 Option(
                     "60 of 100 such patients are ill",
                     False,
-                    "Only without weights. With inverse-frequency weights the odds are inflated by a factor of 99.",
+                    "Only without weights. With these the odds are inflated by a factor of 99.",
                 ),
                 Option(
                     "It would be 60 % if ill and healthy were equally frequent",

@@ -59,6 +59,14 @@ GRADIENTS = Exercise(
             hint="the first one lacks the gate: how much of the gradient reaches a depends on how far the gate is open.",
         ),
         Mistake(
+            answer=lambda gradient, a, b: (gradient * torch.sigmoid(b), gradient * b * _slope(b)),
+            hint="in the second one the factor in front is a, the value: it is what σ(b) is multiplied by.",
+        ),
+        Mistake(
+            answer=lambda gradient, a, b: (gradient * a * torch.sigmoid(b), gradient * a * _slope(b)),
+            hint="the second is right. In the first, a is what is differentiated, so that it does not stay: only σ(b) does.",
+        ),
+        Mistake(
             answer=lambda gradient, a, b: (gradient * torch.sigmoid(b), gradient * a * torch.sigmoid(b)),
             hint="the second one needs the slope of sigmoid, σ(b) (1 − σ(b)), and not its value.",
         ),
@@ -266,6 +274,15 @@ PRODUCT = Exercise(
             hint="for negative y the second unit gives gate(-y) x = |y| x, and y x is wanted: mind its sign.",
         ),
         Mistake(
+            answer=lambda x, y, gate: gate(-y) * x + gate(y) * -x,
+            hint="the right two units with the wrong signs: where y is positive, gate(y) is open and has to meet x, not -x.",
+        ),
+        Mistake(
+            answer=lambda x, y, gate: gate(x) * gate(y) + gate(-x) * gate(-y),
+            hint="that is right where x and y have the same sign, and for ReLU alone. The value of a gated unit is not "
+            "bent: apply gate to one of the two only.",
+        ),
+        Mistake(
             answer=lambda x, y, gate: gate(y) * gate(x),
             hint="the value of a gated unit is not bent: apply the gate's function to y only.",
         ),
@@ -332,7 +349,7 @@ QUIZ = Quiz(
             "A plain block has width 512 and hidden width 2048. Which hidden width makes a SwiGLU block of equal size?",
             (
                 Option("2048", False, "That has three matrices in place of two: half as many weights again."),
-                Option("1365", True, "2/3 of 2048, to the nearest whole number: three matrices of 512 x 1365."),
+                Option("1365", True, "2/3 of 2048, to the nearest whole number: three matrices of 512 × 1365."),
                 Option("1024", False, "That would be right if the gated block had four matrices; it has three."),
             ),
         ),

@@ -10,7 +10,7 @@ from nonlinear.exercises.exercise import Exercise, Mistake, Probe
 from nonlinear.exercises.quiz import Option, Question, Quiz
 
 
-def gain(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+def sampled_gain(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return 1 / f(z).square().mean().sqrt()
 
 
@@ -21,7 +21,7 @@ GAIN = Exercise(
     title="The gain of any activation, by sampling",
     minutes=5,
     difficulty=1,
-    solution=gain,
+    solution=sampled_gain,
     probes=(
         Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-9),
         Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-9),
@@ -56,6 +56,20 @@ GAIN = Exercise(
         Mistake(
             answer=lambda f, z: 1 / f(z).abs().mean(),
             hint="the mean size is not the root of the mean square: variances of independent terms add up, sizes do not.",
+        ),
+        Mistake(
+            answer=lambda f, z: 1 / f(z).var(),
+            hint="two steps are wrong: a variance leaves the mean out, where the mean square counts; and the gain multiplies "
+            "numbers and not squares, so a root is missing.",
+        ),
+        Mistake(
+            answer=lambda f, z: z.std() / f(z).std(),
+            hint="that compares two standard deviations, which leave the means out: the next layer sums them up, so the mean "
+            "square of f(z) counts. And that of z is 1.",
+        ),
+        Mistake(
+            answer=lambda f, z: 1 / f(z).square().sum().sqrt(),
+            hint="you summed the squares: take their mean, so that the number of draws does not matter.",
         ),
     ),
     hints=(
@@ -112,6 +126,24 @@ INITIALISER = Exercise(
             hint="right for a linear layer. Each unit of a convolution sums over the positions of its kernel as well.",
         ),
         Mistake(
+            answer=lambda noise, gain: gain**2 / noise.shape[1] * noise,
+            hint="shape[1] is the number of inputs, which is right for a linear layer alone; and gain^2 / n is a variance: "
+            "noise is to be multiplied by its root.",
+        ),
+        Mistake(
+            answer=lambda noise, gain: gain / noise[0].numel() * noise,
+            hint="the fan-in is right, and a root is missing: the variance is gain^2 / n, so the standard deviation is "
+            "gain / sqrt(n).",
+        ),
+        Mistake(
+            answer=lambda noise, gain: gain / math.sqrt(noise.numel()) * noise,
+            hint="noise.numel() counts the weights of all units. One unit sums up only its own: noise[0].",
+        ),
+        Mistake(
+            answer=lambda noise, gain: math.sqrt(2 / noise[0].numel()) * noise,
+            hint="that is the gain of ReLU, built in. The function gets the gain as an argument.",
+        ),
+        Mistake(
             answer=lambda noise, gain: math.sqrt(gain / noise[0].numel()) * noise,
             hint="the gain stands outside the root: the variance is gain^2 / n.",
         ),
@@ -163,7 +195,21 @@ SHRINKS = Exercise(
             answer=(1 / 0.408) ** 20,
             hint="0.408 is rounded, and the 20th power makes 1 % of that. Let Python take the root: 6 ** 0.5.",
         ),
-        Mistake(answer=6e7, hint="the right size. Give it to four digits."),
+        Mistake(
+            answer=2.449**20,
+            hint="2.449 is rounded, and the 20th power makes 0.4 % of that. Let Python take the root: 6 ** 0.5.",
+        ),
+        Mistake(
+            answer=(1 / 0.4082) ** 20,
+            hint="0.4082 is rounded, and the 20th power makes 0.2 % of that. Let Python take the root: 6 ** 0.5.",
+        ),
+        Mistake(
+            answer=(1 / 0.405) ** 20,
+            hint="0.405 is what was measured in section 2. The calculation gives the root of 1/6.",
+        ),
+        Mistake(answer=20 * math.sqrt(6), hint="20 layers multiply, they do not add: a power, not a product."),
+        Mistake(answer=6e7, hint="the right size. Let Python compute it, so that all digits are there."),
+        Mistake(answer=6.05e7, hint="right, but rounded. Let Python compute it, so that all digits are there."),
         Mistake(answer=6.0**9.5, hint="19 layers: the gradient passes 20."),
     ),
     hints=(
@@ -224,6 +270,19 @@ LECUN_NORMAL = Exercise(
             hint="Xavier divides by the mean of fan-in and fan-out: equal to LeCun's only where the two are equal.",
         ),
         Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]))),
+            hint="shape[1] is the fan-in of a linear layer. Each unit of a convolution sums over the positions of its kernel "
+            "as well: count the numbers of w[0], or let torch count.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[0]))),
+            hint="shape[0] is the number of outputs, which is not the fan-in.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / w[0].numel())),
+            hint="1/n is the variance; std wants its root.",
+        ),
+        Mistake(
             answer=_drawn(nn.init.normal_),
             hint="standard deviation 1, whatever the fan-in: a signal grows by √n in every layer.",
         ),
@@ -276,6 +335,10 @@ DEAD = Exercise(
         Mistake(
             answer=lambda z: (z <= 0).all(dim=1).double().mean(),
             hint="you went along the units: that is the share of images that no unit answers to.",
+        ),
+        Mistake(
+            answer=lambda z: (z.mean(dim=0) <= 0).double().mean(),
+            hint="a mean below 0 is not enough: a unit that is on for one image of many is alive.",
         ),
         Mistake(
             answer=lambda z: (z <= 0).all(dim=0).double().sum(),

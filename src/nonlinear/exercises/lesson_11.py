@@ -23,6 +23,7 @@ BATCHES = Exercise(
         Mistake(answer=156, hint="156 batches hold 9,984 images: where are the last 16?"),
         Mistake(answer=156.25, hint="a quarter of a batch is still a batch, a smaller one."),
         Mistake(answer=158, hint="157 batches already hold 10,048 places."),
+        Mistake(answer=64, hint="that is the number of images in a batch; the number of batches is asked for."),
     ),
     hints=("Divide, and think of what is left over.",),
     remark="the last batch has 16 images: code that assumes 64 breaks just there.",
@@ -67,6 +68,18 @@ PIXELS = Exercise(
             hint="conversion to uint8 cuts off the fraction: round first, or everything gets half a step darker.",
         ),
         Mistake(
+            answer=lambda x, low, high: ((x - low) / (high - low) * 256).clamp(0, 255).to(torch.uint8),
+            hint="256 levels have 255 steps between them: high must become 255 exactly, so multiply by 255, and round.",
+        ),
+        Mistake(
+            answer=lambda x, low, high: ((x - low) / high * 255).clamp(0, 255).round().to(torch.uint8),
+            hint="after low is subtracted, the values reach from 0 to high - low: divide by that.",
+        ),
+        Mistake(
+            answer=lambda x, low, high: ((x - low) / (high - low) * 255).clamp(0, 255).round(),
+            hint="the values are right; what is missing is the conversion to torch.uint8.",
+        ),
+        Mistake(
             answer=lambda x, low, high: ((x - low) / (high - low)).clamp(0, 1),
             hint="right so far, between 0 and 1; a picture needs whole numbers from 0 to 255, as uint8.",
         ),
@@ -87,6 +100,12 @@ def _overwritten(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
     return x, activation(x)
 
 
+def _ignores_what_comes_back(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    y = x.clone()
+    activation(y)
+    return x, y
+
+
 PAIR = Exercise(
     number="11.3",
     title="Find the bug: the overwritten “before”",
@@ -101,11 +120,16 @@ PAIR = Exercise(
     mistakes=(
         Mistake(
             answer=_overwritten,
-            hint="an in-place activation writes its output into x, so your “before” is the “after”: give it a copy.",
+            hint="an in-place activation writes its output into x, so your “before” is the “after”: give it a copy. "
+            "(detach() is none: it looks at the same memory.)",
         ),
         Mistake(
             answer=lambda activation, x: (x.clone(), activation(x)),
             hint="your pair is right, but the caller's x was changed: the copy should go into the activation.",
+        ),
+        Mistake(
+            answer=_ignores_what_comes_back,
+            hint="that relies on the activation writing into its argument, and most do not: use what it returns.",
         ),
         Mistake(
             answer=lambda activation, x: activation(x.clone()),
@@ -145,10 +169,31 @@ UNDO = Exercise(
             answer=lambda y: torch.log((1 - y) / y), hint="the sign is wrong: a y above 1/2 must give a positive x."
         ),
         Mistake(answer=lambda y: torch.log(y), hint="log y undoes e^x, which sigmoid is only far on the left."),
-        Mistake(answer=lambda y: torch.log(y) / torch.log(1 - y), hint="the logarithm of a quotient is a difference."),
+        Mistake(
+            answer=lambda y: torch.log(y) / torch.log(1 - y),
+            hint="the logarithm of a quotient is a difference of logarithms, not their quotient.",
+        ),
         Mistake(
             answer=lambda y: torch.atanh(y),
-            hint="atanh undoes tanh: stretch y from (0, 1) to (-1, 1) first, then halve.",
+            hint="atanh undoes tanh. Sigmoid is (1 + tanh(x/2)) / 2, so on paper x = 2 atanh(2y - 1); but a tiny y gets lost in "
+            "2y - 1. Solve y = 1 / (1 + e^-x) for x instead.",
+        ),
+        Mistake(
+            answer=lambda y: 2 * torch.atanh(2 * y - 1),
+            hint="right on paper; but for a tiny y the difference 2y - 1 keeps few of its digits. Solve y = 1 / (1 + e^-x) for "
+            "x: there is a form in which nothing gets lost.",
+        ),
+        Mistake(
+            answer=lambda y: y / (1 - y),
+            hint="that is e^x; take its logarithm.",
+        ),
+        Mistake(
+            answer=lambda y: torch.log(y) + torch.log(1 - y),
+            hint="the logarithm of a quotient is a difference, not a sum.",
+        ),
+        Mistake(
+            answer=lambda y: 1 / torch.sigmoid(y),
+            hint="one over a function is its reciprocal and not its inverse: which x gives this y?",
         ),
     ),
     hints=("Solve y = 1 / (1 + e^-x) for e^x.", "e^x = y / (1 - y); take the logarithm."),

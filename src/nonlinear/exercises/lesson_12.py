@@ -23,6 +23,10 @@ def _around(differences: Tensor, half: Tensor | float) -> tuple[float, float]:
     return mean - float(half), mean + float(half)
 
 
+def _error(differences: Tensor) -> float:
+    return differences.std().item() / math.sqrt(len(differences))
+
+
 def _unpaired(ours: Tensor, relu: Tensor, t: float) -> tuple[float, float]:
     return _around(ours - relu, t * ((ours.var() + relu.var()) / len(ours)).sqrt())
 
@@ -36,14 +40,14 @@ PAIRED = Exercise(
     probes=(
         Probe(
             label="with 3 seeds",
-            arguments=(torch.tensor([77.9, 77.1, 77.0]), torch.tensor([77.2, 76.8, 76.5]), 4.303),
+            arguments=(torch.tensor([77.9, 77.1, 77.0]), torch.tensor([77.2, 76.8, 76.5]), 4.302653),
         ),
         Probe(
             label="with 5 seeds",
             arguments=(
                 torch.tensor([71.0, 70.2, 72.5, 69.9, 71.6]),
                 torch.tensor([70.1, 70.5, 71.2, 69.0, 71.4]),
-                2.776,
+                2.776445,
             ),
         ),
     ),
@@ -57,6 +61,31 @@ PAIRED = Exercise(
             answer=lambda ours, relu, t: _around(ours - relu, t * (ours - relu).std()),
             hint="you used the standard deviation, which says how much single differences vary. The mean of n of them "
             "varies less, by a factor of sqrt(n): that is the standard error.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, t * (ours - relu).var() / math.sqrt(len(ours))),
+            hint="that is the variance, which is a square: the standard error takes the standard deviation.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, t * (ours - relu).std() / len(ours)),
+            hint="the error of a mean falls with the root of n, not with n.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, (ours - relu).std() / math.sqrt(len(ours))),
+            hint="that reaches one standard error to each side, without Student's factor: t is missing.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, t * (ours - relu).std() / math.sqrt(len(ours) - 1)),
+            hint="n - 1 belongs into the standard deviation, where torch has it already. The mean of n numbers is divided by "
+            "the root of n.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: paired_interval(ours, relu, t)[::-1],
+            hint="the lower end comes first.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: ((ours - relu).mean().item(), t * _error(ours - relu)),
+            hint="those are the mean and half the width; the two ends are asked for, mean minus and mean plus that.",
         ),
         Mistake(
             answer=lambda ours, relu, t: _around(
@@ -114,6 +143,14 @@ BEST_EPOCH = Exercise(
             hint="the validation images have chosen this epoch, so their accuracy there is too good. Report the test's.",
         ),
         Mistake(
+            answer=lambda validation, test: validation[test.argmax()].item(),
+            hint="the two have changed places: the test set chooses, and the validation images report.",
+        ),
+        Mistake(
+            answer=lambda validation, test: test.mean().item(),
+            hint="a mean over the epochs is the accuracy of none of them: choose one.",
+        ),
+        Mistake(
             answer=lambda validation, test: test[-1].item(),
             hint="taking the last epoch is honest and needs no validation images at all; but this function is to choose.",
         ),
@@ -151,6 +188,23 @@ BONFERRONI = Exercise(
             hint="that is the error that each may make; its confidence is 1 minus that.",
         ),
         Mistake(
+            answer=lambda together, comparisons: 1 - together / comparisons,
+            hint="it is 1 - together that is shared out, the error of all, and the rest is the confidence of each.",
+        ),
+        Mistake(
+            answer=lambda together, comparisons: 1 - (1 - together) / comparisons / 2,
+            hint="that is the quantile up to which such an interval reaches, since half of the error lies on each side. Its "
+            "confidence is asked for.",
+        ),
+        Mistake(
+            answer=lambda together, comparisons: 1 - 0.05 / comparisons,
+            hint="right for 95 %. Use together: the error of all is 1 - together.",
+        ),
+        Mistake(
+            answer=lambda together, comparisons: 100 * (1 - (1 - together) / comparisons),
+            hint="right, but in per cent: together is a number between 0 and 1, and so should the answer be.",
+        ),
+        Mistake(
             answer=lambda together, comparisons: together / comparisons,
             hint="it is the error that is shared out among the comparisons, not the confidence: each must become surer.",
         ),
@@ -175,7 +229,15 @@ BONFERRONI = Exercise(
 
 
 def seeds_needed(half_width: float, sd: float) -> int:
-    return next(n for n in count(2) if stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n) <= half_width)
+    return next(n for n in range(2, 10**6) if stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n) <= half_width)
+
+
+def _for_a_power_of_80(difference: float, sd: float) -> int:
+    for n in count(2):
+        shift, t = difference / (sd / math.sqrt(n)), stats.t.ppf(0.975, n - 1)
+        if stats.ncf.sf(t**2, 1, n - 1, shift**2) >= 0.8:
+            return n
+    raise AssertionError
 
 
 SEEDS = Exercise(
@@ -193,6 +255,30 @@ SEEDS = Exercise(
         Mistake(
             answer=lambda half_width, sd: math.ceil((1.96 * sd / half_width) ** 2),
             hint="1.96 knows the spread exactly. With few seeds t is larger, and depends on n: try n = 2, 3, ... in turn.",
+        ),
+        Mistake(
+            answer=lambda half_width, sd: max(2, math.ceil((1.96 * sd / half_width) ** 2)),
+            hint="at least 2 is right, but 1.96 knows the spread exactly: with few seeds t is larger, and depends on n.",
+        ),
+        Mistake(
+            answer=lambda half_width, sd: seeds_needed(half_width / 2, sd),
+            hint="you made the whole width that small. half_width is how far it reaches to one side.",
+        ),
+        Mistake(
+            answer=_for_a_power_of_80,
+            hint="that is the power of section 5, how often a difference is noticed. Here only the interval's width is asked "
+            "for.",
+        ),
+        Mistake(
+            answer=lambda half_width, sd: next(
+                n for n in count(2) if stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n - 1) <= half_width
+            ),
+            hint="n - 1 degrees of freedom in t is right; the mean of n numbers is divided by the root of n all the same.",
+        ),
+        Mistake(
+            answer=lambda half_width, sd: 2,
+            hint="2 is where the search starts. Go on while the interval is wider than asked for; and the quantile at 0.025 is "
+            "negative: take that at 0.975.",
         ),
         Mistake(
             answer=lambda half_width, sd: next(
@@ -241,6 +327,16 @@ FOREST = Exercise(
         ),
         Mistake(answer="A", hint="telling apart includes the worse: D lies below 0 with its whole interval."),
         Mistake(answer="ABC", hint="those have a mean above 0; what counts is whether the interval excludes 0."),
+        Mistake(
+            answer="AB",
+            hint="B's thin interval contains 0; and D's does not, on the other side: telling apart includes the worse.",
+        ),
+        Mistake(
+            answer="D", hint="D is one of them, the worse one. And which lies above 0 with its whole thin interval?"
+        ),
+        Mistake(answer="DA", hint="the right two; write them in order, A first."),
+        Mistake(answer="A, D", hint="the right two; write them without a comma or a space, as in the example."),
+        Mistake(answer="A,D", hint="the right two; write them without a comma, as in the example."),
         Mistake(answer="C", hint="C has the largest mean and the widest interval: it may be chance altogether."),
         Mistake(answer="BCE", hint="those are the ones that cannot be told apart from ReLU."),
         Mistake(
@@ -274,7 +370,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "Of eleven activations that are all exactly as good as ReLU, the best after three seeds leads by 0.6 points. Why?",
+            "Of eleven activations that are all exactly as good as ReLU, the best after three seeds leads by 0.3 points. Why?",
             (
                 Option(
                     "The largest of eleven chance differences is nearly always positive",

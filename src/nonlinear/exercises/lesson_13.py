@@ -13,13 +13,15 @@ def relu_backward(gradient: Tensor, y: Tensor) -> Tensor:
     return torch.sign(y) * gradient
 
 
+COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "__eq__", "__ne__", "bool")
+
 WITHOUT_A_MASK = Exercise(
     number="13.1",
     title="ReLU's backward without a mask",
     minutes=5,
     difficulty=1,
     solution=relu_backward,
-    forbidden=("where", "masked_fill", "masked_fill_", "gt", "ge", "lt", "le", "eq", "ne", "bool"),
+    forbidden=("where", "masked_fill", "masked_fill_", *COMPARISONS),
     probes=(
         Probe(
             label="for outputs from 0 to 3",
@@ -32,6 +34,31 @@ WITHOUT_A_MASK = Exercise(
         ),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda gradient, y: gradient * (y > 0),
+            hint="y > 0 is a comparison: it makes a mask of bools, which the exercise is to do without. Which function gives "
+            "1.0 and 0.0 at once?",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient * (1 - (y == 0).to(y.dtype)),
+            hint="y == 0 is a comparison as well: it makes a mask of bools. Which function gives 1.0 and 0.0 at once?",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient * y.bool(),
+            hint="y.bool() is the mask that was to be avoided. Which function gives 1.0 and 0.0 at once?",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient * y / y,
+            hint="where y is 0 that is 0 / 0, which is NaN.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: torch.sign(gradient * y),
+            hint="that is -1, 0 or 1; the size of the gradient is lost. Multiply the gradient by the sign of y.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient.clamp(min=0) * torch.sign(y),
+            hint="sign(y) is right; but a negative gradient passes as well: do not rectify it.",
+        ),
         Mistake(
             answer=lambda gradient, y: gradient * y,
             hint="where ReLU is on, its slope is 1 and not y: the gradient passes unchanged.",
@@ -77,6 +104,12 @@ PASSES = Exercise(
         Mistake(answer=11, hint="11 numbers move for each element. A copy moves 2: one read, one written."),
         Mistake(answer=4.5, hint="one operation is missing: exp, 1 +, log, tanh, and the product with x."),
         Mistake(answer=1, hint="1 is what a fused Mish could reach at best: x in, y out."),
+        Mistake(
+            answer=4, hint="that is four operations of one copy each; the product with x comes on top, and reads two."
+        ),
+        Mistake(
+            answer=10, hint="10 numbers move if each operation moves two; the product moves three. And a copy moves 2."
+        ),
         Mistake(answer=8, hint="8 numbers for exp, 1 +, log and tanh; then the product, and the division by 2."),
     ),
     hints=(
@@ -134,6 +167,19 @@ def _without_wrapping(functions: dict, x: Tensor, repeats: int) -> dict[str, lis
     return _in_rounds(functions, x, [names[k:] + names[:k] for k in range(2 + repeats)], 2)
 
 
+def _the_other_way_round(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
+    names = list(functions)
+    starts = [-k % len(names) for k in range(2 + repeats)]
+    return _in_rounds(functions, x, [names[k:] + names[:k] for k in starts], 2)
+
+
+def _warmed_up_apart(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
+    for function in functions.values():
+        function(x)
+        function(x)
+    return _in_rounds(functions, x, _rotated(functions, repeats), 0)
+
+
 def _one_after_the_other(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
     return {name: [function(x) for _ in range(2 + repeats)][2:] for name, function in functions.items()}
 
@@ -174,6 +220,28 @@ ROTATION = Exercise(
         Mistake(
             answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats), 0),
             hint="the two warm-up rounds run, but you counted them.",
+        ),
+        Mistake(
+            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats), 3),
+            hint="three rounds are left out; rounds are numbered from 0, so round 2 counts.",
+        ),
+        Mistake(
+            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats)[2:], 0),
+            hint="the first two rounds are not counted, but not run either: then nothing is warmed up.",
+        ),
+        Mistake(
+            answer=_warmed_up_apart,
+            hint="you warmed up before the rounds began. Here rounds 0 and 1 are the warm-up, and rotate like the others.",
+        ),
+        Mistake(
+            answer=_the_other_way_round,
+            hint="it rotates the other way: round 1 is to start with function 1, the second of them.",
+        ),
+        Mistake(
+            answer=lambda functions, x, repeats: {
+                name: sum(taken) for name, taken in measure(functions, x, repeats).items()
+            },
+            hint="you added the seconds up. Return the list, so that median and quartiles can be taken.",
         ),
         Mistake(
             answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, repeats), 2),
@@ -244,8 +312,8 @@ LOGBOOK = Exercise(
     mistakes=(
         Mistake(
             answer=_nothing_copied,
-            hint="detach() cuts the graph, not the memory: the logged tensor and x are the same numbers, and a later "
-            "in-place layer overwrites both.",
+            hint="what is logged and what goes into the next layer are the same memory (detach() cuts the graph, not the "
+            "memory), and a layer that works in place overwrites both.",
         ),
         Mistake(
             answer=lambda x, layers: _nothing_copied(x.clone(), layers),
@@ -259,6 +327,10 @@ LOGBOOK = Exercise(
         Mistake(
             answer=_inputs,
             hint="you log each layer's input, and the last output is missing: log after the layer, not before.",
+        ),
+        Mistake(
+            answer=lambda x, layers: tuple(layer(x.clone()) for layer in layers),
+            hint="every layer gets the caller's x; from the second on, a layer works on the output of the one before.",
         ),
         Mistake(
             answer=lambda x, layers: outputs(x, layers)[-1],
@@ -298,6 +370,22 @@ ELU_SLOPE = Exercise(
         Mistake(
             answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha * torch.exp(y)),
             hint="you put the output where the input belongs: alpha e^x is the slope, and you have y, not x.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y > 0, 1.0, torch.exp(y)),
+            hint="the slope below zero is alpha e^x, with x and not y in the exponent: you have y, so express it by y.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha * y + alpha),
+            hint="once too often alpha: y is alpha e^x - alpha already, so it takes y and one alpha.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y > 0, 1.0, y - alpha),
+            hint="the sign: y = alpha e^x - alpha, so alpha has to be added to get alpha e^x.",
+        ),
+        Mistake(
+            answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha).to(y.dtype),
+            hint="alpha is the slope at y = 0 only; further down it falls to 0.",
         ),
         Mistake(
             answer=lambda y, alpha: (y + alpha).clamp(max=1),

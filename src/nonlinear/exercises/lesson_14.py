@@ -16,23 +16,48 @@ from nonlinear.experiments.checkup import checkup
 
 
 def verdict(cases: list) -> str:
-    decided = {case for case in cases if case is not None}
-    if not decided:
-        return "undecided"
-    if len(decided) == 2:
+    decided = [case for case in cases if case is not None]
+    if len(set(decided)) == 2:
         return "depends"
-    return "confirmed" if True in decided else "refuted"
+    if not decided or len(decided) < len(cases) / 2:
+        return "undecided"
+    return "confirmed" if decided[0] else "refuted"
+
+
+def _few_speak_for_all(cases: list) -> str:
+    return verdict([case for case in cases if case is not None])
+
+
+def _open_first(cases: list) -> str:
+    return "undecided" if 2 * cases.count(None) > len(cases) else verdict(cases)
+
+
+def _more_than_half(cases: list) -> str:
+    few = 2 * cases.count(None) >= len(cases) and len({*cases} - {None}) < 2
+    return "undecided" if few else verdict(cases)
 
 
 def _majority(cases: list) -> str:
     decided = [case for case in cases if case is not None]
-    if not decided:
+    if not decided or len(decided) < len(cases) / 2:
         return "undecided"
     return "confirmed" if sum(decided) > len(decided) / 2 else "refuted"
 
 
 def _all_or_none(cases: list) -> str:
     return "confirmed" if all(cases) else "depends" if any(cases) else "refuted"
+
+
+def _any_confirms(cases: list) -> str:
+    return "confirmed" if True in cases else "refuted" if False in cases else "undecided"
+
+
+def _any_refutes(cases: list) -> str:
+    return "refuted" if False in cases else "confirmed" if True in cases else "undecided"
+
+
+def _open_unless_both(cases: list) -> str:
+    return "depends" if {True, False} <= set(cases) else _cautious(cases)
 
 
 def _cautious(cases: list) -> str:
@@ -55,8 +80,12 @@ VERDICT = Exercise(
             [True, True],
             [False],
             [True, False, True],
+            [False, True, False, None],
             [True, None],
+            [True, None, True],
             [None, False],
+            [None, True, None],
+            [None, False, None, None, True],
             [None, None],
             [],
         )
@@ -66,6 +95,19 @@ VERDICT = Exercise(
             answer=_majority,
             hint="you take the majority of the cases. One case that holds and one that does not are not to be outvoted: "
             "the claim depends on the condition.",
+        ),
+        Mistake(
+            answer=_any_confirms,
+            hint="one case that holds confirms nothing if another does not hold: then the claim depends on the condition.",
+        ),
+        Mistake(
+            answer=_any_refutes,
+            hint="one case that does not hold refutes a claim only if none holds: otherwise it depends on the condition.",
+        ),
+        Mistake(
+            answer=_open_unless_both,
+            hint="depends is right. But where the decided cases agree, one that is not decided does not make the verdict "
+            "undecided: leave it out.",
         ),
         Mistake(
             answer=_all_or_none,
@@ -78,6 +120,20 @@ VERDICT = Exercise(
             "speak.",
         ),
         Mistake(
+            answer=_few_speak_for_all,
+            hint="one decided case of three speaks for the two that are open. Unless the decided ones contradict each other, "
+            "they have to be half of the cases, at least.",
+        ),
+        Mistake(
+            answer=_open_first,
+            hint="right for most lists, but with one True, one False and three None the claim *depends*, which two cases are "
+            "enough to show. Ask that first, and only then whether enough is decided.",
+        ),
+        Mistake(
+            answer=_more_than_half,
+            hint="[True, None] has half of its cases decided, and half is enough.",
+        ),
+        Mistake(
             answer=_empty_confirms,
             hint="right, but for an empty list: all([]) is True, so that nothing at all confirms the claim. Ask first whether "
             "any case is left.",
@@ -88,8 +144,8 @@ VERDICT = Exercise(
         ),
     ),
     hints=(
-        "First drop what is not decided. What remains is a set of at most two different values.",
-        "Nothing left: undecided. Both values: depends. One value: it decides.",
+        "First drop what is not decided. What remains holds at most two different values.",
+        "Both values: depends. Nothing left, or fewer than half of the cases: undecided. Otherwise the one value decides.",
     ),
     remark="the rule knows no doubt about how the conditions were chosen: whoever picks them picks the verdict. That is why "
     "the ledger names them.",
@@ -117,6 +173,24 @@ def _sign_first(low: float, high: float, margin: float) -> str:
 def _by_the_mean(low: float, high: float, margin: float) -> str:
     mean = (low + high) / 2
     return "equivalent" if abs(mean) < margin else "better" if mean > 0 else "worse"
+
+
+def _undecided_first(low: float, high: float, margin: float) -> str:
+    return "undecided" if low <= 0 <= high else classify(low, high, margin)
+
+
+def _wrong_ends(low: float, high: float, margin: float) -> str:
+    if -margin < low and high < margin:
+        return "equivalent"
+    return "better" if high > 0 else "worse" if low < 0 else "undecided"
+
+
+def _one_end_is_enough(low: float, high: float, margin: float) -> str:
+    return "equivalent" if -margin < low or high < margin else classify(low, high, margin)
+
+
+def _middle_within(low: float, high: float, margin: float) -> str:
+    return "equivalent" if abs(low + high) / 2 < margin else classify(low, high, margin)
 
 
 def _beyond_the_margin(low: float, high: float, margin: float) -> str:
@@ -159,6 +233,22 @@ CLASSIFY = Exercise(
             hint="ask for equivalence first: [0.1, 0.3] is surely above 0, and surely too small to matter.",
         ),
         Mistake(
+            answer=_undecided_first,
+            hint="an interval that contains 0 may still lie within the margin, and then it is equivalent: ask that first.",
+        ),
+        Mistake(
+            answer=_wrong_ends,
+            hint="equivalence is right. An interval lies above 0 if its lower end does, and below 0 if its upper end does.",
+        ),
+        Mistake(
+            answer=_one_end_is_enough,
+            hint="both ends must lie within the margin: and, not or.",
+        ),
+        Mistake(
+            answer=_middle_within,
+            hint="the middle of the interval lies within the margin. The whole interval has to.",
+        ),
+        Mistake(
             answer=_by_the_mean,
             hint="you judge by the middle of the interval. That is what one would do without an interval.",
         ),
@@ -182,7 +272,7 @@ CLASSIFY = Exercise(
 )
 
 
-def golden_gate(x: Tensor, bend: float) -> Tensor:
+def gate(x: Tensor, bend: float) -> Tensor:
     root = torch.hypot(x, torch.full_like(x, bend))
     tail = bend * (bend / (root - x)) * (x / root) / 2
     return torch.where(x < 0, tail, x * (1 + x / root) / 2)
@@ -210,6 +300,21 @@ def _product_overflows(x: Tensor, bend: float) -> Tensor:
     return torch.where(x < 0, x * bend**2 / (2 * root * (root - x)), x * (1 + x / root) / 2)
 
 
+def _still_a_difference(x: Tensor, bend: float) -> Tensor:
+    root = torch.hypot(x, torch.full_like(x, bend))
+    return torch.where(x < 0, x / 2 * ((root + x) / root), x * (1 + x / root) / 2)
+
+
+def _without_the_root_below(x: Tensor, bend: float) -> Tensor:
+    root = torch.hypot(x, torch.full_like(x, bend))
+    return torch.where(x < 0, x / 2 * bend * (bend / (root - x)), x * (1 + x / root) / 2)
+
+
+def _first_term_of_the_tail(x: Tensor, bend: float) -> Tensor:
+    root = torch.hypot(x, torch.full_like(x, bend))
+    return torch.where(x < -10, bend / 4 * (bend / x), x * (1 + x / root) / 2)
+
+
 def _square_overflows(x: Tensor, bend: float) -> Tensor:
     root = torch.sqrt(x**2 + bend**2)
     return torch.where(x < 0, bend * (bend / (root - x)) * (x / root) / 2, x * (1 + x / root) / 2)
@@ -222,7 +327,7 @@ STABLE = Exercise(
     title="Find the bug: a gate that closes too early",
     minutes=12,
     difficulty=3,
-    solution=golden_gate,
+    solution=gate,
     probes=(
         Probe(label="at bend = 1, x from -1e20 to 1e20", arguments=(FAR, 1.0)),
         Probe(label="at bend = 0.5, x from -1e20 to 1e20", arguments=(FAR, 0.5)),
@@ -238,6 +343,20 @@ STABLE = Exercise(
             answer=_hypot_only,
             hint="hypot cured the overflow. The cancellation is left: for x < 0, 1 + x/r = (r + x)/r, and r + x = "
             "b²/(r - x), without a difference of equals.",
+        ),
+        Mistake(
+            answer=_still_a_difference,
+            hint="(r + x) / r is the same difference, written another way: for x < 0, r and x nearly cancel. Use r + x = "
+            "b²/(r - x).",
+        ),
+        Mistake(
+            answer=_without_the_root_below,
+            hint="the bracket is (r + x) / r: with r + x = b²/(r - x) there is still an r to divide by.",
+        ),
+        Mistake(
+            answer=_first_term_of_the_tail,
+            hint="-b²/(4|x|) is what the tail tends to. Near the place where you change over it is off by more than rounding; "
+            "r + x = b²/(r - x) is exact for every x < 0.",
         ),
         Mistake(
             answer=_double,
@@ -295,8 +414,17 @@ def _chosen_by_the_judges(mine: Tensor, relu: Tensor) -> float:
     return (mine[:, 1:].mean(dim=1).max() - relu[:, 1:].mean(dim=1).max()).item()
 
 
+def _seeds_in_rows(mine: Tensor, relu: Tensor) -> float:
+    return fair_lead(mine.T, relu.T)
+
+
+def _best_of_the_judges(mine: Tensor, relu: Tensor) -> float:
+    chosen, reference = (table[table[:, 0].argmax(), 1:] for table in (mine, relu))
+    return (chosen.max() - reference.max()).item()
+
+
 MINE_TRIED = torch.tensor([[70.0, 71.0, 69.0, 70.0], [76.0, 74.0, 75.0, 73.0], [75.0, 77.5, 76.0, 77.0]])
-RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [76.5, 73.0, 74.0, 75.5]])
+RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [76.5, 73.0, 74.0, 76.0]])
 
 FAIR = Exercise(
     number="14.4",
@@ -332,6 +460,22 @@ FAIR = Exercise(
             "upward. Let seed 0 choose.",
         ),
         Mistake(
+            answer=_seeds_in_rows,
+            hint="a row is a learning rate, and a column a seed: seed 0 is table[:, 0].",
+        ),
+        Mistake(
+            answer=_best_of_the_judges,
+            hint="of the other seeds you took the best on each side: take their mean.",
+        ),
+        Mistake(
+            answer=lambda mine, relu: (mine[:, 0].max() - relu[:, 0].max()).item(),
+            hint="seed 0 chooses and judges as well. Choose by it, and report the others.",
+        ),
+        Mistake(
+            answer=lambda mine, relu: fair_lead(relu, mine),
+            hint="the sign is wrong: the newcomer's lead is its own accuracy minus ReLU's.",
+        ),
+        Mistake(
             answer=_one_rate_for_both,
             hint="ReLU runs at the rate that suits the newcomer: each chooses its own.",
         ),
@@ -357,7 +501,7 @@ def _faults_of_record(record: Activation) -> tuple[str, ...]:
 def _not_new(record: Activation) -> tuple[str, ...]:
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
     known = {each.title: each.function(x) for each in ACTIVATIONS.values()}
-    known["the golden gate of section 5"] = golden_gate(x, 1.0)
+    known["the golden gate of section 5"] = gate(x, 1.0)
     for title, values in known.items():
         if torch.allclose(values, record.function(x), atol=1e-9):
             return (f"every test is passed, but that is {title}: change something, and try again.",)
@@ -371,16 +515,14 @@ def faults_of_answer(answer: Any) -> Sequence[str]:
     return _faults_of_record(answer)
 
 
-def squareplus(x: Tensor, b: float = 4.0) -> Tensor:
-    root = torch.hypot(x, torch.full_like(x, math.sqrt(b)))
-    return torch.where(x < 0, b / (2 * (root - x)), (x + root) / 2)
-
-
-def squareplus_derivative(x: Tensor, b: float = 4.0) -> Tensor:
-    return squareplus(x, b) / torch.hypot(x, torch.full_like(x, math.sqrt(b)))
-
-
 def squareplus_record() -> Activation:
+    def squareplus(x: Tensor, b: float = 4.0) -> Tensor:
+        root = torch.hypot(x, torch.full_like(x, math.sqrt(b)))
+        return torch.where(x < 0, b / (2 * (root - x)), (x + root) / 2)
+
+    def squareplus_derivative(x: Tensor, b: float = 4.0) -> Tensor:
+        return squareplus(x, b) / torch.hypot(x, torch.full_like(x, math.sqrt(b)))
+
     return Activation(
         title="Squareplus",
         function=squareplus,
@@ -404,13 +546,16 @@ def squareplus_record() -> Activation:
     )
 
 
+SQUAREPLUS = squareplus_record()
+
+
 def _changed(**changes: Any) -> Activation:
-    record = squareplus_record()
-    return Activation(**({field.name: getattr(record, field.name) for field in fields(record)} | changes))
+    facts = {field.name: getattr(SQUAREPLUS, field.name) for field in fields(SQUAREPLUS)}
+    return Activation(**(facts | changes))
 
 
 def _without_half(x: Tensor, b: float = 4.0) -> Tensor:
-    return 2 * squareplus_derivative(x, b)
+    return 2 * SQUAREPLUS.derivative(x, b)
 
 
 def _cancelling(x: Tensor, b: float = 4.0) -> Tensor:
@@ -435,7 +580,7 @@ def _bent_line_derivative(x: Tensor, b: float = 4.0) -> Tensor:
 
 
 def _slope_of_input(y: Tensor, b: float = 4.0) -> Tensor:
-    return squareplus_derivative(y, b)
+    return SQUAREPLUS.derivative(y, b)
 
 
 LINE = {"function": _bent_line, "derivative": _bent_line_derivative, "range": fixed(Interval.parse("(-inf, inf)"))}

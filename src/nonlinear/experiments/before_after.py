@@ -21,6 +21,7 @@ from nonlinear.experiments import pictures, tracking
 from nonlinear.experiments.dataset import Dataset
 from nonlinear.experiments.measurement import Form, Measurement, Scale, outputs_and_slopes
 from nonlinear.experiments.models import threads
+from nonlinear.typography import true_minus
 
 Images = Tensor  # uint8 (n, 3, 32, 32)
 
@@ -304,6 +305,6 @@ def table(results: Sequence[BeforeAfter]) -> str:
         for name, form in (("plain", result.plain), ("normalised", result.normalised)):
             for side, s in (("before", form.before), ("after", form.after)):
                 own = (percent(form.unchanged), percent(form.saturated)) if side == "after" else ("", "")
-                numbers = (f"{value:.3f}" for value in (s.mean, s.std, s.low, s.high))
+                numbers = (true_minus(f"{value:.3f}") for value in (s.mean, s.std, s.low, s.high))
                 rows.append((result.name, name, side, *numbers, percent(s.zeros), *own))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

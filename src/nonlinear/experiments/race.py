@@ -1,7 +1,7 @@
 """A race on a small problem: how many steps does an activation need, over many seeds at once?"""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -65,12 +65,19 @@ def _best(
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rates: Sequence[float],
 ) -> Finish:
-    best = Finish(torch.tensor([math.inf]), math.nan)
-    for rate in learning_rates:
-        steps = steps_to_learn(activation, make_optimizer, rate, hopeless=best.steps.mean().item())
-        if steps.mean() < best.steps.mean():
-            best = Finish(steps, rate)
-    return best
+    """The rate that needs the fewest steps, without training the others to the end.
+
+    The mean over seeds of the steps so far can only grow. So the run that has the smallest is always the next to take a
+    step, and the first that needs no more is the best.
+    """
+    runs = {rate: _steps_so_far(activation, make_optimizer, rate) for rate in learning_rates}
+    steps = {rate: next(run) for rate, run in runs.items()}
+    while True:
+        rate = min(runs, key=lambda rate: steps[rate].mean().item())
+        following = next(runs[rate], None)
+        if following is None:
+            return Finish(steps[rate], rate)
+        steps[rate] = following
 
 
 def steps_to_learn(
@@ -83,7 +90,6 @@ def steps_to_learn(
     width: int = 16,
     hidden_layers: int = 3,
     most_steps: int = 1000,
-    hopeless: float = math.inf,
     draw: int = 0,
 ) -> Tensor:
     """Steps of full-batch training on :func:`two_rings` until the cross-entropy falls below a target.
@@ -100,26 +106,53 @@ def steps_to_learn(
         width: units in each hidden layer.
         hidden_layers: number of hidden layers.
         most_steps: when to stop; a network that has not arrived counts with this number.
-        hopeless: stop as soon as the mean over seeds is certain to exceed this.
         draw: which points and first weights; another number draws all of them afresh.
 
     Returns:
         Number of steps, float32 (seeds,).
     """
+    sizes = [2, *[width] * hidden_layers, 1]
+    *_, steps = _steps_so_far(
+        activation,
+        make_optimizer,
+        learning_rate,
+        target_loss=target_loss,
+        seeds=seeds,
+        sizes=sizes,
+        most_steps=most_steps,
+        draw=draw,
+    )
+    return steps
+
+
+def _steps_so_far(
+    activation: Callable[[Tensor], Tensor],
+    make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
+    learning_rate: float,
+    *,
+    target_loss: float = 0.2,
+    seeds: int = 20,
+    sizes: Sequence[int] = (2, 16, 16, 16, 1),
+    most_steps: int = 1000,
+    draw: int = 0,
+) -> Iterator[Tensor]:
+    """Train, and yield after each step how many every network has needed so far; the last that comes is the result."""
     points, labels = two_rings(seed=draw)
-    parameters = xavier_weights(seeds, [2, *[width] * hidden_layers, 1], draw)
+    parameters = xavier_weights(seeds, sizes, draw)
     optimizer = make_optimizer(parameters, learning_rate)
-    steps = torch.full((seeds,), float(most_steps))
-    for step in range(most_steps):
+    arrived = torch.zeros(seeds, dtype=torch.bool)
+    steps = torch.zeros(seeds)
+    for _ in range(most_steps):
         logits = _forward(activation, parameters, points.expand(seeds, -1, -1))  # (seeds, n)
         losses = F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
-        steps = steps.where((losses >= target_loss) | (steps < step), torch.tensor(float(step)))
-        if (steps < most_steps).all() or steps.clamp(max=step).mean() > hopeless:
-            break
+        arrived = arrived | (losses < target_loss)  # a loss that is not a number has not arrived
+        steps = steps + ~arrived
+        yield steps
+        if arrived.all():
+            return
         optimizer.zero_grad()
         losses.sum().backward()
         optimizer.step()
-    return steps
 
 
 def xavier_weights(seeds: int, sizes: Sequence[int], draw: int = 0) -> list[Tensor]:

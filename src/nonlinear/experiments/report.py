@@ -24,6 +24,7 @@ from nonlinear.experiments.folders import write_whole
 from nonlinear.experiments.runs import Configuration
 from nonlinear.experiments.statistics import Estimate, mean_interval
 from nonlinear.experiments.training import Recipe
+from nonlinear.typography import true_minus
 
 RUNS, SUMMARY, ABOUT = "runs.csv", "summary.csv", "about.json"
 SWEEP, FAILURE = "sweep.json", "failure.txt"  # what a sweep leaves in its folder, and in that of a cell that failed
@@ -408,7 +409,7 @@ def _difference_in_words(entry: Summary) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value:+.2f}" if abs(value) < 10 else f"{value:+.1f}"
+    return true_minus(f"{value:+.2f}" if abs(value) < 10 else f"{value:+.1f}")
 
 
 def _notes(entries: list[Summary]) -> list[str]:

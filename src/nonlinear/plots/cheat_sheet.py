@@ -190,7 +190,14 @@ def _foot(figure: Figure, guide: Sequence[Advice]) -> None:
         _text(figure, left, top - 0.34, _filled(use, 58), TINY, color="0.2", style="italic", linespacing=1.15)
     top -= 0.58
     _text(figure, MARGIN, top, "Which one?", 8, weight="bold")
-    _text(figure, MARGIN + 0.85, top - 0.02, "c: claim of the ledger, L: lesson, with the evidence", TINY, color="0.35")
+    _text(
+        figure,
+        MARGIN + 0.85,
+        top - 0.02,
+        "c: claim of the ledger, L: lesson, with the evidence; training on CIFAR-10, JPEG re-encoding",
+        TINY,
+        color="0.35",
+    )
     _guide(figure, guide, top - 0.17)
     source = "Nonlinear, a course on activation functions. Made from its records and measurements by: "
     _text(figure, MARGIN, MARGIN - 0.03, source + "python3 start.py guide --cheat-sheet FILE", TINY, color="0.35")

@@ -35,11 +35,15 @@ def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer") -> Pict
     return Picture(figure, "\n".join(lines))
 
 
-def propagation(results: Mapping[str, Propagation]) -> Picture:
+def propagation(
+    results: Mapping[str, Propagation], *, within: float | None = None, reach: tuple[int, float] | None = None
+) -> Picture:
     """Signal (left) and gradient (right) by layer, as root mean squares: geometric mean over seeds, range as a band.
 
     Args:
         results: a label, and what `probes.propagation` found, for each curve.
+        within: a factor; what lies within it of 1 is shaded.
+        reach: layers and factor that the axes show, so that pictures can be compared; by default what the curves need.
     """
     figure, panels = subplots(1, 2, height=3.6, width=10, sharey=True)
     lines = []
@@ -50,6 +54,13 @@ def propagation(results: Mapping[str, Propagation]) -> Picture:
             axes.semilogy(layers, values.log().mean(dim=0).exp(), color=colour, linestyle=style, label=label)
         top, bottom = (x.log().mean().div(2).exp() for x in (result.signal[:, -1], result.gradient[:, 0]))
         lines.append(f"{label}: signal {top:.2g} at layer {squares.shape[1]}, gradient {bottom:.2g} at layer 1.")
+    for axes in panels:
+        if within:
+            axes.axhspan(1 / within, within, color="0.88", zorder=0)
+        if reach:
+            axes.set(xlim=(0, reach[0] + 1), ylim=(1 / reach[1], reach[1]))
+    if within:
+        lines.append(f"Grey: within a factor of {within:g} of 1.")
     panels[0].set(title="signal, upwards →", xlabel="layer", ylabel="root mean square, log scale")
     panels[1].set(title="← gradient, downwards", xlabel="layer (the gradient enters on the right)")
     panels[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))

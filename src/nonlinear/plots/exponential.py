@@ -41,11 +41,13 @@ def rounding(forms: Mapping[str, Function], dtypes: Sequence[torch.dtype] = (tor
     return Picture(figure, "\n".join(lines))
 
 
-def alphas(*values: float) -> Picture:
+def alphas(*values: float, largest: float | None = None) -> Picture:
     """ELU (left) and CELU (right) for each α: curves above, slopes below; a jump of the slope is left open.
 
     Args:
         values: of α, above 0.
+        largest: α for which the axes leave room, so that they stay where they are while a slider moves; else those
+            of the curves.
     """
     figure, axes = subplots(2, 2, height=5.2, sharex=True, sharey="row")
     x = torch.linspace(-4, 2, 1201, dtype=torch.float64)
@@ -64,6 +66,9 @@ def alphas(*values: float) -> Picture:
             )
         axes[0, column].set(title=f"{record.title}: f(x)")
         axes[1, column].set(title="slope f′(x)", xlabel="x")
+    if largest is not None:
+        axes[0, 0].set_ylim(-1.05 * largest, 2.2)
+        axes[1, 0].set_ylim(-0.05 * largest, 1.05 * largest)
     axes[0, 1].legend(loc="upper left")
     return Picture(figure, "\n".join(lines))
 

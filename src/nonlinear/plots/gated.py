@@ -11,7 +11,9 @@ from torch import Tensor
 from nonlinear.experiments.statistics import Estimate
 from nonlinear.plots.picture import COLOURS, STYLES, Picture, subplots
 
-LEVELS = (-6, -4, -2, -1, -0.5, 0, 0.5, 1, 2, 4, 6)
+LEVELS, LABELLED = (-6, -4, -2, -1, -0.5, 0, 0.5, 1, 2, 4, 6), (-4, -2, -0.5, 0.5, 2, 4)
+# where the plot hardly leaves the square of the examples
+NEAR_LEVELS, NEAR_LABELLED = (-1, -0.75, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1), (-0.5, -0.1, 0.1, 0.5)
 
 
 def products(functions: Mapping[str, Callable[[Tensor], Tensor]], *, reach: float = 3.0) -> Picture:
@@ -22,6 +24,9 @@ def products(functions: Mapping[str, Callable[[Tensor], Tensor]], *, reach: floa
         functions: title, then a function from points (n, 2) to values (n, 1).
         reach: the plot goes from -reach to reach.
     """
+    far = reach >= 2
+    levels, labelled = (LEVELS, LABELLED) if far else (NEAR_LEVELS, NEAR_LABELLED)
+    places = (1.0, reach) if far else (0.5, 1.0)
     figure, axes = subplots(1, len(functions), height=3.5, width=3.3 * len(functions), sharey=True, squeeze=False)
     line = torch.linspace(-reach, reach, 241)
     grid = torch.cartesian_prod(line, line)
@@ -30,15 +35,15 @@ def products(functions: Mapping[str, Callable[[Tensor], Tensor]], *, reach: floa
         with torch.no_grad():
             values = function(grid).reshape(len(line), len(line)).T.double()
         drawn = panel.contour(
-            line, line, values, levels=LEVELS, colors="black", linewidths=1.3, negative_linestyles="dashed"
+            line, line, values, levels=levels, colors="black", linewidths=1.3, negative_linestyles="dashed"
         )
-        panel.clabel(drawn, levels=(-4, -2, -0.5, 0.5, 2, 4), fontsize=7)
-        panel.contourf(line, line, values, levels=LEVELS, cmap="PuOr", alpha=0.55, extend="both")
+        panel.clabel(drawn, levels=[level for level in labelled if level in drawn.levels], fontsize=7)
+        panel.contourf(line, line, values, levels=levels, cmap="PuOr", alpha=0.55, extend="both")
         panel.add_patch(Rectangle((-1, -1), 2, 2, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
         panel.set(title=title, xlabel="x", aspect="equal")
         panel.grid(visible=False)
-        corner, inner = (function(torch.tensor([[at, at]])).item() for at in (reach, 1.0))
-        lines.append(f"{title}: {inner:.2f} at (1, 1), {corner:.2f} at ({reach:g}, {reach:g}).")
+        said = (f"{function(torch.tensor([[at, at]])).item():.2f} at ({at:g}, {at:g})" for at in places)
+        lines.append(f"{title}: {', '.join(said)}.")
     axes[0][0].set_ylabel("y")
     return Picture(figure, "Lines of equal value; the box is the square of the examples.\n" + "\n".join(lines))
 

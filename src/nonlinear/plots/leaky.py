@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nonlinear.experiments.leaky import Revival
 from nonlinear.plots.picture import COLOURS, STYLES, Picture, subplots
+from nonlinear.typography import true_minus
 
 
 def leak(slope: float) -> Picture:
@@ -23,14 +24,14 @@ def leak(slope: float) -> Picture:
     y, larger = torch.where(x > 0, x, slope * x), torch.maximum(slope * x, x)
     left.plot(x, y, color=COLOURS[0], linewidth=3, label="LeakyReLU")
     left.plot(x, larger, color="black", linestyle=(0, (2, 2)), linewidth=1.8, label="max(ax, x)")
-    left.set(title=f"a = {slope:g}", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
+    left.set(title=f"a = {_number(slope)}", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
     line, bend = (1 + slope) / 2, (1 - slope) / 2
     right.plot(x, y, color=COLOURS[0], linewidth=3, label="LeakyReLU")
     right.plot(x, line * x, color=COLOURS[1], linestyle="--", label=f"line: {_number(line)} x")
     right.plot(x, bend * x.abs(), color=COLOURS[2], linestyle="-.", label=f"V: {_number(bend)} |x|")
     right.set(title="LeakyReLU = a line + a V", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
     for axes in (left, right):
-        axes.legend(loc="upper left", fontsize=9)
+        axes.legend(loc="lower right", fontsize=9)
     gap = (larger - y).abs().max().item()
     same = "the same" if gap == 0 else f"apart by up to {gap:.3g} between −3 and 3"
     gain = 1 / math.sqrt((1 + slope**2) / 2)
@@ -43,7 +44,7 @@ def leak(slope: float) -> Picture:
 
 
 def _number(value: float) -> str:
-    return f"{value + 0.0:.3g}"
+    return true_minus(f"{value + 0.0:.3g}")
 
 
 def below_the_surface(revivals: Mapping[str, Revival]) -> Picture:

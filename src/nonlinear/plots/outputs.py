@@ -41,7 +41,7 @@ def temperature(logits: Mapping[str, Sequence[float]], temperatures: Sequence[fl
         for t, marker in zip(temperatures, MARKERS, strict=False):
             y = softmax(x, -1, t)
             left.plot(*in_triangle(y), marker, color=colour, markersize=8, markeredgecolor="black")
-            lines.append(f"Logits {label} at T = {t:g}: {', '.join(f'{p:.3f}' for p in y.tolist())}.")
+            lines.append(f"Logits {label} at T = {t:.3g}: {', '.join(f'{p:.3f}' for p in y.tolist())}.")
     left.legend(loc="upper left", bbox_to_anchor=(-0.12, 1.08), frameon=False, fontsize=8)
     _bars(right, *next(iter(logits.items())), temperatures)
     return Picture(figure, "\n".join(lines))
@@ -65,7 +65,7 @@ def _bars(axes: Axes, label: str, values: Sequence[float], temperatures: Sequenc
         y = softmax(x, -1, t)
         at = (places + k * width).tolist()
         hatch = ("", "//", "..", "xx")[k]
-        axes.bar(at, y.tolist(), width, color=COLOURS[k], hatch=hatch, edgecolor="white", label=f"T = {t:g}")
+        axes.bar(at, y.tolist(), width, color=COLOURS[k], hatch=hatch, edgecolor="white", label=f"T = {t:.3g}")
         axes.plot(at, y + 0.04, marker, color="black", markersize=5)
     axes.set(title=f"logits {label}", xticks=range(3), ylim=(0, 1.1), ylabel="probability")
     axes.set_xticklabels([f"class {k}" for k in range(3)])

@@ -47,6 +47,8 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
 def clipping(values: Tensor, *, bits: int, clip: float) -> Picture:
     """Where a grid from 0 to ``clip`` has its marks, and what rounding and clipping cost at every other clip value.
 
+    The axes depend on the values alone, so that they stay where they are while sliders move bits and clip value.
+
     Args:
         values: outputs of an activation, at least 0 and not all 0.
         bits: of the grid.
@@ -62,22 +64,24 @@ def clipping(values: Tensor, *, bits: int, clip: float) -> Picture:
     left.axvline(clip, color=COLOURS[1], linestyle="--", label=f"clip at {clip:g}")
     left.axvspan(clip, max(largest, clip), facecolor="none", edgecolor=COLOURS[1], hatch="//", alpha=0.4)
     left.set(title=f"outputs above 0, and a {bits}-bit ruler", xlabel="output", ylabel="count, log scale")
+    left.set_xlim(-0.04 * largest, 1.3 * largest)
     left.legend(loc="upper right")
-    clips = torch.logspace(-1, 0, 33) * largest
+    clips = torch.logspace(-1.2, 0, 40) * largest
     parts = torch.tensor([errors(values, Grid.covering(0, c, bits)) for c in clips.tolist()])
     total = parts.sum(dim=1)
     best = int(total.argmin())
     for y, label, colour, style in zip(
         (*parts.T, total), ("rounding", "clipping", "both"), COLOURS, STYLES, strict=False
     ):
-        right.loglog(clips, y.clamp(min=total.min().item() / 100), color=colour, linestyle=style, label=label)
+        right.loglog(clips, y, color=colour, linestyle=style, label=label)
     right.axvline(clip, color=COLOURS[1], linestyle="--", linewidth=1)
-    right.plot(clips[best], total[best], "ko", markersize=8, label=f"least, at {clips[best]:.2g}")
-    right.set(title="mean squared error", xlabel="clip value, log scale")
+    right.plot(clips[best], total[best], "ko", markersize=8, label=f"least, at {clips[best]:.1f}")
+    right.set(title="mean squared error", xlabel="clip value, log scale", xlim=(0.9 * clips[0].item(), 1.3 * largest))
+    right.set_ylim(*_range_of_errors(values, clips[0].item(), largest))
     right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter(NullFormatter())
-    right.legend(fontsize=8)
+    right.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     rounded, clipped = errors(values, grid)
     share = 100 * (values > clip).double().mean()
     text = (
@@ -86,6 +90,12 @@ def clipping(values: Tensor, *, bits: int, clip: float) -> Picture:
         f"{clips[best]:.2g}; the largest output is {largest:.2g}."
     )
     return Picture(figure, text)
+
+
+def _range_of_errors(values: Tensor, lowest: float, highest: float) -> tuple[float, float]:
+    """From the rounding on 8 bits to the whole error on 2 bits, with a margin."""
+    coarse = max(sum(errors(values, Grid.covering(0, clip, 2))) for clip in (lowest, highest))
+    return errors(values, Grid.covering(0, lowest, 8))[0] / 2, 2 * coarse
 
 
 def values_and_answers(

@@ -112,11 +112,11 @@ def saturation(record: Activation, *gains: float) -> Picture:
     for gain, colour, style in zip(gains, cycle(COLOURS), cycle(STYLES), strict=False):
         slope = record.derivative(gain * x).abs() / record.largest_slope
         lost = (slope < 0.01).double().mean().item()
-        left.plot(x, record.function(gain * x), color=colour, linestyle=style, label=f"gain {gain:g}")
-        right.plot(100 * share, slope.sort().values, color=colour, linestyle=style, label=f"gain {gain:g}")
+        left.plot(x, record.function(gain * x), color=colour, linestyle=style)
+        label = f"gain {gain:g}:\n{100 * lost:.0f} % below 0.01"
+        right.plot(100 * share, slope.sort().values, color=colour, linestyle=style, label=label)
         lines.append(f"gain {gain:g}: {100 * lost:.0f} % of the inputs get less than 1 % of the largest slope.")
     left.set(title=f"{record.title}(gain · x)", xlabel="x")
     right.set(title="slopes, sorted", xlabel="% of inputs from N(0, 1)", ylabel="share of the largest slope")
-    for axes in (left, right):
-        axes.legend()
+    right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), labelspacing=1)
     return Picture(figure, "\n".join(lines))

@@ -30,7 +30,11 @@ def lives(film: Film, seed: int = 0) -> Picture:
     above.plot(film.x, film.y, "o", color="0.6", markersize=4, label="points to learn")
     middle = max(1, steps // 20)
     for when, colour, style in zip((0, middle, steps), cycle(COLOURS), ("--", "-.", "-"), strict=False):
-        above.plot(film.x, film.fits[when, seed], color=colour, linestyle=style, label=f"network, step {when}")
+        fit = film.fits[when, seed]
+        label = f"network, step {when}" if fit.isfinite().all() else f"step {when}: diverged"
+        above.plot(film.x, fit, color=colour, linestyle=style, label=label)
+    shown = torch.cat([film.y, film.fits[0, seed]])  # a later fit may be anywhere
+    above.set_ylim(shown.min().item() - 0.3, shown.max().item() + 0.3)
     above.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     below.axvspan(-VIEW, film.x[0], facecolor="0.93", edgecolor="0.8", hatch="//", linewidth=0)
     below.axvspan(film.x[-1], VIEW, facecolor="0.93", edgecolor="0.8", hatch="//", linewidth=0)
@@ -47,7 +51,7 @@ def lives(film: Film, seed: int = 0) -> Picture:
     below.set(xlim=(-VIEW, VIEW), yscale="log", xlabel="x; a line is the place of one unit's kink")
     below.set(ylabel="step + 1 (log scale), downwards")
     below.yaxis.set_major_formatter("{x:g}")
-    below.invert_yaxis()
+    below.set_ylim(1.2 * (steps + 1), 0.8)
     below.plot([], [], "X", color="black", markersize=9, label="a unit dies")
     below.fill_between([], [], facecolor="0.93", edgecolor="0.8", hatch="//", label="no data here")
     below.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -182,13 +186,16 @@ def cut_off(*records: Activation, low: float = -2.5, high: float = 2.5) -> Pictu
     return Picture(figure, "\n".join(describe(record) for record in records))
 
 
-def denoised(images: Mapping[str, Tensor], errors: Mapping[str, Tensor], thresholds: Tensor) -> Picture:
+def denoised(
+    images: Mapping[str, Tensor], errors: Mapping[str, Tensor], thresholds: Tensor, *, at: float | None = None
+) -> Picture:
     """Pictures beside each other, and the error of two shrinkages over the threshold.
 
     Args:
         images: a title, then a grey picture (h, w) between 0 and 1.
         errors: a label, then the root mean squared error at each threshold.
         thresholds: in units of the noise, (k,).
+        at: the threshold of the pictures, if they share one: a line across the curves.
     """
     figure, axes = subplots(1, len(images) + 1, height=3.0, width=11.5, width_ratios=[1] * len(images) + [1.7])
     for (title, image), panel in zip(images.items(), axes, strict=False):
@@ -201,6 +208,8 @@ def denoised(images: Mapping[str, Tensor], errors: Mapping[str, Tensor], thresho
         axes[-1].plot(thresholds, values, color=colour, linestyle=style, label=label)
         axes[-1].plot(thresholds[best], values[best], "o", color=colour)
         lines.append(f"{label}: the least error, {values[best]:.3f}, at {thresholds[best]:.2g} times the noise.")
+    if at is not None:
+        axes[-1].axvline(at, color="0.4", linestyle=":", label="the pictures")
     axes[-1].set(xlabel="threshold λ / noise σ", ylabel="error, root mean square", ylim=(0, None))
-    axes[-1].legend()
+    axes[-1].legend(loc="lower left")
     return Picture(figure, "\n".join(lines))

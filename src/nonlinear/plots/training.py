@@ -1,5 +1,6 @@
 """Training runs: curves, paired differences to a reference, a learner's runs over ours."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from nonlinear.experiments.report import REFERENCE, Row, Summary, groups, labels, summary, variants
 from nonlinear.plots.picture import COLOURS, STYLES, Picture, subplots, wrapped
+from nonlinear.typography import true_minus
 
 
 def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
@@ -54,13 +56,14 @@ def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
     return Picture(figure, "\n".join(lines))
 
 
-def paired_differences(rows: Sequence[Row]) -> Picture:
+def paired_differences(rows: Sequence[Row], *, reach: float = math.inf) -> Picture:
     """Accuracy minus ReLU's with the same seeds, the best first: a thick bar for the 95 % interval of one comparison
     alone, a thin one for all comparisons together. A run that diverged does not set the scale: what lies outside is
-    an arrow at the border.
+    an arrow at the border, with its number.
 
     Args:
         rows: of one group of `report.groups`.
+        reach: points that the axis shows to each side at most, so that one far off does not squeeze the others.
 
     Raises:
         ValueError: if the rows are of several groups, or nothing can be compared with ReLU.
@@ -71,7 +74,7 @@ def paired_differences(rows: Sequence[Row]) -> Picture:
         raise ValueError(f"there are no runs of {REFERENCE} with the same seeds as others: nothing can be compared.")
     figure, axes = subplots(height=1.4 + 0.28 * len(found), width=8)
     axes.axvline(0, color="black", linestyle="--", linewidth=1.5)
-    low, high = _limits(found)
+    low, high = (min(max(end, -reach), reach) for end in _limits(found))
     lines = [title]
     for y, entry in enumerate(found):
         words = f"{entry.label}: {entry.difference:+.2f} points over {entry.pairs} pair{'s' * (entry.pairs > 1)}"
@@ -87,6 +90,10 @@ def paired_differences(rows: Sequence[Row]) -> Picture:
             "<" if place > entry.difference else ">" if place < entry.difference else "X" if entry.diverged else "o"
         )
         axes.plot(place, y, marker, color="black", markerfacecolor="white", markersize=7, clip_on=False)
+        if place != entry.difference:
+            shift, side = (8, "left") if place == low else (-8, "right")
+            number = true_minus(f"{entry.difference:+.1f}")
+            axes.annotate(number, (place, y), (shift, 0), textcoords="offset points", ha=side, va="center")
         lines.append(words + (f"; {entry.diverged} of {entry.runs} runs diverged (X)" * bool(entry.diverged)) + ".")
     if not any(entry.interval for entry in found):
         lines.append("One seed tells nothing about spread: there are no intervals.")
