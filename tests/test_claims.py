@@ -77,7 +77,7 @@ def test_evidence_names_every_case_and_what_it_leaves_open() -> None:
 def test_what_takes_long_is_measured_once_and_read_from_then_on(results: Path) -> None:
     calls = []
     claim = replace(TWICE, kept=True, measure=lambda: calls.append(1) or {"ratio": [2]})
-    with pytest.raises(MissingMeasurement, match=r"nonlinear claims 99 --measure"):
+    with pytest.raises(MissingMeasurement, match=r"python3 start\.py claims 99 --measure"):
         claim.test()
     path = stored.measure(claim)
     assert path == results / "claims" / "99.json"
@@ -168,7 +168,9 @@ def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "98" not in (tmp_path / "table.csv").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", [None, "number,condition\n1,a\n", "number,condition,holds,figures\n1,a,perhaps,2\n"])
+@pytest.mark.parametrize(
+    "text", [None, "number\n", "number,condition\n1,a\n", "number,condition,holds,figures\n1,a,perhaps,2\n"]
+)
 def test_a_ledger_that_cannot_be_read_names_the_command(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "table.csv"
     if text:

@@ -92,7 +92,7 @@ class Claim:
         measure: runs the experiment and returns its numbers, by name; one entry per repeat where chance is involved.
         judge: turns the numbers into cases.
         kept: whether measuring takes long or depends on the machine, so that it is done once, by
-            ``nonlinear claims NUMBER --measure``, and read from ``data/results/claims``.
+            ``python3 start.py claims NUMBER --measure``, and read from ``data/results/claims``.
         thin: what this evidence does not show, in a sentence; empty if nothing needs to be said.
     """
 

@@ -24,7 +24,7 @@ def file_of(claim: "Claim") -> Path:
 
 def command(claim: "Claim") -> str:
     """What makes the measurement."""
-    return f"nonlinear claims {claim.number} --measure"
+    return f"python3 start.py claims {claim.number} --measure"
 
 
 def measure(claim: "Claim") -> Path:

@@ -15,7 +15,7 @@ from nonlinear.claims.claim import Case, Claim, Finding
 from nonlinear.experiments.errors import reason
 from nonlinear.experiments.folders import results_folder, write_whole
 
-COMMAND = "nonlinear claims --output data/results/claims/verdicts.csv"
+COMMAND = "python3 start.py claims --output data/results/claims/verdicts.csv"
 HOLDS = {True: "yes", False: "no", None: "not decided"}
 
 
@@ -68,6 +68,8 @@ def read(claims: Mapping[int, Claim], path: Path | None = None) -> dict[int, Fin
             for row in csv.DictReader(file):
                 case = Case(row["condition"], holds[row["holds"]], row["figures"])
                 cases.setdefault(int(row["number"]), []).append(case)
+        if not cases:
+            raise ValueError("it holds no verdict")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise stored.MissingMeasurement(
             f"The table of verdicts cannot be read ({path}: {reason(error)}). Write it anew: {COMMAND}"
