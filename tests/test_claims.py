@@ -196,7 +196,7 @@ def test_the_overview_links_each_claim_to_its_lesson_and_folds_the_evidence() ->
     said = overview([Finding(TWICE, (HOLDS, FAILS, OPEN))]).text
     assert "**[Lesson 02: Sigmoid and tanh](02_sigmoid_and_tanh.ipynb)**" in said
     assert "| 99 | Two is twice one. | depends |" in said
-    assert "holds in 1 of 2 decided cases" in said
+    assert "holds in 1 of 2 decided cases, 1 open<" in said
     assert "a: holds (1)<br>b: does not hold (2)<br>c: not decided" in said
 
 

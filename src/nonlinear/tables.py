@@ -131,7 +131,8 @@ def overview(findings: Iterable[Finding]) -> Markdown:
 def _overview_row(finding: Finding) -> str:
     cases = [str(case) for case in finding.cases]
     decided = [case.holds for case in finding.cases if case.holds is not None]
-    summed = f"holds in {sum(decided)} of {len(decided)} decided cases"
+    undecided = len(cases) - len(decided)
+    summed = f"holds in {sum(decided)} of {len(decided)} decided cases" + f", {undecided} open" * bool(undecided)
     evidence = "<br>".join(cases + [finding.claim.thin] * bool(finding.claim.thin)).replace("|", "\\|")
     folded = f"<details><summary>{summed}</summary>{evidence}</details>"
     return f"| {finding.claim.number} | {finding.claim.statement} | {finding.verdict} | {folded} |"
