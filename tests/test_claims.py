@@ -67,13 +67,6 @@ def test_negative_numbers_have_a_true_minus_and_words_keep_their_hyphens() -> No
     assert said == "N(−1, 1), 2-bit: holds (−0.5 [−1, 1e-05], from −inf, x-1)"
 
 
-def test_evidence_names_every_case_and_what_it_leaves_open() -> None:
-    finding = Finding(replace(TWICE, thin="One pair of numbers."), (HOLDS, FAILS, OPEN))
-    assert finding.evidence == (
-        "a: holds (1); b: does not hold (2); c: not decided (3). One pair of numbers."  # every case, in order
-    )
-
-
 def test_what_takes_long_is_measured_once_and_read_from_then_on(results: Path) -> None:
     calls = []
     claim = replace(TWICE, kept=True, measure=lambda: calls.append(1) or {"ratio": [2]})
@@ -193,11 +186,11 @@ def test_the_command_writes_the_ledger(
 
 
 def test_the_overview_links_each_claim_to_its_lesson_and_folds_the_evidence() -> None:
-    said = overview([Finding(TWICE, (HOLDS, FAILS, OPEN))]).text
+    said = overview([Finding(replace(TWICE, thin="One pair of numbers."), (HOLDS, FAILS, OPEN))]).text
     assert "**[Lesson 02: Sigmoid and tanh](02_sigmoid_and_tanh.ipynb)**" in said
-    assert "| 99 | Two is twice one. | depends |" in said
+    assert "| 99 | Two is twice one. | **depends** |" in said
     assert "holds in 1 of 2 decided cases, 1 open<" in said
-    assert "a: holds (1)<br>b: does not hold (2)<br>c: not decided" in said
+    assert "a: holds (1)<br>b: does not hold (2)<br>c: not decided (3)<br>One pair of numbers.</details>" in said
 
 
 # What the lessons say. A verdict is computed; this table fails when it parts from the text.

@@ -102,13 +102,12 @@ def verdicts(lesson: str) -> Markdown:
     return ledger(*claims)
 
 
+LEDGER_HEAD = ("| | claim | verdict | what decides it |", "|---|---|---|---|")
+
+
 def ledger(*claims: Claim) -> Markdown:
-    """One row a claim: its verdict and what decides it; by default all of them."""
-    lines = ["| | claim | verdict | what decides it |", "|---|---|---|---|"]
-    for claim in claims or CLAIMS.values():
-        finding = claim.test()
-        lines.append(f"| {claim.number} | {claim.statement} | **{finding.verdict}** | {finding.evidence} |")
-    return Markdown("\n".join(lines))
+    """One row a claim: its verdict and, folded, what decides it; by default all of them."""
+    return Markdown("\n".join([*LEDGER_HEAD, *(_row(claim.test()) for claim in claims or CLAIMS.values())]))
 
 
 def overview(findings: Iterable[Finding]) -> Markdown:
@@ -120,22 +119,22 @@ def overview(findings: Iterable[Finding]) -> Markdown:
     by_lesson: dict[str, list[Finding]] = {}
     for finding in findings:
         by_lesson.setdefault(finding.claim.lesson, []).append(finding)
-    lines = ["| | claim | verdict | what decides it |", "|---|---|---|---|"]
+    lines = [*LEDGER_HEAD]
     for lesson, found in sorted(by_lesson.items()):
         file, title = lesson_file(lesson)
         lines.append(f"| | **[Lesson {lesson}: {title}]({file})** | | |" if file else f"| | **Lesson {lesson}** | | |")
-        lines += [_overview_row(finding) for finding in sorted(found, key=lambda each: each.claim.number)]
+        lines += [_row(finding) for finding in sorted(found, key=lambda each: each.claim.number)]
     return Markdown("\n".join(lines))
 
 
-def _overview_row(finding: Finding) -> str:
+def _row(finding: Finding) -> str:
     cases = [str(case) for case in finding.cases]
     decided = [case.holds for case in finding.cases if case.holds is not None]
     undecided = len(cases) - len(decided)
     summed = f"holds in {sum(decided)} of {len(decided)} decided cases" + f", {undecided} open" * bool(undecided)
     evidence = "<br>".join(cases + [finding.claim.thin] * bool(finding.claim.thin)).replace("|", "\\|")
     folded = f"<details><summary>{summed}</summary>{evidence}</details>"
-    return f"| {finding.claim.number} | {finding.claim.statement} | {finding.verdict} | {folded} |"
+    return f"| {finding.claim.number} | {finding.claim.statement} | **{finding.verdict}** | {folded} |"
 
 
 @cache

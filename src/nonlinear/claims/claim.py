@@ -74,12 +74,6 @@ class Finding:
     def verdict(self) -> Verdict:
         return verdict(self.cases)
 
-    @property
-    def evidence(self) -> str:
-        """The cases in words; what the evidence leaves open comes last."""
-        said = "; ".join(str(case) for case in self.cases)
-        return f"{said}. {self.claim.thin}".strip() if self.claim.thin else said
-
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
