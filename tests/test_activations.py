@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import math
 import pickle
 from collections.abc import Callable
@@ -50,6 +51,12 @@ INEXACT_IN_TORCH = {
 def theirs(record: Activation, dtype: torch.dtype, parameters: dict[str, float] | None = None) -> torch.nn.Module:
     """torch's counterpart with these parameters, or with our defaults."""
     return record.torch_module(**(record.parameters | (parameters or {}))).to(dtype)
+
+
+@against_torch
+def test_parameters_have_the_names_and_defaults_of_torch(record: Activation) -> None:
+    signature = inspect.signature(record.torch_module).parameters
+    assert record.parameters == pytest.approx({name: signature[name].default for name in record.parameters})
 
 
 def assert_like_torch(record: Activation, x: Tensor, parameters: dict[str, float]) -> None:
