@@ -187,21 +187,17 @@ SHRINKS = Exercise(
         Mistake(
             answer=3.0**20, hint="variances enter the mean square: the norm takes the root. And the ReLU is missing."
         ),
-        Mistake(
-            answer=2.45**20,
-            hint="2.45 is rounded, and the 20th power makes 0.4 % of that. Let Python take the root: 6 ** 0.5.",
-        ),
-        Mistake(
-            answer=(1 / 0.408) ** 20,
-            hint="0.408 is rounded, and the 20th power makes 1 % of that. Let Python take the root: 6 ** 0.5.",
-        ),
-        Mistake(
-            answer=2.449**20,
-            hint="2.449 is rounded, and the 20th power makes 0.4 % of that. Let Python take the root: 6 ** 0.5.",
-        ),
-        Mistake(
-            answer=(1 / 0.4082) ** 20,
-            hint="0.4082 is rounded, and the 20th power makes 0.2 % of that. Let Python take the root: 6 ** 0.5.",
+        *(
+            Mistake(
+                answer=factor**20,
+                hint=f"{written} is rounded, and the 20th power makes {error} of that. Let Python take the root: 6 ** 0.5.",
+            )
+            for factor, written, error in (
+                (2.45, "2.45", "0.4 %"),
+                (2.449, "2.449", "0.4 %"),
+                (1 / 0.408, "0.408", "1 %"),
+                (1 / 0.4082, "0.4082", "0.2 %"),
+            )
         ),
         Mistake(
             answer=(1 / 0.405) ** 20,

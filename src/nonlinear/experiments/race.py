@@ -11,6 +11,9 @@ from torch.nn import functional as F
 
 from nonlinear.experiments.models import threads
 
+SIZES = (2, 16, 16, 16, 1)  # of the layers
+TARGET_LOSS, SEEDS, MOST_STEPS = 0.2, 20, 1000
+
 
 def two_rings(n: int = 256, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Points on two noisy circles of radius 1 and 2 around the origin, which no straight line separates.
@@ -70,7 +73,10 @@ def _best(
     The mean over seeds of the steps so far can only grow. So the run that has the smallest is always the next to take a
     step, and the first that needs no more is the best.
     """
-    runs = {rate: _steps_so_far(activation, make_optimizer, rate) for rate in learning_rates}
+    runs = {
+        rate: _steps_so_far(activation, make_optimizer, rate, TARGET_LOSS, SEEDS, MOST_STEPS, draw=0)
+        for rate in learning_rates
+    }
     steps = {rate: next(run) for rate, run in runs.items()}
     while True:
         rate = min(runs, key=lambda rate: steps[rate].mean().item())
@@ -85,11 +91,9 @@ def steps_to_learn(
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rate: float,
     *,
-    target_loss: float = 0.2,
-    seeds: int = 20,
-    width: int = 16,
-    hidden_layers: int = 3,
-    most_steps: int = 1000,
+    target_loss: float = TARGET_LOSS,
+    seeds: int = SEEDS,
+    most_steps: int = MOST_STEPS,
     draw: int = 0,
 ) -> Tensor:
     """Steps of full-batch training on :func:`two_rings` until the cross-entropy falls below a target.
@@ -102,26 +106,14 @@ def steps_to_learn(
         make_optimizer: :func:`adam`, :func:`sgd` or another.
         learning_rate: for the optimizer.
         target_loss: mean binary cross-entropy in nats.
-        seeds: number of networks.
-        width: units in each hidden layer.
-        hidden_layers: number of hidden layers.
+        seeds: number of networks, each with three hidden layers of 16 units.
         most_steps: when to stop; a network that has not arrived counts with this number.
         draw: which points and first weights; another number draws all of them afresh.
 
     Returns:
         Number of steps, float32 (seeds,).
     """
-    sizes = [2, *[width] * hidden_layers, 1]
-    *_, steps = _steps_so_far(
-        activation,
-        make_optimizer,
-        learning_rate,
-        target_loss=target_loss,
-        seeds=seeds,
-        sizes=sizes,
-        most_steps=most_steps,
-        draw=draw,
-    )
+    *_, steps = _steps_so_far(activation, make_optimizer, learning_rate, target_loss, seeds, most_steps, draw)
     return steps
 
 
@@ -129,16 +121,14 @@ def _steps_so_far(
     activation: Callable[[Tensor], Tensor],
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rate: float,
-    *,
-    target_loss: float = 0.2,
-    seeds: int = 20,
-    sizes: Sequence[int] = (2, 16, 16, 16, 1),
-    most_steps: int = 1000,
-    draw: int = 0,
+    target_loss: float,
+    seeds: int,
+    most_steps: int,
+    draw: int,
 ) -> Iterator[Tensor]:
     """Train, and yield after each step how many every network has needed so far; the last that comes is the result."""
     points, labels = two_rings(seed=draw)
-    parameters = xavier_weights(seeds, sizes, draw)
+    parameters = xavier_weights(seeds, SIZES, draw)
     optimizer = make_optimizer(parameters, learning_rate)
     arrived = torch.zeros(seeds, dtype=torch.bool)
     steps = torch.zeros(seeds)
