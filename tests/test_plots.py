@@ -177,8 +177,6 @@ def run_of(activation: str, seed: int, *accuracies: float, diverged: bool = Fals
     return Row(
         configuration=Configuration(activation=activation, data="squares", fingerprint="f", recipe=recipe, **changes),
         test_accuracies=accuracies,
-        epoch_seconds=(5.0,) * len(accuracies),
-        seconds=5.0 * len(accuracies),
         diverged=diverged,
         parameters=7,
         device="cpu, 1 thread",
@@ -188,14 +186,13 @@ def run_of(activation: str, seed: int, *accuracies: float, diverged: bool = Fals
 RUNS = [run_of(name, seed, 50.0, 70.0 + seed + 3 * (name == "tanh")) for name in ("relu", "tanh") for seed in (0, 1)]
 
 
-@pytest.mark.parametrize(("over", "end"), [("epochs", 2), ("seconds", 10)])
-def test_learning_curves_show_mean_and_range(over: str, end: float) -> None:
-    picture = plots.learning_curves(RUNS, over=over)
+def test_learning_curves_show_mean_and_range() -> None:
+    picture = plots.learning_curves(RUNS)
     (axes,) = picture.figure.axes
     assert axes.lines[0].get_label() == "tanh"
-    assert (axes.lines[0].get_xdata()[-1], axes.lines[0].get_ydata()[-1]) == (end, 73.5)
+    assert (axes.lines[0].get_xdata()[-1], axes.lines[0].get_ydata()[-1]) == (2, 73.5)
     assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
-    assert f"relu: 70.5 % after {end} {over} (mean of 2 seeds, 70.0 to 71.0)." in picture.text
+    assert "relu: 70.5 % after 2 epochs (mean of 2 seeds, 70.0 to 71.0)." in picture.text
 
 
 def test_of_many_curves_the_best_and_the_reference_are_named() -> None:
@@ -261,7 +258,6 @@ def test_runs_are_drawn_over_the_band_of_the_reference() -> None:
     ("draw", "says"),
     [
         (lambda: plots.learning_curves([*RUNS, run_of("relu", 0, 1.0, 2.0, depth=3)]), "one group, not of 2"),
-        (lambda: plots.learning_curves(RUNS, over="days"), "over must be"),
         (lambda: plots.paired_differences(RUNS[:2]), "nothing can be compared"),
         (lambda: plots.against_reference(RUNS[:1], RUNS[2:]), "none of the reference runs"),
     ],

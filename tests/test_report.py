@@ -13,6 +13,7 @@ from torch import nn
 
 from nonlinear import __main__ as command_line
 from nonlinear.experiments import report, runs
+from nonlinear.experiments.comparisons import compare
 from nonlinear.experiments.data import Dataset, Split
 from nonlinear.experiments.report import ReportError, Row, groups, read_runs, summary, table
 from nonlinear.experiments.runs import Configuration
@@ -20,19 +21,15 @@ from nonlinear.experiments.sweep import Grid, sweep
 from nonlinear.experiments.training import Recipe
 
 
-def row(
-    activation: str, seed: int, *accuracies: float, seconds: float = 10.0, diverged: bool = False, **changes
-) -> Row:
+def row(activation: str, seed: int, *accuracies: float, diverged: bool = False, **changes) -> Row:
     recipe = Recipe(epochs=changes.pop("epochs", 2), seed=seed, learning_rate=changes.pop("rate", 0.3))
-    observed = changes.pop("observed", {})
+    observed, device = changes.pop("observed", {}), changes.pop("device", "cpu, 1 thread")
     return Row(
         configuration=Configuration(activation=activation, data="squares", fingerprint="f00", recipe=recipe, **changes),
         test_accuracies=accuracies,
-        epoch_seconds=(seconds / len(accuracies),) * len(accuracies),
-        seconds=seconds,
         diverged=diverged,
         parameters=7,
-        device="cpu, 1 thread",
+        device=device,
         observed=observed,
     )
 
@@ -67,6 +64,13 @@ def test_rows_hold_what_the_runs_have_written(folder):
     assert rows[3].test_accuracy == stored.test_accuracy
     assert rows[3].dead_units == stored.observed["units died"] + stored.observed["units never alive"]
     assert rows[3].parameters == stored.parameters
+    (session,) = runs.read_sessions(folder / "tanh-mlp-depth1-bn-he-rate0.3-seed1")
+    assert rows[3].made_with == {
+        "torch": torch.__version__,
+        "python": session["versions"]["python"],
+        "revision": session["revision"],
+        "processor": session["hardware"]["processor"],
+    }
 
 
 def test_rows_survive_a_table(folder, tmp_path):
@@ -137,6 +141,12 @@ def test_only_runs_of_one_setting_are_compared():
     assert len(report.by_file_name([*RELU, *others])) == 7
 
 
+def test_runs_of_a_graphics_processor_are_a_group_of_their_own():
+    found = groups([*RELU, row("tanh", 0, 1.0, 2.0, device="NVIDIA H100")])
+    assert [len(members) for members in found.values()] == [3, 1]
+    assert list(found)[1] == "squares, cnn, depth 1, batch norm, 2 epochs, float32, graphics processor"
+
+
 def test_differences_are_paired_and_intervals_are_students():
     other, relu = summary([*RELU, *TANH])
     assert (other.activation, relu.activation) == ("tanh", "relu")
@@ -148,12 +158,13 @@ def test_differences_are_paired_and_intervals_are_students():
     assert (other.mean, other.lowest, other.highest) == (pytest.approx(216.5 / 3), 71.0, 74.0)
 
 
-def test_intervals_are_corrected_for_the_number_of_comparisons():
-    more = [row(name, seed, 40.0, 60.0 + seed * seed) for name in ("elu", "gelu") for seed in range(3)]
-    entry = next(e for e in summary([*RELU, *TANH, *more]) if e.activation == "tanh")
-    assert entry.comparisons == 3
-    alone, together = (interval.high - entry.difference for interval in (entry.interval, entry.corrected))
-    assert together / alone == pytest.approx(stats.t.ppf(1 - 0.05 / 6, 2) / stats.t.ppf(0.975, 2))
+def test_intervals_rest_on_the_pooled_variance_and_hold_together():
+    accuracies = {"relu": (70.0, 71.0, 72.3), "tanh": (71.0, 71.5, 74.0), "elu": (69.0, 70.9, 71.0)}
+    accuracies["gelu"] = (71.2, 71.3, 73.5)
+    entries = summary(row(name, seed, 4.0, a) for name, values in accuracies.items() for seed, a in enumerate(values))
+    found = compare({name: dict(enumerate(values)) for name, values in accuracies.items()}, "relu")[0]
+    entry = next(e for e in entries if e.activation == "tanh")
+    assert (entry.comparisons, entry.spread.degrees, entry.comparison) == (3, 6, found["tanh"])
 
 
 def test_only_common_seeds_are_paired_and_settings_are_not_mixed():
@@ -173,37 +184,32 @@ def test_each_activation_at_its_best_rate_is_compared_with_the_only_relu():
 
 
 def test_a_diverged_run_counts_with_its_last_accuracy_and_is_marked():
-    diverged = row("tanh", 2, 10.0, seconds=1.0, diverged=True)
+    diverged = row("tanh", 2, 10.0, diverged=True)
     entries = summary([*RELU, *TANH[:2], diverged])
     other = next(e for e in entries if e.activation == "tanh")
     assert other.mean == pytest.approx((71.0 + 71.5 + 10.0) / 3)
-    assert other.equal_seconds == 10.0  # the diverged run is no measure of speed
     words = table(entries)
     assert "50.83†" in words
     assert "† Diverged, and counted with the last accuracy: 1 of 3 runs of tanh." in words
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(4.9, None), (5, 50.0), (7.5, 60.0), (10, 70.0), (99, 70.0)])
-def test_accuracy_after_a_time_lies_on_the_line_between_epochs(seconds, expected):
-    assert RELU[0].accuracy_at(seconds) == expected
-
-
-def test_accuracies_are_compared_after_the_time_of_the_quickest():
-    slow = [row("tanh", seed, 40.0, 80.0, seconds=16.0) for seed in range(3)]
-    entries = {entry.activation: entry for entry in summary([*RELU, *slow])}
-    assert entries["tanh"].equal_seconds == 10.0
-    assert entries["tanh"].accuracy_then == pytest.approx(50.0)
-    assert entries["relu"].accuracy_then == pytest.approx(71.0)
 
 
 def test_a_table_says_what_it_compares():
     observed = {"units died": 0.25, "units never alive": 0.05}
     lines = table(summary([*RELU, *(row("tanh", s, 4.0, 70.5 + s, observed=observed) for s in (0, 1))])).splitlines()
     assert lines[0] == "squares, cnn, depth 1, batch norm, 2 epochs, float32"
-    assert lines[1].split() == ["activation", "runs", "mean", "range", "minus", "relu", "10", "s", "dead"]
+    assert lines[1].split() == ["activation", "runs", "mean", "range", "minus", "relu", "dead"]
     tanh = next(line for line in lines if line.startswith("tanh"))
-    assert tanh.split() == ["tanh", "2", "71.00", "70.5–71.5", "+0.50", "[+0.50,", "+0.50]", "71.0", "30.0%"]
+    assert tanh.split() == ["tanh", "2", "71.00", "70.5–71.5", "+0.50", "[+0.50,", "+0.50]", "30.0%"]
     assert "an interval that holds at 95 %" in lines[-1]
+
+
+def test_a_table_says_what_its_intervals_rest_on():
+    lines = table(summary([*RELU, *TANH])).splitlines()
+    assert lines[-1] == "  A run scatters by 0.54 points around its activation and its seed (2 degrees of freedom)."
+    odd = [row("elu", seed, 40.0, accuracy) for seed, accuracy in enumerate((10.0, 70.0, 30.0))]
+    same = [row("gelu", seed, 40.0, accuracy) for seed, accuracy in enumerate((70.4, 71.1, 72.6))]
+    lines = table(summary([*RELU, *TANH, *same, *odd])).splitlines()
+    assert lines[-1] == "  With a variance of their own: elu."
 
 
 def test_a_table_has_true_minus_signs():
@@ -243,7 +249,7 @@ def test_the_command_prints_and_writes_everything(folder, tmp_path, capsys):
     assert out.startswith("squares, mlp, depth 1, batch norm, 2 epochs, float32\n")
     assert "Missing (ValueError: " in out
     assert out.endswith(f"{tmp_path / 'out'}\n")
-    pictures = {f"mlp-depth1-bn-{end}.png" for end in ("epochs", "seconds", "differences")}
+    pictures = {f"mlp-depth1-bn-{end}.png" for end in ("epochs", "differences")}
     assert {file.name for file in (tmp_path / "out").iterdir()} == (
         {"runs.csv", "summary.csv", "about.json", "figures.txt"} | pictures
     )

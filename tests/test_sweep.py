@@ -165,7 +165,7 @@ def breaking(monkeypatch, *ends_after: int) -> None:
     """From now on a process is killed after so many outcomes, then after so many more, and then none."""
     left = list(ends_after)
 
-    def outcomes(tasks, asked_to_stop):
+    def outcomes(tasks, asked_to_stop, until):
         number = left.pop(0) if left else len(tasks)
         for function, positional, named in list(tasks)[:number]:
             yield function(*positional, **named)

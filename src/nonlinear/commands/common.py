@@ -133,6 +133,20 @@ def load_images(source: str) -> "Dataset":
     return load(source)
 
 
+def loader(source: str) -> "Callable[[], Dataset]":
+    """What loads the same data set in another process, whatever that process's working folder is, without a notice."""
+    from functools import partial
+
+    from nonlinear.experiments import data
+
+    named = source if source in data.SOURCES else str(Path(source).expanduser().absolute())
+    return partial(data.load, named, notice=_already_given)
+
+
+def _already_given(notice: str) -> None:
+    """Other processes need not say again which data they use."""
+
+
 def save_picture(picture: "Picture", output: Path) -> None:
     """Write a figure whole or not at all."""
     part = output.with_name(f".{output.stem}.part.png")

@@ -59,7 +59,6 @@ def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]"
     pictures = {}
     for name, members in report.by_file_name(rows).items():
         pictures[f"{name}-epochs"] = plots.learning_curves(members)
-        pictures[f"{name}-seconds"] = plots.learning_curves(members, over="seconds")
         if any(entry.difference is not None for entry in report.summary(members)):
             pictures[f"{name}-differences"] = plots.paired_differences(members)
     if reference:

@@ -1,7 +1,6 @@
 """nonlinear sweep: a grid of runs."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlinear.commands.common import (
@@ -16,6 +15,7 @@ from nonlinear.commands.common import (
     add_log_dir,
     how_to_look,
     load_images,
+    loader,
     makers_named,
     say,
     sentence,
@@ -98,20 +98,16 @@ def add(commands: "argparse._SubParsersAction") -> None:
 def run(arguments: argparse.Namespace) -> int:
     activations = makers_named(arguments.activations)
     parent = writable_runs(arguments.log_dir) / "sweep"
-    from functools import partial
-
-    from nonlinear.experiments import data
     from nonlinear.experiments.sweep import sweep
 
     dataset = load_images(arguments.data)
-    source = arguments.data if arguments.data in data.SOURCES else str(Path(arguments.data).expanduser().absolute())
     precision = arguments.precision + "-observed" * arguments.observe
     folder = parent / f"{dataset.name}-{arguments.epochs}epochs-{precision}"
     try:
         failed = sweep(
             _grid(arguments, list(activations)).cells(dataset),
             activations,
-            partial(data.load, source, notice=_already_given),
+            loader(arguments.data),
             folder,
             jobs=arguments.jobs,
             scheduler=arguments.scheduler,
@@ -140,7 +136,3 @@ def _grid(arguments: argparse.Namespace, activations: list[str]) -> "Grid":
         epochs=arguments.epochs,
         precision=arguments.precision,
     )
-
-
-def _already_given(notice: str) -> None:
-    """Processes of a sweep need not say again which data it uses."""

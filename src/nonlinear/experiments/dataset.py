@@ -57,6 +57,40 @@ class Dataset:
         return mean.float(), variance.sqrt().clamp(min=1 / 255).float()
 
 
+def hold_out(dataset: Dataset, *, per_class: int, seed: int) -> Dataset:
+    """A data set whose test images are training images of another one, and whose training images are the rest.
+
+    With it, learning rates and the like are chosen without a look at the test set.
+
+    Args:
+        dataset: its test images are left out.
+        per_class: how many training images of each class become test images; some must remain.
+        seed: draws them. Both parts keep the order that the images have.
+
+    Raises:
+        ValueError: if a class has too few images.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    held_out = torch.zeros(len(dataset.train.labels), dtype=torch.bool)
+    for label, name in enumerate(dataset.classes):
+        members = (dataset.train.labels == label).nonzero()[:, 0]
+        if len(members) <= per_class:
+            raise ValueError(f"{dataset.title} has {len(members)} training images of {name}: {per_class} are too many.")
+        held_out[members[torch.randperm(len(members), generator=generator)[:per_class]]] = True
+    train, test = (
+        Split(images=dataset.train.images[chosen], labels=dataset.train.labels[chosen])
+        for chosen in (~held_out, held_out)
+    )
+    count = f"{len(test.labels):,} training images held out"
+    return Dataset(
+        name=f"{dataset.name}-held-out",
+        title=f"{dataset.title}, {count}",
+        classes=dataset.classes,
+        train=train,
+        test=test,
+    )
+
+
 def _histogram(channel: Tensor) -> Tensor:
     """How often each of the 256 values occurs in a uint8 tensor, (256,); by parts, since bincount copies to int64."""
     return torch.stack([torch.bincount(part.flatten(), minlength=256) for part in channel.split(4096)]).sum(dim=0)

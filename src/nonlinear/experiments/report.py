@@ -1,8 +1,8 @@
 """What the runs in a folder say: one row per run, and means with paired differences to ReLU.
 
-`read_runs` collects rows, from a folder of runs or from a table that `write` made; `groups` and `summary` compare them;
-the figures are in ``plots/training.py``. Only runs of one group are compared: they differ in nothing but activation,
-seed, initialisation and learning rate.
+`read_runs` collects rows, from a folder of runs or from a table that `write` made; `groups` and `summary` compare them,
+by the statistics of ``comparisons.py``; the figures are in ``plots/training.py``. Only runs of one group are compared:
+they differ in nothing but activation, seed, initialisation and learning rate.
 """
 
 import csv
@@ -12,28 +12,21 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import torch
-
 from nonlinear.experiments import runs
+from nonlinear.experiments.comparisons import METHOD, Comparison, Spread, compare
 from nonlinear.experiments.errors import ReaderError, reason
 from nonlinear.experiments.folders import write_whole
 from nonlinear.experiments.runs import Configuration
-from nonlinear.experiments.statistics import Estimate, mean_interval
+from nonlinear.experiments.statistics import Estimate
 from nonlinear.experiments.training import Recipe
 from nonlinear.typography import true_minus
 
 RUNS, SUMMARY, ABOUT = "runs.csv", "summary.csv", "about.json"
 SWEEP, FAILURE = "sweep.json", "failure.txt"  # what a sweep leaves in its folder, and in that of a cell that failed
 REFERENCE = "relu"  # the activation that all others are compared with
-CORRECTION = (
-    "Intervals of differences: Student's t over paired seeds, at the confidence 1 - 0.05 / m for the m comparisons of "
-    "a table (Bonferroni), so that with a probability of at least 95 % all m hold together. Holm's method, which "
-    "rejects a little more, corrects p values and gives no intervals."
-)
 
 
 class ReportError(ReaderError):
@@ -47,22 +40,21 @@ class Row:
     Args:
         configuration: of the run; its precision is the one that was used, never "auto".
         test_accuracies: in %, after each epoch. A run that diverged has fewer, and counts with its last one.
-        epoch_seconds: wall-clock time of each epoch.
-        seconds: of the whole run.
         diverged: whether a loss became infinite or NaN.
         parameters: number of trainable values.
         device: where it ran, and on how many threads.
         observed: what the observer summed up, by name; empty without one.
+        made_with: versions of torch and Python, code revision and processor, by name; a table of an older version may
+            lack them.
     """
 
     configuration: Configuration
     test_accuracies: tuple[float, ...]
-    epoch_seconds: tuple[float, ...]
-    seconds: float
     diverged: bool
     parameters: int
     device: str
     observed: Mapping[str, float] = field(default_factory=dict)
+    made_with: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def test_accuracy(self) -> float:
@@ -74,25 +66,15 @@ class Row:
         return self.configuration.recipe.seed
 
     @property
+    def on_processor(self) -> bool:
+        """Whether it ran on a processor; on a graphics processor, rounding differs in every update."""
+        return self.device.startswith("cpu")
+
+    @property
     def dead_units(self) -> float | None:
         """Share of units that pass no gradient at the end, between 0 and 1; None if nobody looked."""
         dead = [self.observed.get(f"units {status}") for status in ("died", "never alive")]
         return None if None in dead else sum(dead)
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """Seconds from the start to the end of each epoch."""
-        return tuple(torch.tensor(self.epoch_seconds, dtype=torch.float64).cumsum(0).tolist())
-
-    def accuracy_at(self, seconds: float) -> float | None:
-        """Test accuracy after this time, in %, on straight lines between the ends of epochs; None before the first."""
-        points = list(zip(self.times, self.test_accuracies, strict=True))
-        if seconds < points[0][0]:
-            return None
-        for (start, before), (end, after) in pairwise(points):
-            if start <= seconds < end:
-                return before + (after - before) * (seconds - start) / (end - start)
-        return self.test_accuracy
 
 
 # Reading
@@ -105,24 +87,39 @@ def read_runs(path: Path) -> list[Row]:
         ReportError: if there are none, or they cannot be read.
     """
     path = Path(path)
-    rows = _read_table(path) if path.is_file() else [_row(file.parent) for file in sorted(path.rglob(runs.RESULT))]
+    rows = _read_table(path) if path.is_file() else [read_run(file.parent) for file in sorted(path.rglob(runs.RESULT))]
     if not rows:
         raise ReportError(f"{path} holds no finished run: check the path, or train first.")
+    return _sorted(rows)
+
+
+def _sorted(rows: Sequence[Row]) -> list[Row]:
+    """Each configuration once, the first of several, in the order of its fields."""
     once = {row.configuration: row for row in reversed(rows)}.values()
     return sorted(once, key=lambda row: tuple(_flat(row.configuration).values()))
 
 
-def _row(folder: Path) -> Row:
+def read_run(folder: Path) -> Row:
+    """The finished run in a folder.
+
+    Raises:
+        RunError: if there is none, or it is damaged.
+    """
     result, configuration = runs.read_result(folder), runs.read_configuration(folder)
+    last = runs.read_sessions(folder)[-1]
     return Row(
         configuration=replace(configuration, precision=result.precision),
         test_accuracies=tuple(epoch.test_accuracy for epoch in result.epochs),
-        epoch_seconds=tuple(round(epoch.seconds, 3) for epoch in result.epochs),
-        seconds=round(result.seconds, 3),
         diverged=result.diverged,
         parameters=result.parameters,
         device=result.device,
         observed=result.observed,
+        made_with={
+            "torch": last["versions"]["torch"],
+            "python": last["versions"]["python"],
+            "revision": last["revision"],
+            "processor": last["hardware"]["processor"],
+        },
     )
 
 
@@ -165,14 +162,14 @@ def _why_missing(cell: Path) -> str:
 
 def groups(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows that may be compared with each other, by what they have in common, in words."""
-    found: dict[Configuration, list[Row]] = {}
+    found: dict[tuple[Configuration, bool], list[Row]] = {}
     for row in rows:
-        found.setdefault(_common(row.configuration), []).append(row)
-    words = [_in_words(common) for common in found]
+        found.setdefault((_common(row.configuration), row.on_processor), []).append(row)
+    words = [_in_words(common) + ", graphics processor" * (not on_processor) for common, on_processor in found]
     # Two groups may differ in something that the words leave out.
     titles = [
         title if words.count(title) == 1 else f"{title}, {_details(common)}"
-        for title, common in zip(words, found, strict=True)
+        for title, (common, _) in zip(words, found, strict=True)
     ]
     return dict(zip(titles, found.values(), strict=True))
 
@@ -223,16 +220,10 @@ class Summary:
         runs: how many.
         diverged: how many of them diverged; they count with their last accuracy.
         mean, lowest, highest: test accuracy after the last epoch, in %, over the runs.
-        pairs: seeds that the reference has as well, with the same initialisation and learning rate, or with its own if
-            it was run with one of each only.
-        difference: mean over those seeds of this accuracy minus the reference's, in points; None for the reference
-            itself, or without pairs.
-        interval: of the difference, alone, at 95 %; None with fewer than 2 pairs.
-        corrected: the same, wider, so that all ``comparisons`` hold together.
+        comparison: with the reference of the same initialisation and learning rate, or with its only one; None for the
+            reference itself, or without a common seed.
         comparisons: differences to the reference in the group.
-        seconds: mean time of a run.
-        equal_seconds: the mean time of the quickest of the group that did not diverge.
-        accuracy_then: mean test accuracy after that time, in %; None if a run had not finished an epoch by then.
+        spread: what scatters in this comparison's family; None without one.
         dead_units: mean share at the end, between 0 and 1; None if not observed in every run.
     """
 
@@ -246,15 +237,30 @@ class Summary:
     mean: float
     lowest: float
     highest: float
-    pairs: int
-    difference: float | None
-    interval: Estimate | None
-    corrected: Estimate | None
+    comparison: Comparison | None
     comparisons: int
-    seconds: float
-    equal_seconds: float
-    accuracy_then: float | None
+    spread: Spread | None
     dead_units: float | None
+
+    @property
+    def pairs(self) -> int:
+        """Seeds that the reference has as well."""
+        return self.comparison.pairs if self.comparison else 0
+
+    @property
+    def difference(self) -> float | None:
+        """Mean over those seeds of this accuracy minus the reference's, in points."""
+        return self.comparison and self.comparison.difference
+
+    @property
+    def interval(self) -> Estimate | None:
+        """Of the difference, as if it were the only one, at 95 %."""
+        return self.comparison and self.comparison.alone
+
+    @property
+    def corrected(self) -> Estimate | None:
+        """Of the difference, so that all ``comparisons`` hold together with 95 %."""
+        return self.comparison and self.comparison.together
 
 
 Variant = tuple[str, str, float]  # activation, initialisation, learning rate
@@ -293,49 +299,51 @@ def summary(rows: Iterable[Row], *, reference: str = REFERENCE) -> list[Summary]
 
 def _summary_of_group(title: str, rows: list[Row], reference: str) -> list[Summary]:
     found = variants(rows)
-    differences = {
-        variant: _differences(members, _reference_runs(variant, found, reference))
-        for variant, members in found.items()
-        if variant[0] != reference
-    }
-    comparisons = sum(bool(values) for values in differences.values())
-    # A run that diverged has stopped early: it is no measure of speed.
-    whole = [members for members in found.values() if not any(row.diverged for row in members)]
-    equal_seconds = min(_mean([row.seconds for row in members]) for members in whole or found.values())
+    compared = _comparisons(found, reference)
     entries = [
-        _entry((title, label), variant, found[variant], differences.get(variant, []), comparisons, equal_seconds)
+        _entry(title, label, variant, found[variant], compared.get(variant), len(compared))
         for variant, label in labels(found).items()
     ]
     return sorted(entries, key=lambda entry: -entry.mean)
 
 
-def _reference_runs(variant: Variant, found: Mapping[Variant, list[Row]], reference: str) -> list[Row]:
-    """The reference's runs with the same initialisation and rate, or else the only ones that it has.
+def _comparisons(found: Mapping[Variant, list[Row]], reference: str) -> dict[Variant, tuple[Comparison, Spread]]:
+    """Every variant with the reference's runs that it is compared with; all of a group hold together."""
+    accuracies = {variant: {row.seed: row.test_accuracy for row in rows} for variant, rows in found.items()}
+    families: dict[Variant, list[Variant]] = {}
+    for variant in found:
+        own = _reference_of(variant, found, reference)
+        if variant[0] != reference and own and accuracies[own].keys() & accuracies[variant].keys():
+            families.setdefault(own, []).append(variant)
+    compared, total = {}, sum(len(family) for family in families.values())
+    for own, family in families.items():
+        values = {variant: accuracies[variant] for variant in (own, *family)}
+        comparisons, spread = compare(values, own, confidence=1 - 0.05 * len(family) / total)
+        compared |= {variant: (comparison, spread) for variant, comparison in comparisons.items()}
+    return compared
+
+
+def _reference_of(variant: Variant, found: Iterable[Variant], reference: str) -> Variant | None:
+    """The reference with the same initialisation and rate, or else the only one there is.
 
     The latter is the case where each activation runs at the rate that suits it best.
     """
-    own = {candidate: rows for candidate, rows in found.items() if candidate[0] == reference}
-    if len(own) == 1:
-        return next(iter(own.values()))
-    return own.get((reference, *variant[1:]), [])
-
-
-def _differences(rows: list[Row], reference: list[Row]) -> list[float]:
-    """Accuracy minus that of the reference for each seed that both have."""
-    of_reference = {row.seed: row.test_accuracy for row in reference}
-    return [row.test_accuracy - of_reference[row.seed] for row in rows if row.seed in of_reference]
+    own = [candidate for candidate in found if candidate[0] == reference]
+    same = (reference, *variant[1:])
+    return own[0] if len(own) == 1 else same if same in own else None
 
 
 def _entry(
-    names: tuple[str, str],
+    group: str,
+    label: str,
     variant: Variant,
     rows: list[Row],
-    differences: list[float],
+    compared: tuple[Comparison, Spread] | None,
     comparisons: int,
-    equal_seconds: float,
 ) -> Summary:
     accuracies = [row.test_accuracy for row in rows]
-    (group, label), (activation, initialisation, learning_rate) = names, variant
+    activation, initialisation, learning_rate = variant
+    comparison, spread = compared or (None, None)
     return Summary(
         group=group,
         label=label,
@@ -347,14 +355,9 @@ def _entry(
         mean=_mean(accuracies),
         lowest=min(accuracies),
         highest=max(accuracies),
-        pairs=len(differences),
-        difference=_mean(differences),
-        interval=_interval(differences, 0.05),
-        corrected=_interval(differences, 0.05 / max(1, comparisons)),
+        comparison=comparison,
         comparisons=comparisons,
-        seconds=_mean([row.seconds for row in rows]),
-        equal_seconds=equal_seconds,
-        accuracy_then=_mean([row.accuracy_at(equal_seconds) for row in rows]),
+        spread=spread,
         dead_units=_mean([row.dead_units for row in rows]),
     )
 
@@ -362,10 +365,6 @@ def _entry(
 def _mean(values: Sequence[float | None]) -> float | None:
     """None if there are no values, or one is None."""
     return sum(values) / len(values) if values and None not in values else None
-
-
-def _interval(values: list[float], error: float) -> Estimate | None:
-    return mean_interval(torch.tensor(values), confidence=1 - error) if len(values) > 1 else None
 
 
 # In words, for a terminal of 100 columns
@@ -380,7 +379,6 @@ def table(entries: Sequence[Summary]) -> str:
 
 
 def _table_of_group(title: str, entries: list[Summary]) -> str:
-    seconds = entries[0].equal_seconds
     columns: dict[str, Callable[[Summary], str]] = {"activation": lambda e: e.activation}
     if len({e.initialisation for e in entries}) > 1:
         columns["weights"] = lambda e: e.initialisation
@@ -391,7 +389,6 @@ def _table_of_group(title: str, entries: list[Summary]) -> str:
         "mean": lambda e: f"{e.mean:.2f}{'†' * bool(e.diverged)}",
         "range": lambda e: f"{e.lowest:.1f}–{e.highest:.1f}" if e.runs > 1 else "",
         f"minus {REFERENCE}": _difference_in_words,
-        f"{seconds:.3g} s": lambda e: "–" if e.accuracy_then is None else f"{e.accuracy_then:.1f}",
     }
     if any(e.dead_units is not None for e in entries):
         columns["dead"] = lambda e: "–" if e.dead_units is None else f"{e.dead_units:.1%}"
@@ -413,12 +410,12 @@ def _points(value: float) -> str:
 
 
 def _notes(entries: list[Summary]) -> list[str]:
-    first = entries[0]
-    notes = [f"  Test accuracy in %; {first.equal_seconds:.3g} s: after that time, when the quickest had ended."]
-    count = first.comparisons
+    count = entries[0].comparisons
+    notes = ["  Test accuracy in %."]
     if count and any(e.corrected for e in entries):
         together = f"{count} intervals that hold together" if count > 1 else "an interval that holds"
         notes.append(f"  minus {REFERENCE}: points, paired by seed; {together} at 95 %.")
+        notes += _spread_in_words(entries)
     elif count:
         notes.append(f"  minus {REFERENCE}: points; one seed tells nothing about spread, so there are no intervals.")
     else:
@@ -428,6 +425,20 @@ def _notes(entries: list[Summary]) -> list[str]:
         note = f"  † Diverged, and counted with the last accuracy: {'; '.join(diverged)}."
         notes.append(textwrap.fill(note, width=100, subsequent_indent="  "))
     return notes
+
+
+def _spread_in_words(entries: list[Summary]) -> list[str]:
+    """What the intervals rest on."""
+    found = {entry.spread.deviation: entry.spread for entry in entries if entry.spread and entry.spread.degrees}
+    lines = [
+        f"A run scatters by {spread.deviation:.2f} points around its activation and its seed ({spread.degrees} degrees "
+        "of freedom)."
+        for spread in found.values()
+    ]
+    apart = [entry.label for entry in entries if entry.corrected and not entry.comparison.pooled]
+    if apart and found:
+        lines.append(f"With a variance of their own: {', '.join(apart)}.")
+    return [textwrap.fill(f"  {line}", width=100, subsequent_indent="  ") for line in lines]
 
 
 # Writing
@@ -452,6 +463,16 @@ def write(rows: Sequence[Row], source: Path, output: Path, *, command: str | Non
     }
     for name, text in contents.items():
         write_file(Path(output) / name, lambda file, text=text: file.write(text.encode()))
+
+
+def write_table(rows: Sequence[Row], path: Path) -> None:
+    """Write a table that `read_runs` reads, sorted, so that the same rows give the same bytes.
+
+    Raises:
+        OSError: if it cannot be written; what was there before then still is.
+    """
+    text = _csv([_flat_row(row) for row in _sorted(rows)])
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -480,7 +501,7 @@ def about(rows: Sequence[Row], source: Path, command: str | None = None) -> dict
         "runs": len(rows),
         "sessions": [{"number": number, **json.loads(text)} for text, number in sorted(environments.items())],
         "missing": missing(source),
-        "method": CORRECTION,
+        "method": METHOD,
     }
 
 
@@ -494,30 +515,31 @@ def _flat_row(row: Row) -> dict[str, Any]:
     values = _flat(row.configuration) | {
         "test_accuracy": row.test_accuracy,
         "diverged": row.diverged,
-        "seconds": row.seconds,
         "parameters": row.parameters,
         "device": row.device,
     }
-    values |= {f"observed {name}": value for name, value in row.observed.items()}
+    values |= {f"with {name}": value for name, value in sorted(row.made_with.items())}
     values |= {f"test_accuracy_{number}": value for number, value in enumerate(row.test_accuracies, start=1)}
-    return values | {f"seconds_{number}": value for number, value in enumerate(row.epoch_seconds, start=1)}
+    return values | {f"observed {name}": value for name, value in row.observed.items()}
 
 
 def _flat_summary(entry: Summary) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in (each.name for each in fields(entry)):
-        value = getattr(entry, name)
-        if name in ("interval", "corrected"):
-            values |= {f"{name}_low": value.low if value else None, f"{name}_high": value.high if value else None}
-        else:
-            values[name] = value
-    return values
+    values = {each.name: getattr(entry, each.name) for each in fields(entry)}
+    comparison, spread = values.pop("comparison"), values.pop("spread")
+    values |= {"pairs": entry.pairs, "difference": entry.difference}
+    for name, value in {"interval": entry.interval, "corrected": entry.corrected}.items():
+        values |= {f"{name}_low": value.low if value else None, f"{name}_high": value.high if value else None}
+    values["pooled"] = comparison.pooled if comparison else None
+    return values | {"deviation": spread.deviation if comparison and comparison.pooled else None}
 
 
 def _csv(records: list[dict[str, Any]]) -> str:
-    """A table with all columns that any record has; what a record lacks stays empty."""
+    """A table with all columns that any record has; what a record lacks stays empty.
+
+    The longest records decide about the order of the columns, which so does not depend on a run that diverged early.
+    """
     text = io.StringIO()
-    columns = dict.fromkeys(name for record in records for name in record)
+    columns = dict.fromkeys(name for record in sorted(records, key=len, reverse=True) for name in record)
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
@@ -537,17 +559,17 @@ def _from_flat(record: dict[str, str]) -> Row:
         count = sum(name.removeprefix(prefix).isdigit() for name in record if name.startswith(prefix))
         return tuple(float(record[f"{prefix}{number}"]) for number in range(1, count + 1))
 
+    def named(prefix: str) -> dict[str, str]:
+        return {name.removeprefix(prefix): value for name, value in record.items() if name.startswith(prefix)}
+
     return Row(
         configuration=Configuration(**_typed(Configuration, record), recipe=Recipe(**_typed(Recipe, record))),
         test_accuracies=numbers("test_accuracy_"),
-        epoch_seconds=numbers("seconds_"),
-        seconds=float(record["seconds"]),
         diverged=_PARSE[bool](record["diverged"]),
         parameters=int(record["parameters"]),
         device=record["device"],
-        observed={
-            name.removeprefix("observed "): float(v) for name, v in record.items() if name.startswith("observed ")
-        },
+        observed={name: float(value) for name, value in named("observed ").items()},
+        made_with=named("with "),
     )
 
 

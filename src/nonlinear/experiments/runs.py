@@ -48,6 +48,7 @@ from nonlinear.experiments.training import Epoch, Observer, Recipe, Result, Trai
 
 RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
 CHECKPOINT_SECONDS = 10.0  # one takes some hundredths of a second
+LOCK_SECONDS = 5.0  # to wait for a process that is just ending, for one whose parent was killed, say
 
 
 class RunError(ReaderError):
@@ -55,7 +56,7 @@ class RunError(ReaderError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C, after a checkpoint was written."""
+    """Ctrl-C, or the time is up; a checkpoint was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,8 @@ def run(
     log: bool = True,
     progress: bool | None = False,
     keep_weights: bool = True,
+    device: str | None = None,
+    until: float = math.inf,
     every_seconds: float = CHECKPOINT_SECONDS,
     every_updates: int | None = None,
 ) -> Result:
@@ -137,13 +140,15 @@ def run(
         log: whether to write curves for TensorBoard.
         progress: whether to show a progress bar; None shows one in a terminal only.
         keep_weights: whether to store the trained weights.
+        device: ``"cpu"`` or ``"cuda"``; by default the graphics processor if there is one.
+        until: when `time.monotonic` reaches this, write a checkpoint and raise `Stopped`, as after Ctrl-C.
         every_seconds: time from one checkpoint to the next.
         every_updates: updates from one checkpoint to the next, if that comes earlier; None counts seconds only.
 
     Raises:
         RunError: if the folder holds a run of another configuration, another process trains in it, its checkpoint is
             damaged, or it cannot be written.
-        Stopped: after Ctrl-C.
+        Stopped: after Ctrl-C, or when the time is up.
         ValueError: if the data set is not that of the configuration, and as for `training.train`.
     """
     folder = Path(folder)
@@ -160,9 +165,9 @@ def run(
         for name in (RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS):
             remove_parts(folder / name)
         with threads(configuration.threads), own_randomness(configuration.recipe.seed), ctrl_c() as asked_to_stop:
-            training = _prepare(configuration, activation, dataset, folder, identity, observer)
+            training = _prepare(configuration, activation, dataset, folder, identity, observer, device)
             with _open_log(folder, training, configuration, activation) if log else nullcontext() as writer:
-                pause = _Checkpoints(folder, training, writer, asked_to_stop, every_seconds, every_updates)
+                pause = _Checkpoints(folder, training, writer, asked_to_stop, until, every_seconds, every_updates)
                 result = training.run(writer=writer, progress=progress, pause=pause)
             result = replace(result, log_dir=folder if log else None)
             _store(folder, identity, result, training.model.state_dict(), keep_weights)
@@ -182,6 +187,18 @@ def read_configuration(folder: Path) -> Configuration:
     return Configuration(**values | {"recipe": Recipe(**values["recipe"])})
 
 
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """What `environment` gave in each session of the run in a folder, and the session's ``first_update``.
+
+    Raises:
+        RunError: if there is no run, or it is damaged.
+    """
+    stored = _read_json(Path(folder) / RUN)
+    if stored is None:
+        raise RunError(f"{folder} holds no run: check the path.")
+    return stored["sessions"]
+
+
 # Starting and going on
 
 
@@ -192,6 +209,7 @@ def _prepare(
     folder: Path,
     identity: dict[str, Any],
     observer: Observer | None,
+    device: str | None,
 ) -> Training:
     """The training at its beginning or at its checkpoint, and this session noted in ``run.json``."""
     stored = _read_json(folder / RUN)
@@ -204,6 +222,7 @@ def _prepare(
         initialisation=configuration.initialisation,
         precision=stored["precision"]["name"] if stored else configuration.precision,  # "auto" decides once
         observer=observer,
+        where=device,
     )
     state = _read_checkpoint(folder / CHECKPOINT)
     if state:
@@ -242,15 +261,17 @@ class _Checkpoints:
         training: Training,
         writer: SummaryWriter | None,
         asked_to_stop: threading.Event,
+        until: float,
         every_seconds: float,
         every_updates: int | None,
     ) -> None:
-        self.folder, self.training, self.writer, self.asked_to_stop = folder, training, writer, asked_to_stop
+        self.folder, self.training, self.writer = folder, training, writer
+        self.asked_to_stop, self.until = asked_to_stop, until
         self.every_seconds, self.every_updates = every_seconds, every_updates or math.inf
         self.last_time, self.last_update = perf_counter(), training.done
 
     def __call__(self) -> None:
-        if self.asked_to_stop.is_set():
+        if self.asked_to_stop.is_set() or time.monotonic() >= self.until:
             self.write()
             done, updates = self.training.done, self.training.updates
             raise Stopped(f"Stopped after {done} of {updates} updates; the run in {self.folder} can go on from there.")
@@ -294,7 +315,7 @@ def _only_process(folder: Path) -> Iterator[None]:
     lock = filelock.FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOCK_SECONDS)
     except filelock.Timeout as error:
         raise RunError(f"Another process trains in {folder}: wait until it ends, or use another folder.") from error
     except OSError as error:

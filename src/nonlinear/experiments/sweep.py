@@ -10,12 +10,16 @@ cell whose training raised an error holds ``failure.txt``, with the traceback, u
 """
 
 import json
+import math
+import os
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,6 +150,9 @@ def sweep(
     scheduler: str | None = None,
     observe: bool = False,
     command: str | None = None,
+    device: str | None = None,
+    until: float = math.inf,
+    finished: Callable[[Outcome], None] = lambda outcome: None,
     progress: bool | None = None,
     every_seconds: float = runs.CHECKPOINT_SECONDS,
 ) -> list[Outcome]:
@@ -165,6 +172,10 @@ def sweep(
         scheduler: the address of a running Dask scheduler, ``"tcp://10.0.0.1:8786"``; its workers are used instead.
         observe: watch the units of each network, see ``internals.py``.
         command: what the reader typed, for ``sweep.json``.
+        device: ``"cpu"`` or ``"cuda"``; by default the graphics processor if there is one.
+        until: when `time.monotonic` reaches this, running cells write a checkpoint, and no further one is begun; not
+            for a cluster, whose machines have other clocks.
+        finished: called in this process with the outcome of each cell, as soon as it has one.
         progress: whether to show a progress bar; None shows one in a terminal only.
         every_seconds: time from one checkpoint of a cell to the next.
 
@@ -174,12 +185,14 @@ def sweep(
     Raises:
         SweepError: if the folder holds other runs under these names, the scheduler cannot be used, or processes were
             killed again and again.
-        Stopped: after Ctrl-C.
+        Stopped: after Ctrl-C, or when the time is up.
     """
     folder, jobs = Path(folder).absolute(), jobs or joblib.cpu_count()
     _refuse_other_runs(cells, folder)
     _note(folder, cells, command)
-    options = {"load": load, "observe": observe, "every_seconds": every_seconds}
+    parent = None if scheduler else os.getpid()
+    options = {"load": load, "observe": observe, "every_seconds": every_seconds, "parent": parent}
+    options |= {"device": device, "until": math.inf if scheduler else until}
     tasks = {
         name: joblib.delayed(_train)(name, configuration, activations[configuration.activation], folder, **options)
         for name, configuration in cells.items()
@@ -191,7 +204,10 @@ def sweep(
         tqdm(total=len(cells), initial=skipped, unit="run", disable=disable, dynamic_ncols=True) as bar,
         _processes(jobs, scheduler),
     ):
-        outcomes = _all_outcomes(tasks, bar, in_this_process=jobs == 1 and not scheduler, folder=folder)
+        in_this_process = jobs == 1 and not scheduler
+        outcomes = _all_outcomes(
+            tasks, bar, in_this_process=in_this_process, folder=folder, until=until, finished=finished
+        )
     return [outcome for outcome in outcomes if outcome.failure and not _is_finished(outcome.folder)]
 
 
@@ -259,7 +275,15 @@ def _client(scheduler: str) -> "Client":
     return client
 
 
-def _all_outcomes(tasks: Mapping[str, tuple], bar: tqdm, *, in_this_process: bool, folder: Path) -> list[Outcome]:
+def _all_outcomes(
+    tasks: Mapping[str, tuple],
+    bar: tqdm,
+    *,
+    in_this_process: bool,
+    folder: Path,
+    until: float,
+    finished: Callable[[Outcome], None],
+) -> list[Outcome]:
     """The outcomes of all tasks. If a process is killed, all begin anew, and the cells go on from their checkpoints."""
     outcomes: dict[str, Outcome] = {}
     # A run in this process handles Ctrl-C itself.
@@ -268,11 +292,12 @@ def _all_outcomes(tasks: Mapping[str, tuple], bar: tqdm, *, in_this_process: boo
             left = {name: task for name, task in tasks.items() if name not in outcomes}
             before = len(outcomes)
             try:
-                for outcome in _outcomes(left.values(), asked_to_stop):
+                for outcome in _outcomes(left.values(), asked_to_stop, until):
                     if outcome.result is None and outcome.failure is None:
                         asked_to_stop.set()
                         continue
                     outcomes[outcome.name] = outcome
+                    finished(outcome)
                     _show(outcome, outcomes, bar)
             except BrokenProcessPool as error:
                 if len(outcomes) == before and not asked_to_stop.is_set():
@@ -280,16 +305,16 @@ def _all_outcomes(tasks: Mapping[str, tuple], bar: tqdm, *, in_this_process: boo
                         "A process was killed before any run ended, perhaps for want of memory: run fewer jobs at a "
                         "time; what is finished is kept."
                     ) from error
-            if asked_to_stop.is_set():
+            if asked_to_stop.is_set() or (len(outcomes) < len(tasks) and time.monotonic() >= until):
                 raise Stopped(f"Stopped with {bar.n} of {bar.total} runs finished in {folder}.")
     return list(outcomes.values())
 
 
-def _outcomes(tasks: Iterable[tuple], asked_to_stop: threading.Event) -> Iterator[Outcome]:
-    """Outcomes as they come; after Ctrl-C no further task is begun, and those that run are waited for."""
+def _outcomes(tasks: Iterable[tuple], asked_to_stop: threading.Event, until: float) -> Iterator[Outcome]:
+    """Outcomes as they come; after Ctrl-C or in time no further task is begun, and those that run are waited for."""
     # No task waits in a queue: one that did would start after Ctrl-C.
     parallel = joblib.Parallel(return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-    return parallel(task for task in tasks if not asked_to_stop.is_set())
+    return parallel(task for task in tasks if not asked_to_stop.is_set() and time.monotonic() < until)
 
 
 def _show(outcome: Outcome, outcomes: Mapping[str, Outcome], bar: tqdm) -> None:
@@ -313,15 +338,21 @@ def _train(
     *,
     load: Callable[[], Dataset],
     observe: bool,
+    device: str | None,
+    until: float,
     every_seconds: float,
+    parent: int | None,
 ) -> Outcome:
     """Train one cell, and note in its folder why if that fails."""
+    if parent not in (None, os.getpid()):
+        _end_with(parent)
     cell = folder / name
     try:
         with _one_at_a_time:
             dataset = _dataset(configuration.fingerprint, load)
             observer = Internals(held_out(dataset)) if observe else None
             options = {"observer": observer, "keep_weights": False, "every_seconds": every_seconds}
+            options |= {"device": device, "until": until}
             result = runs.run(configuration, activation, dataset, cell, **options)
             _log_hparams(configuration, cell)
         (cell / FAILURE).unlink(missing_ok=True)
@@ -332,6 +363,23 @@ def _train(
         _write_failure(cell, traceback.format_exc())
         return Outcome(name=name, folder=cell, failure=" ".join(failure.split()))
     return Outcome(name=name, folder=cell, result=result)
+
+
+@lru_cache
+def _end_with(parent: int) -> None:
+    """End this process within a second of its parent's end, however that came about.
+
+    A worker whose parent was killed would train on, and a new start would find its run in use. The abrupt end costs
+    what was done since the last checkpoint. On Windows, where an orphan keeps its parent's number, nothing happens.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _dataset(fingerprint: str, load: Callable[[], Dataset]) -> Dataset:

@@ -225,14 +225,18 @@ def prepare(
     initialisation: str,
     precision: str,
     observer: Observer | None,
+    where: str | None = None,
 ) -> "Training":
-    """A training before its first update. Call it inside `own_randomness`; the arguments are those of `train`."""
+    """A training before its first update. Call it inside `own_randomness`; the arguments are those of `train`.
+
+    ``where`` is the device, by default the graphics processor if there is one.
+    """
     for split, images in (("training", dataset.train.images), ("test", dataset.test.images)):
         if not len(images):
             raise ValueError(f"{dataset.title} has no {split} images.")
     model = network(activation, classes=len(dataset.classes))
     initialise(model, initialisation, activation)
-    model = model.to(device(), memory_format=torch.channels_last)
+    model = model.to(where or device(), memory_format=torch.channels_last)
     return Training(model, dataset, recipe, precision=precision, observer=observer)
 
 

@@ -15,20 +15,17 @@ from nonlinear.plots.picture import COLOURS, STYLES, Picture, subplots, wrapped
 from nonlinear.typography import true_minus
 
 
-def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
+def learning_curves(rows: Sequence[Row]) -> Picture:
     """Test accuracy as training goes on: the mean over seeds, with the range of the seeds as a band.
 
     Of more than seven curves, the reference and the six best are drawn in colour and named, the others in grey.
 
     Args:
         rows: of one group of `report.groups`.
-        over: ``"epochs"`` or ``"seconds"``.
 
     Raises:
-        ValueError: if the rows are of several groups, or ``over`` is neither.
+        ValueError: if the rows are of several groups.
     """
-    if over not in ("epochs", "seconds"):
-        raise ValueError(f'over must be "epochs" or "seconds", not {over!r}.')
     title, found = _only_group(rows), _by_label(rows)
     ranked = sorted(found, key=lambda label: -_final(found[label]))
     references = [label for label in ranked if label.split(",")[0] == REFERENCE][:1]
@@ -36,22 +33,21 @@ def learning_curves(rows: Sequence[Row], *, over: str = "epochs") -> Picture:
     figure, axes = subplots(height=4)
     others = [label for label in ranked if label not in named]
     for label in others:
-        axes.plot(*_curve(found[label], over)[:2], color="0.75", linewidth=1, label="_")
+        axes.plot(*_curve(found[label])[:2], color="0.75", linewidth=1, label="_")
     lines = [title]
     marks = zip(sorted(named, key=ranked.index), cycle(COLOURS), cycle(STYLES), strict=False)
     for label, colour, style in marks:
-        x, mean, low, high = _curve(found[label], over)
+        x, mean, low, high = _curve(found[label])
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, mean, color=colour, linestyle=style, marker="o", markersize=3, label=label)
-        seeds, at = len(found[label]), f"{x[-1]:.3g} {over}"
+        seeds, at = len(found[label]), f"{len(x)} epochs"
         spread = f", {low[-1]:.1f} to {high[-1]:.1f}" if seeds > 1 else ""
         lines.append(f"{label}: {mean[-1]:.1f} % after {at} (mean of {seeds} seed{'s' * (seeds > 1)}{spread}).")
     lines += [f"{label}, in grey: {_final(found[label]):.1f} %." for label in others]
     if others:
         axes.plot([], [], color="0.75", linewidth=1, label=f"the other {len(others)}")
-    if over == "epochs":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(title=wrapped(title), xlabel=over, ylabel="test accuracy, %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(title=wrapped(title), xlabel="epochs", ylabel="test accuracy, %")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
     return Picture(figure, "\n".join(lines))
 
@@ -148,7 +144,7 @@ def against_reference(rows: Sequence[Row], reference: Sequence[Row]) -> Picture:
 
 
 def _draw_against(axes: Axes, mine: list[Row], theirs: list[Row]) -> str:
-    x, mean, low, high = _curve(theirs, "epochs")
+    x, mean, low, high = _curve(theirs)
     axes.fill_between(x, low, high, color="0.8", hatch="//", edgecolor="0.6", linewidth=0, label="reference: range")
     axes.plot(x, mean, color="0.4", linestyle="--", label="reference: mean")
     for row in mine:
@@ -199,14 +195,11 @@ def _final(rows: list[Row]) -> float:
     return sum(row.test_accuracy for row in rows) / len(rows)
 
 
-def _curve(rows: list[Row], over: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Places on the x axis, and mean, lowest and highest accuracy there; a run that diverged keeps its last one."""
+def _curve(rows: list[Row]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Epochs, and mean, lowest and highest accuracy after them; a run that diverged keeps its last one."""
     longest = max(len(row.test_accuracies) for row in rows)
     accuracies = torch.tensor([_prolonged(row.test_accuracies, longest) for row in rows], dtype=torch.float64)
-    whole = [row.times for row in rows if len(row.times) == longest]
-    ends = torch.tensor(whole, dtype=torch.float64).mean(dim=0)
-    x = torch.arange(1, longest + 1) if over == "epochs" else ends
-    return x, accuracies.mean(dim=0), accuracies.amin(dim=0), accuracies.amax(dim=0)
+    return torch.arange(1, longest + 1), accuracies.mean(dim=0), accuracies.amin(dim=0), accuracies.amax(dim=0)
 
 
 def _prolonged(values: Sequence[float], length: int) -> list[float]:
