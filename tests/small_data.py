@@ -12,9 +12,22 @@ import pytest
 import torch
 from PIL import Image
 
-from nonlinear.experiments.data import Dataset
+from nonlinear.experiments.data import Dataset, Split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def bright_split(n: int, seed: int) -> Split:
+    """Two classes that differ in brightness: anything that learns at all tells them apart."""
+    labels = torch.arange(n) % 2
+    noise = torch.randint(0, 60, (n, 3, 32, 32), generator=torch.Generator().manual_seed(seed))
+    return Split(images=(noise + 120 * labels[:, None, None, None]).to(torch.uint8), labels=labels)
+
+
+def bright(n: int = 64, *, title: str = "bright") -> Dataset:
+    """A data set that is learned at once, trained on and tested with the same images."""
+    split = bright_split(n, seed=1)
+    return Dataset(name="bright", title=title, classes=("dark", "bright"), train=split, test=split)
 
 
 def _batch(rng: np.random.Generator, n: int) -> bytes:

@@ -146,13 +146,23 @@ def test_claim_52_turns_with_the_losses(factor: float, holds: bool | None) -> No
     assert {case.holds for case in cases} == {holds}
 
 
-def test_claims_53_and_54_turn_with_the_losses() -> None:
+@pytest.mark.parametrize("number", [53, 54])
+@pytest.mark.parametrize(("factor", "holds"), [(0.5, True), (1.0, False), (1.2, False)])
+def test_claims_53_and_54_turn_with_the_losses(number: int, factor: float, holds: bool) -> None:
     measured = invented(1.0)
     for name in measured:
         if name.endswith((", GEGLU", ", SwiGLU")):
-            measured[name] = [0.5 * value for value in measured[name]]
-    assert all(case.holds for number in (53, 54) for case in CLAIMS[number].judge(measured))
-    assert not any(case.holds for number in (53, 54) for case in CLAIMS[number].judge(invented(1.0)))
+            measured[name] = [factor * value for value in measured[name]]
+    assert {case.holds for case in CLAIMS[number].judge(measured)} == {holds}
+
+
+@pytest.mark.parametrize("number", [53, 54])
+def test_a_lead_within_the_noise_decides_nothing(number: int) -> None:
+    measured = invented(1.0)
+    for name in measured:
+        if name.endswith((", GEGLU", ", SwiGLU")):
+            measured[name] = [0.99 * value for value in reversed(measured[name])]  # other seeds are lucky now
+    assert {case.holds for case in CLAIMS[number].judge(measured)} == {None}
 
 
 def test_what_is_called_thin_in_claim_53_is_so() -> None:
@@ -167,7 +177,7 @@ def test_claim_55_turns_with_the_factors() -> None:
     assert [case.holds for case in CLAIMS[55].judge(measured)] == [True, False] * len(ledger.STACKS)
     for stack in ledger.STACKS:
         measured[f"{stack}, GTU"] = [0.5 + d for d in near]
-    assert all(case.holds for case in CLAIMS[55].judge(measured))
+    assert {case.holds for case in CLAIMS[55].judge(measured)} == {True}
 
 
 def test_blocks_of_the_ledger_have_equal_size_but_for_the_uncut_one() -> None:

@@ -187,8 +187,8 @@ def test_a_wrong_formula_turns_the_verdict_on_the_maximum(monkeypatch: pytest.Mo
     object.__setattr__(wrong, "function", without_zero)
     monkeypatch.setattr(leaky, "ACTIVATIONS", {"leaky_relu": wrong})
     cases = {case.condition: case.holds for case in CLAIMS[15].test().cases}
-    assert not cases["values, a = 0.5"]
-    assert cases["values, a = 0"]
+    assert cases["values, a = 0.5"] is False
+    assert cases["values, a = 0"] is True
 
 
 def test_a_module_in_place_that_keeps_less_would_turn_the_verdict() -> None:

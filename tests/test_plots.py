@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from nonlinear import plots
 from nonlinear.activations import ACTIVATIONS, Activation
@@ -20,6 +21,8 @@ from nonlinear.tables import card, comparison
 from nonlinear.typography import true_minus
 
 every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
+WITH_COUNTERPART = {name: record for name, record in ACTIVATIONS.items() if record.torch_module}
+against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART.values(), ids=WITH_COUNTERPART)
 
 
 @every_record
@@ -34,13 +37,33 @@ def test_curve_and_slope(record: Activation, tmp_path: Path) -> None:
     assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(k.at, k.slope) for k in record.default_kinks]
 
 
-@every_record
-def test_description_is_computed(record: Activation) -> None:
+def test_a_description_in_full() -> None:
+    assert plots.describe(ACTIVATIONS["hardswish"]) == (
+        "Hardswish: f(-6) = -0, f(-1) = -0.3333, f(0) = 0, f(1) = 0.6667, f(6) = 6; values in [-0.375, ∞). "
+        "The slope is at most 1.5 in size. The slope goes to 0 on the left only. "
+        "The slope jumps at x = -3; torch returns 0 there. The slope jumps at x = 3; torch returns 1 there."
+    )
+    assert plots.describe(ACTIVATIONS["tanh"]).endswith("goes to 0 on both sides. There is no kink.")
+
+
+@against_torch
+def test_a_description_says_what_torch_computes(record: Activation) -> None:
     text = plots.describe(record)
-    assert record.title in text
-    assert f"f(1) = {record.function(torch.ones(1)).item():.4g}" in text
-    assert f"at most {record.largest_slope:.4g}" in text
-    assert ("The slope jumps" in text) == bool(record.default_kinks)
+    module = record.torch_module(**record.parameters).double().eval()
+    x, y = stated(r"f\((\S+)\) = (\S+)[,;]", text)
+    torch.testing.assert_close(y, module(x).detach(), rtol=1e-3, atol=1e-15)
+    kinks, slopes = stated(r"jumps at x = (\S+); torch returns (\S+) there", text)
+    leaf = torch.cat([kinks, torch.linspace(-20, 20, 40_001, dtype=torch.float64)]).requires_grad_()
+    slope = torch.autograd.grad(module(leaf).sum(), leaf)[0]
+    torch.testing.assert_close(slopes, slope[: len(kinks)], rtol=1e-3, atol=0)
+    [largest] = re.findall(r"at most (\S+) in size", text)
+    assert float(largest) == pytest.approx(slope.abs().max().item(), rel=1e-3)
+
+
+def stated(pattern: str, text: str) -> Tensor:
+    """The pairs of numbers that a text states, as two rows."""
+    pairs = [[float(number) for number in pair] for pair in re.findall(pattern, text)]
+    return torch.tensor(pairs, dtype=torch.float64).reshape(-1, 2).T
 
 
 @every_record

@@ -106,7 +106,7 @@ def accuracies(spread_of_means: float) -> dict[str, list[float]]:
 def test_the_choice_matters_if_activations_differ_more_than_seeds() -> None:
     far, near = practice._judge_accuracies(accuracies(5)), practice._judge_accuracies(accuracies(0))
     assert holds(far) == [True, True, True]
-    assert holds(near) == [False, None, False] or holds(near) == [False, False, False]
+    assert holds(near) == [False, None, False]
     assert "mish is ahead and not told apart from none" in far[2].figures
 
 
@@ -128,7 +128,7 @@ def test_centring_counts_only_if_it_helps_in_every_draw() -> None:
         for name in saturating.CONTENDERS:
             for draw in saturating.FRESH_DRAWS:
                 measured[f"{optimizer}, {name}, draw {draw}"] = slow if name in ("sigmoid", "tanh + 1") else fast
-    assert all(holds(saturating._judge_fresh_races(measured)))
+    assert set(holds(saturating._judge_fresh_races(measured))) == {True}
     measured["Adam, tanh, draw 2"] = slow
     assert holds(saturating._judge_fresh_races(measured)).count(False) == 2  # both comparisons that hold tanh with Adam
 

@@ -155,6 +155,7 @@ def test_figures_say_what_they_show() -> None:
     assert "error is least at a clip value of 2, the answers' at 3, where 7 % change" in said
     said = drawn.paired({"8 bits": {"clean": ([3, 4], [1, 2])}}, ("ReLU", "ReLU6")).text
     assert said == "8 bits, clean: ReLU less ReLU6 2 [2, 2] over 2 seeds."
-    said = drawn.differences((ACTIVATIONS["hardtanh"], ACTIVATIONS["tanh"])).text
-    assert "farthest −0.238 at x = −1.00" in said or "farthest 0.238 at x = 1.00" in said
+    # Not the whole curve: its other half is as far off, but for a rounding.
+    said = drawn.differences((ACTIVATIONS["hardtanh"], ACTIVATIONS["tanh"]), low=-6, high=0).text
+    assert "farthest −0.238 at x = −1.00" in said
     plt.close("all")

@@ -23,7 +23,6 @@ def test_the_film_starts_with_a_dead_unit_in_eight() -> None:
 
 
 def test_kinks_lie_where_units_switch() -> None:
-    film = watch(torch.relu, learning_rate=0.1, steps=3, seeds=4)
     for batch_norm in (False, True):
         film = watch(torch.relu, learning_rate=0.1, steps=3, seeds=4, batch_norm=batch_norm)
         inside = (film.kinks > -2) & (film.kinks < 2)

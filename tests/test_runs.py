@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 import pytest
 import torch
+from small_data import bright
 from torch import nn
 
 from nonlinear.experiments import runs, tracking
@@ -18,16 +19,7 @@ from nonlinear.experiments.data import Dataset, Split
 from nonlinear.experiments.runs import Configuration, RunError, Stopped, run
 from nonlinear.experiments.training import Recipe
 
-
-def bright() -> Dataset:
-    """Two classes that differ in brightness."""
-    labels = torch.arange(90) % 2
-    noise = torch.randint(0, 60, (90, 3, 32, 32), generator=torch.Generator().manual_seed(1))
-    split = Split(images=(noise + 120 * labels[:, None, None, None]).to(torch.uint8), labels=labels)
-    return Dataset(name="bright", title="bright", classes=("dark", "bright"), train=split, test=split)
-
-
-DATASET = bright()
+DATASET = bright(90)
 EPOCHS, UPDATES = 3, 18  # six batches of 16 hold 90 images
 
 
@@ -144,7 +136,7 @@ def test_auto_decides_once_for_all_sessions(monkeypatch, tmp_path):
 
 
 def train_in(folder: Path) -> None:
-    run(configuration(epochs=5), nn.RReLU, bright(), folder, every_updates=1)
+    run(configuration(epochs=5), nn.RReLU, DATASET, folder, every_updates=1)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="starts many processes, which takes a fork to be quick")
@@ -291,7 +283,7 @@ def test_a_fingerprint_sees_a_pixel_a_label_and_a_class():
         Dataset(name="b", title="b", classes=("a", "b"), train=base.train, test=base.test),
     ]
     assert len({runs.fingerprint(dataset) for dataset in [base, *others]}) == 4
-    assert runs.fingerprint(bright()) == runs.fingerprint(base)
+    assert runs.fingerprint(bright(90)) == runs.fingerprint(base)
 
 
 # What goes wrong

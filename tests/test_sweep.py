@@ -3,12 +3,13 @@
 import json
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 from joblib.externals.loky import BrokenProcessPool
+from small_data import bright
 from torch import nn
 
 from nonlinear import __main__ as command_line
@@ -21,29 +22,23 @@ from nonlinear.experiments.report import read_sweep
 from nonlinear.experiments.runs import Stopped
 from nonlinear.experiments.sweep import Grid, SweepError, sweep
 
-
-def bright() -> Dataset:
-    """Two classes that differ in brightness."""
-    labels = torch.arange(40) % 2
-    noise = torch.randint(0, 60, (40, 3, 32, 32), generator=torch.Generator().manual_seed(1))
-    split = Split(images=(noise + 120 * labels[:, None, None, None]).to(torch.uint8), labels=labels)
-    return Dataset(name="bright", title="bright", classes=("dark", "bright"), train=split, test=split)
+squares = partial(bright, 40)
 
 
 def dark() -> Dataset:
     """Other images."""
-    split = Split(images=bright().train.images // 2, labels=bright().train.labels)
-    return Dataset(name="bright", title="bright", classes=("dark", "bright"), train=split, test=split)
+    split = Split(images=DATASET.train.images // 2, labels=DATASET.train.labels)
+    return replace(DATASET, train=split, test=split)
 
 
-DATASET = bright()
+DATASET = squares()
 
 
 def grid(*activations: str, **changes) -> Grid:
     return Grid(**{"activations": activations, "networks": ["mlp"], "seeds": range(2), "epochs": 2} | changes)
 
 
-def in_process(folder: Path, *names: str, load=bright, grid_changes: dict | None = None, **makers) -> list:
+def in_process(folder: Path, *names: str, load=squares, grid_changes: dict | None = None, **makers) -> list:
     """A sweep in this process, of nn.ReLU under some names, and of other makers."""
     activations = dict.fromkeys(names, nn.ReLU) | makers
     cells = grid(*activations, **grid_changes or {}).cells(DATASET)
@@ -107,21 +102,21 @@ def test_the_data_are_loaded_once_and_what_is_finished_is_not_trained_again(tmp_
 
     def load():
         loads.append(1)
-        return bright()
+        return squares()
 
     in_process(tmp_path, "relu", load=load)
     assert len(loads) == 1
     before = results(tmp_path)
     in_process(tmp_path, "relu", load=fail)
     assert results(tmp_path) == before
-    in_process(tmp_path, "relu", "again", load=bright)
+    in_process(tmp_path, "relu", "again", load=squares)
     assert len(results(tmp_path)) == 4
     noted = read_sweep(tmp_path)["cells"]
     assert sorted(noted) == sorted(results(tmp_path))
 
 
 def test_a_failure_is_told_and_stops_nothing_else(tmp_path):
-    failed = in_process(tmp_path, "relu", bad=partial(Once, tmp_path / "absent" / "mark", None), load=bright)
+    failed = in_process(tmp_path, "relu", bad=partial(Once, tmp_path / "absent" / "mark", None), load=squares)
     assert [(o.name, o.folder) for o in failed] == [
         (name, tmp_path / name) for name in (f"bad-mlp-depth1-bn-torch-rate0.3-seed{seed}" for seed in (0, 1))
     ]
@@ -157,7 +152,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_call_goes_on(tmp_path):
 def test_several_processes_give_the_same_results(tmp_path):
     in_process(tmp_path / "one", "relu", "tanh")
     cells, activations = grid("relu", "tanh").cells(DATASET), dict.fromkeys(("relu", "tanh"), nn.ReLU)
-    assert sweep(cells, activations, bright, tmp_path / "two", jobs=2, progress=False) == []
+    assert sweep(cells, activations, squares, tmp_path / "two", jobs=2, progress=False) == []
     assert results(tmp_path / "two") == results(tmp_path / "one")
 
 
@@ -178,14 +173,14 @@ def breaking(monkeypatch, *ends_after: int) -> None:
 def test_a_killed_process_does_not_end_the_sweep(tmp_path, monkeypatch):
     breaking(monkeypatch, 1, 2)
     cells = grid("relu", "tanh").cells(DATASET)
-    assert sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, bright, tmp_path, jobs=2, progress=False) == []
+    assert sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, squares, tmp_path, jobs=2, progress=False) == []
     assert results(tmp_path).keys() == cells.keys()
 
 
 def test_processes_that_are_killed_again_and_again_end_it(tmp_path, monkeypatch):
     breaking(monkeypatch, 1, 0)
     with pytest.raises(SweepError, match="A process was killed before any run ended"):
-        sweep(grid("relu", "tanh").cells(DATASET), {"relu": nn.ReLU, "tanh": nn.Tanh}, bright, tmp_path, jobs=2)
+        sweep(grid("relu", "tanh").cells(DATASET), {"relu": nn.ReLU, "tanh": nn.Tanh}, squares, tmp_path, jobs=2)
 
 
 def test_a_folder_with_other_runs_is_refused(tmp_path):
@@ -208,7 +203,7 @@ def test_tensorboard_has_one_run_per_cell_with_its_hyperparameters(tmp_path):
 
 def test_units_are_observed_on_demand(tmp_path):
     cells = grid("relu", seeds=[0]).cells(DATASET)
-    sweep(cells, {"relu": nn.ReLU}, bright, tmp_path, jobs=1, observe=True, progress=False)
+    sweep(cells, {"relu": nn.ReLU}, squares, tmp_path, jobs=1, observe=True, progress=False)
     (content,) = results(tmp_path).values()
     assert "units died" in json.loads(content)["observed"]
 
@@ -216,7 +211,7 @@ def test_units_are_observed_on_demand(tmp_path):
 def test_a_cluster_needs_a_package_and_a_scheduler(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SweepError, match="needs the package distributed, which is not installed"):
-        sweep(grid("relu").cells(DATASET), {"relu": nn.ReLU}, bright, tmp_path, scheduler="tcp://127.0.0.1:9")
+        sweep(grid("relu").cells(DATASET), {"relu": nn.ReLU}, squares, tmp_path, scheduler="tcp://127.0.0.1:9")
 
 
 # The command
@@ -227,7 +222,7 @@ def command(tmp_path, monkeypatch, capsys):
     """Runs ``nonlinear sweep`` on one network, in this process."""
     monkeypatch.setenv("NONLINEAR_RUNS", str(tmp_path))
     monkeypatch.delenv("NONLINEAR_PROG", raising=False)
-    monkeypatch.setattr(data, "load", lambda source, notice=None: bright())
+    monkeypatch.setattr(data, "load", lambda source, notice=None: squares())
 
     def run(*words: str) -> tuple[int, str, str]:
         options = ["--networks", "mlp", "--epochs", "1", "--jobs", "1"]

@@ -1,10 +1,12 @@
 """Training: the recipe, the augmentation, curves, determinism, divergence, observers."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
+from small_data import bright, bright_split
 from torch import nn
 
 from nonlinear.experiments import tracking
@@ -13,16 +15,9 @@ from nonlinear.experiments.models import count_parameters, mlp, small_cnn
 from nonlinear.experiments.training import Batches, Recipe, evaluate, schedule, train, windows
 
 
-def _split(n: int, seed: int) -> Split:
-    """Two classes that differ in brightness: anything that learns at all tells them apart."""
-    labels = torch.arange(n) % 2
-    noise = torch.randint(0, 60, (n, 3, 32, 32), generator=torch.Generator().manual_seed(seed))
-    return Split(images=(noise + 120 * labels[:, None, None, None]).to(torch.uint8), labels=labels)
-
-
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    return Dataset(name="bright", title="bright", classes=("dark", "bright"), train=_split(90, 1), test=_split(30, 2))
+    return replace(bright(90), test=bright_split(30, seed=2))
 
 
 def tiny(activation, *, classes: int) -> nn.Module:
