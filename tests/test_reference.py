@@ -276,6 +276,27 @@ def test_a_damaged_table_is_told_and_left_as_it_is(tmp_path: Path):
     assert path.read_bytes() == damaged
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot bound the size of a file")
+def test_a_full_disk_is_told_and_the_table_stays_as_it_was(tmp_path: Path):
+    import resource
+
+    rows = search_rows()
+    reference.add(SMALL, tmp_path, "search.csv", rows[:3])
+    before = (tmp_path / "search.csv").read_bytes()
+    ignored, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
+    try:
+        with pytest.raises(
+            ReferenceRunError, match=r"search\.csv cannot be written \(.*\): make room, or name another"
+        ):
+            reference.add(SMALL, tmp_path, "search.csv", rows[3:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / "search.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "search.csv"]
+
+
 @pytest.mark.parametrize(
     "other",
     [

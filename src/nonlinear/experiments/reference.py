@@ -367,7 +367,7 @@ def add(protocol: Protocol, folder: Path, name: str, rows: Sequence[Row]) -> Non
             report.write_table([*_read(path), *marked], path)
     except OSError as error:
         raise ReferenceRunError(
-            f"{path} cannot be written ({reason(error)}): make room, or choose --results."
+            f"{path} cannot be written ({reason(error)}): make room, or name another folder with --results."
         ) from error
 
 
