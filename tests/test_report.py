@@ -206,9 +206,10 @@ def test_a_table_says_what_it_compares():
 def test_a_table_says_what_its_intervals_rest_on():
     lines = table(summary([*RELU, *TANH])).splitlines()
     assert lines[-1] == "  A run scatters by 0.54 points around its activation and its seed (2 degrees of freedom)."
-    odd = [row("elu", seed, 40.0, accuracy) for seed, accuracy in enumerate((10.0, 70.0, 30.0))]
-    same = [row("gelu", seed, 40.0, accuracy) for seed, accuracy in enumerate((70.4, 71.1, 72.6))]
-    lines = table(summary([*RELU, *TANH, *same, *odd])).splitlines()
+    steady = [row(name, seed, 40.0, 70.0 + seed % 3) for name in ("relu", "tanh") for seed in range(8)]
+    odd = [row("elu", seed, 40.0, 70.0 + 20 * (seed % 2)) for seed in range(8)]
+    uneven = [row("gelu", seed, 40.0, 70.0 + (seed + 1) % 3) for seed in range(8)]
+    lines = table(summary([*steady, *odd, *uneven])).splitlines()
     assert lines[-1] == "  With a variance of their own: elu."
 
 
