@@ -447,10 +447,10 @@ def module(name: str, *args: str) -> List[str]:
 
 
 def environment() -> Dict[str, str]:
-    """The environment, in which NONLINEAR_RUNS means the same folder to a notebook and to a terminal."""
-    variables = dict(os.environ, NONLINEAR_PROG="start.py")  # what the package calls itself in its messages
-    if variables.get("NONLINEAR_RUNS"):
-        variables["NONLINEAR_RUNS"] = os.path.abspath(variables["NONLINEAR_RUNS"])
+    """The environment, in which NONLIN_RUNS means the same folder to a notebook and to a terminal."""
+    variables = dict(os.environ, NONLIN_PROG="start.py")  # what the package calls itself in its messages
+    if variables.get("NONLIN_RUNS"):
+        variables["NONLIN_RUNS"] = os.path.abspath(variables["NONLIN_RUNS"])
     return variables
 
 
@@ -521,13 +521,13 @@ def course_command(args: List[str]) -> int:
         if ask_course(args[:1] + ["--help"], stdout=subprocess.DEVNULL) == 2:
             return 2
     prepare()
-    return run(module("nonlinear", *args), environment=environment())
+    return run(module("nonlin", *args), environment=environment())
 
 
 def ask_course(args: List[str], stdout: Optional[int] = None) -> int:
     """Ask the package's command line before anything is installed: it needs nothing but the standard library."""
     variables = dict(environment(), PYTHONPATH=str(ROOT / "src"))
-    return subprocess.call([sys.executable, "-m", "nonlinear"] + args, env=variables, stdout=stdout)
+    return subprocess.call([sys.executable, "-m", "nonlin"] + args, env=variables, stdout=stdout)
 
 
 def show_help() -> int:

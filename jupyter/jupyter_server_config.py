@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-RUNS = Path(os.environ.get("NONLINEAR_RUNS") or Path(__file__).resolve().parents[1] / "runs").absolute()
+RUNS = Path(os.environ.get("NONLIN_RUNS") or Path(__file__).resolve().parents[1] / "runs").absolute()
 TENSORBOARD = ("-m", "tensorboard.main", "--port", "{port}")
 
 

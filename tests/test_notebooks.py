@@ -11,8 +11,9 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from nonlinear.exercises import EXERCISES, QUIZZES, Exercise
-from nonlinear.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
+from nonlin.exercises import Exercise
+from nonlin.lessons import EXERCISES, QUIZZES
+from nonlin.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
 LONGEST_CELL = 15  # lines of code
@@ -132,7 +133,7 @@ def small_notebook(tmp_path: Path, *sources: str) -> Path:
 
 def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> None:
     path = small_notebook(
-        tmp_path, "import os\nos.environ['NONLINEAR_DATA'], os.environ['OMP_NUM_THREADS']", "1 / 0  # a server"
+        tmp_path, "import os\nos.environ['NONLIN_DATA'], os.environ['OMP_NUM_THREADS']", "1 / 0  # a server"
     )
     notebook = read(path)
     notebook.cells[1].metadata["tags"] = [NOT_RUN]
@@ -145,7 +146,7 @@ def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> No
 def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_notebook(tmp_path, "1 / 0")
     before = path.read_bytes()
-    monkeypatch.setattr("nonlinear.notebooks.LESSONS", tmp_path)
+    monkeypatch.setattr("nonlin.notebooks.LESSONS", tmp_path)
     with pytest.raises(Exception, match="ZeroDivisionError"):
         refresh(["55"])
     assert path.read_bytes() == before

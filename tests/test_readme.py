@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from nonlinear import __main__ as command_line
-from nonlinear.notebooks import LESSONS
+from nonlin import __main__ as command_line
+from nonlin.notebooks import LESSONS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

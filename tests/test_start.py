@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 Call = Callable[..., object]
 PYPROJECT = """
 build-system.requires = ["setuptools"]
-project.name = "nonlinear"
+project.name = "nonlin"
 tool.setuptools.packages.find.where = ["src"]
 tool.ruff.line-length = 120
 """
@@ -37,7 +37,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module.signal, "signal", lambda *_: None)
-    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY", "NONLINEAR_RUNS", "JUPYTER_CONFIG_PATH"):
+    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY", "NONLIN_RUNS", "JUPYTER_CONFIG_PATH"):
         monkeypatch.delenv(name, raising=False)
     return module
 
@@ -101,7 +101,7 @@ def test_second_start_installs_nothing(start: ModuleType, pip: SimpleNamespace) 
     ("name", "text"),
     [
         ("requirements.txt", "torch==99"),
-        ("pyproject.toml", PYPROJECT.replace('"nonlinear"', '"other"')),
+        ("pyproject.toml", PYPROJECT.replace('"nonlin"', '"other"')),
         ("pyproject.toml", PYPROJECT.replace('"src"', '"lib"')),
         ("pyproject.toml", PYPROJECT.replace('["setuptools"]', '["hatchling"]')),
     ],
@@ -399,7 +399,7 @@ def test_course_command_keeps_arguments_and_exit_code(
     calls = []
     monkeypatch.setattr(start, "run", record(calls, 5))
     assert start.main(["train", "--epochs", "2"]) == 5
-    assert calls[0][0][0] == [str(start.venv_python()), "-m", "nonlinear", "train", "--epochs", "2"]
+    assert calls[0][0][0] == [str(start.venv_python()), "-m", "nonlin", "train", "--epochs", "2"]
 
 
 @pytest.mark.parametrize(("codes", "expected"), [((0, 0, 0), 0), ((0, 2, 1), 2), ((0, 0, 5), 5)])
@@ -474,13 +474,13 @@ def test_lab_keeps_the_configuration_of_the_user(start: ModuleType, monkeypatch:
     calls = []
     monkeypatch.setattr(start, "run", record(calls))
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
-    monkeypatch.setenv("NONLINEAR_RUNS", "logs")
+    monkeypatch.setenv("NONLIN_RUNS", "logs")
     start.lab(["--port", "9999"])
     (command,), options = calls[0]
     assert command[-2:] == ["--port", "9999"]
     assert options["environment"]["JUPYTER_CONFIG_PATH"] == os.pathsep.join([str(start.ROOT / "jupyter"), "/theirs"])
-    assert options["environment"]["NONLINEAR_RUNS"] == str(Path.cwd() / "logs")
-    assert options["environment"]["NONLINEAR_PROG"] == "start.py"
+    assert options["environment"]["NONLIN_RUNS"] == str(Path.cwd() / "logs")
+    assert options["environment"]["NONLIN_PROG"] == "start.py"
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -514,7 +514,7 @@ def tensorboard_command() -> list[str]:
 
 
 def test_tile_shows_the_runs_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NONLINEAR_RUNS", raising=False)
+    monkeypatch.delenv("NONLIN_RUNS", raising=False)
     command = tensorboard_command()
     assert command[:3] == [sys.executable, "-m", "tensorboard.main"]
     assert command[3:] == ["--port", "6006", "--logdir", str(ROOT / "runs")]  # above all no --bind_all
@@ -522,7 +522,7 @@ def test_tile_shows_the_runs_of_the_project(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_tile_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = str(tmp_path / "runs {of} mine")
-    monkeypatch.setenv("NONLINEAR_RUNS", odd)
+    monkeypatch.setenv("NONLIN_RUNS", odd)
     assert tensorboard_command()[-1] == odd
 
 

@@ -1,0 +1,182 @@
+"""Activations that are linear above zero and approach a negative limit exponentially below it (lesson 05)."""
+
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.fast.kernel import Kernel
+from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.saturating import exp_minus_one
+
+# The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x above zero, alpha (e^x - 1) elsewhere, by expm1, which keeps the digits of a small x; no exponent is positive.
+
+    ``torch.where`` alone would not do: e^100 in the branch that is not taken makes the gradient 0 * inf = NaN.
+    """
+    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))
+
+
+def elu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """1 above zero, alpha e^x elsewhere; alpha at zero, as torch has it."""
+    return torch.where(x > 0, 1.0, alpha * torch.exp(x.clamp(max=0)))
+
+
+def elu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
+    """1 where y > 0, y + alpha elsewhere, where alpha >= 0."""
+    return torch.where(y > 0, 1.0, y + alpha)
+
+
+def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
+    """α (e^min(x, 0) - 1) + max(x, 0), of which one is 0; for 0 <= α <= 1 the larger of x and the first term."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=alpha)
+    if 0 <= alpha <= 1:
+        torch.maximum(x, out, out=out)
+    else:
+        out.add_(x.clamp(min=0))
+
+
+def elu_backward(out: Tensor, gradient: Tensor, saved: Tensor, alpha: float) -> None:
+    """(min(y, 0) + α + (1 - α) [y > 0]) g; for α < 0, which keeps x, α e^min(x, 0) in place of y + α."""
+    if alpha >= 0:
+        torch.clamp(saved, max=0, out=out)
+        if alpha == 1:
+            torch.addcmul(gradient, gradient, out, out=out)
+            return
+        out.add_(alpha)
+    else:
+        torch.clamp(saved, max=0, out=out).exp_().mul_(alpha)
+    out.add_(torch.gt(saved, 0, out=torch.empty_like(saved)), alpha=1 - alpha).mul_(gradient)
+
+
+ELU = Activation(
+    title="ELU",
+    function=elu,
+    derivative=elu_derivative,
+    # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
+    # otherwise it keeps x, and its slope lasts down to -103.97.
+    derivative_from_output=elu_derivative_from_output,
+    output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero
+    kernel=Kernel(forward=elu_forward, backward=elu_backward),
+    formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
+    derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
+    range=lambda alpha: Interval.parse(f"({-alpha}, inf)" if alpha > 0 else "[0, inf)"),
+    kinks=lambda alpha: () if alpha == 1 else (Kink(at=0.0, slope=alpha),),
+    smoothness=lambda alpha: 1 if alpha == 1 else 0,
+    meaning={"alpha": "α, at least 0: the limit towards minus infinity is -α, and α is the slope just below zero"},
+    torch_module=nn.ELU,
+    paper=Paper(
+        authors="Clevert, Unterthiner and Hochreiter",
+        year=2015,
+        title="Fast and accurate deep network learning by exponential linear units (ELUs)",
+        url="https://arxiv.org/abs/1511.07289",
+    ),
+    use="Hidden layers that need negative outputs to bring the mean nearer to zero, and no kink (α = 1).",
+    caveat="Far below zero its slope vanishes as a sigmoid's does, and every negative input costs an exponential.",
+)
+
+
+def selu(x: Tensor) -> Tensor:
+    """scale * x above zero, scale * alpha (e^x - 1) elsewhere."""
+    return torch.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * torch.expm1(x.clamp(max=0)))
+
+
+def selu_derivative(x: Tensor) -> Tensor:
+    """scale above zero, scale * alpha e^x elsewhere; scale * alpha at zero, as torch has it."""
+    return torch.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * torch.exp(x.clamp(max=0)))
+
+
+def selu_derivative_from_output(y: Tensor) -> Tensor:
+    """scale where y > 0, y + scale * alpha elsewhere."""
+    return torch.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+
+
+def selu_forward(out: Tensor, x: Tensor) -> None:
+    """scale * alpha (e^min(x, 0) - 1) + scale * max(x, 0), of which one is always 0."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=SELU_SCALE * SELU_ALPHA)
+    out.add_(x.clamp(min=0), alpha=SELU_SCALE)
+
+
+def selu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
+    """(min(y, 0) + scale * alpha + scale (1 - alpha) [y > 0]) g."""
+    torch.gt(y, 0, out=out).mul_(SELU_SCALE * (1 - SELU_ALPHA)).add_(y.clamp(max=0))
+    out.add_(SELU_SCALE * SELU_ALPHA).mul_(gradient)
+
+
+SELU = Activation(
+    title="SELU",
+    function=selu,
+    derivative=selu_derivative,
+    derivative_from_output=selu_derivative_from_output,
+    kernel=Kernel(forward=selu_forward, backward=selu_backward),
+    formula=r"\operatorname{SELU}(x) = \lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases},"
+    r"\quad \lambda = 1.0507009873554805,\ \alpha = 1.6732632423543772",
+    derivative_formula=r"\operatorname{SELU}'(x) = \lambda"
+    r" \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
+    range=fixed(Interval.parse(f"({-SELU_SCALE * SELU_ALPHA}, inf)")),
+    kinks=fixed((Kink(at=0.0, slope=SELU_SCALE * SELU_ALPHA),)),
+    smoothness=fixed(0),
+    meaning={},
+    torch_module=nn.SELU,
+    paper=Paper(
+        authors="Klambauer, Unterthiner, Mayr and Hochreiter",
+        year=2017,
+        title="Self-normalizing neural networks",
+        url="https://arxiv.org/abs/1706.02515",
+    ),
+    use="Deep fully connected networks without normalisation layers, with LeCun-normal weights and alpha dropout.",
+    caveat="Mean 0 and variance 1 hold only with those weights and no ordinary dropout; its slope jumps at 0.",
+)
+
+
+def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x above zero, alpha (e^(x / alpha) - 1) elsewhere, by expm1; no exponent is positive for alpha > 0."""
+    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha))
+
+
+def celu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """e^(min(x, 0) / alpha): 1 at zero and above."""
+    return torch.exp(x.clamp(max=0) / alpha)
+
+
+def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
+    """1 + min(y, 0) / alpha."""
+    return 1 + y.clamp(max=0) / alpha
+
+
+def celu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
+    """The larger of x and α (e^(min(x, 0) / α) - 1), which lies above the line x and touches it at 0."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1 / alpha, outer=alpha)
+    torch.maximum(x, out, out=out)
+
+
+def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
+    """g + g min(y, 0) / α."""
+    torch.addcmul(gradient, gradient, torch.clamp(y, max=0, out=out), value=1 / alpha, out=out)
+
+
+CELU = Activation(
+    title="CELU",
+    function=celu,
+    derivative=celu_derivative,
+    derivative_from_output=celu_derivative_from_output,
+    kernel=Kernel(forward=celu_forward, backward=celu_backward),
+    formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
+    derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
+    range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),
+    kinks=fixed(()),
+    smoothness=fixed(1),
+    meaning={"alpha": "α, above 0: the limit towards minus infinity is -α, and a larger α bends more slowly"},
+    torch_module=nn.CELU,
+    paper=Paper(
+        authors="Barron",
+        year=2017,
+        title="Continuously differentiable exponential linear units",
+        url="https://arxiv.org/abs/1704.07483",
+    ),
+    use="In place of ELU where α is not 1: the slope has no kink for any α, and never exceeds 1.",
+    caveat="Far below zero its slope vanishes; with α = 1 it is ELU and brings nothing new.",
+)

@@ -1,0 +1,392 @@
+"""What is known of one activation function, held in one frozen record."""
+
+import importlib
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.fast.kernel import ELEMENTARY, HALF, Kernel, overwrite, run
+
+T = TypeVar("T")
+
+# Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
+FAR = 1e4
+VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval of the real line with open or closed ends.
+
+    Example: ``Interval.parse("[0, inf)")`` holds 0 but not infinity.
+    """
+
+    low: float
+    high: float
+    low_closed: bool
+    high_closed: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read mathematical notation: ``"(-1, 1)"``, ``"[0, inf)"``.
+
+        Raises:
+            ValueError: if the text is not an interval, or its ends are out of order.
+        """
+        try:
+            low, high = (float(end) for end in text[1:-1].split(","))
+        except ValueError:
+            low = high = math.nan
+        if text[:1] not in ("(", "[") or text[-1:] not in (")", "]") or not low < high:
+            raise ValueError(f"{text!r} is not an interval such as '(0, 1]' or '[0, inf)'.")
+        return cls(low=low, high=high, low_closed=text[0] == "[", high_closed=text[-1] == "]")
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Whether each value lies inside: bool, of the shape of ``x``."""
+        above = x >= self.low if self.low_closed else x > self.low
+        below = x <= self.high if self.high_closed else x < self.high
+        return above & below
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{end:g}".replace("inf", "∞") for end in (self.low, self.high))
+        return f"{'[' if self.low_closed else '('}{ends}{']' if self.high_closed else ')'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kink:
+    """A point where the slope jumps, and the slope that torch returns exactly there."""
+
+    at: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """slope * x + intercept."""
+
+    slope: float
+    intercept: float
+
+    def __str__(self) -> str:
+        if self.slope == 0:
+            return f"{self.intercept:g}"
+        rise = "x" if self.slope == 1 else f"{self.slope:g} x"
+        return rise if self.intercept == 0 else f"{rise} {'-' if self.intercept < 0 else '+'} {abs(self.intercept):g}"
+
+
+def fixed(value: T) -> Callable[..., T]:
+    """For what does not depend on the parameters: a function that returns ``value`` whatever they are."""
+    return lambda *_: value
+
+
+ALWAYS = fixed(True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where an activation comes from."""
+
+    authors: str
+    year: int
+    title: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} ({self.year}), {self.title}, {self.url}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activation:
+    """Everything that is known of one activation, written down once.
+
+    A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
+    named in the error; only the last three have a default, which fits most activations.
+
+    Args:
+        title: the name as a person writes it, ``"Sigmoid"``.
+        function: ``y = f(x, *parameters)``, element by element. Its own name is the activation's name and its signature
+            after ``x`` holds the parameters with their defaults.
+        derivative: ``f'(x, *parameters)``, with the signature of ``function``.
+        derivative_from_output: the same slope computed from ``y = f(x)``, or None where it does not follow from ``y``.
+            Backward then keeps ``y``, which the next layer keeps anyway, instead of ``x``.
+        formula: LaTeX of :math:`f(x)`.
+        derivative_formula: LaTeX of :math:`f'(x)`.
+        range: from the parameters to the set of values of ``f`` over the real line, in exact arithmetic.
+        kinks: from the parameters to the points where the slope jumps; ``fixed(())`` for none.
+        smoothness: from the parameters to the number of continuous derivatives: -1 for a jump, 0 for a kink, 1 where
+            only the second derivative jumps, infinity for a smooth function.
+        meaning: what each parameter does, by its name.
+        torch_module: the counterpart in ``torch.nn``, taking the same parameters, or None.
+        paper: the source.
+        use: when to use it, one sentence.
+        caveat: when not to, one sentence.
+        output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
+        integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
+        kernel: the fast form, or None: then the textbook form, ``function`` and ``derivative``, does the work.
+    """
+
+    title: str
+    function: Callable[..., Tensor]
+    derivative: Callable[..., Tensor]
+    derivative_from_output: Callable[..., Tensor] | None
+    formula: str
+    derivative_formula: str
+    range: Callable[..., Interval]
+    kinks: Callable[..., tuple[Kink, ...]]
+    smoothness: Callable[..., float]
+    meaning: Mapping[str, str]
+    torch_module: Callable[..., nn.Module] | None
+    paper: Paper
+    use: str
+    caveat: str
+    output_suffices: Callable[..., bool] = ALWAYS
+    integers: Literal["refused", "promoted", "kept"] = "refused"
+    kernel: Kernel | None = None
+
+    def __post_init__(self) -> None:
+        for other in filter(None, (self.derivative, self.derivative_from_output)):
+            if _parameters(other) != self.parameters:
+                raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
+        if set(self.meaning) != set(self.parameters):
+            raise TypeError(f"{self.name}: meaning must explain {', '.join(self.parameters) or 'nothing'}.")
+        # Now, not at the first plot: what depends on the parameters must take them.
+        for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
+            dependent(*self.parameters.values())
+        if self.kernel is not None and not self._kernel_agrees():
+            raise ValueError(
+                f"{self.name}: the kernel computes something else than the formula; kernel=None goes without."
+            )
+
+    def _kernel_agrees(self) -> bool:
+        """Whether kernel and formula agree at a few points: not so if it is another record's. Tests look closely."""
+        x = torch.tensor([-4.2, -1.3, -0.3, 0.2, 0.9, 2.1, 7.3])
+        values, slopes = self.function(x, *self.default_values), self.derivative(x, *self.default_values)
+        try:
+            return torch.allclose(self.values(x), values, atol=1e-4) and torch.allclose(
+                self.backward_slope(x), slopes, atol=1e-4
+            )
+        except TypeError:  # other parameters
+            return False
+
+    def __deepcopy__(self, memo: dict) -> "Activation":
+        return self  # nothing in it can change
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        # Pickled by its place where it has one, because its fields may be lambdas, which pickle refuses.
+        # Not in a notebook or a script: another process has a __main__ of its own, without this record. There
+        # cloudpickle, which a sweep uses, sends the functions themselves.
+        module = sys.modules[self.function.__module__]
+        for name, value in vars(module).items():
+            if value is self and module.__name__ != "__main__":
+                return _recall, (module.__name__, name)
+        return super().__reduce_ex__(protocol)
+
+    @property
+    def name(self) -> str:
+        """The name used in code and on the command line: that of the function."""
+        return self.function.__name__
+
+    @property
+    def family(self) -> str:
+        """The file that holds the record: ``"saturating"``, ``"rectified"``, ..."""
+        return self.function.__module__.rpartition(".")[2]
+
+    @cached_property
+    def default_range(self) -> Interval:
+        """The range with the default parameters."""
+        return self.range(*self.parameters.values())
+
+    @cached_property
+    def default_kinks(self) -> tuple[Kink, ...]:
+        """The kinks with the default parameters."""
+        return self.kinks(*self.parameters.values())
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Parameter names with their default values."""
+        return _parameters(self.function)
+
+    @cached_property
+    def default_values(self) -> tuple[float, ...]:
+        """The default parameters in order."""
+        return tuple(self.parameters.values())
+
+    @cached_property
+    def mean_under_normal(self) -> float:
+        """Mean of ``f(x)`` for ``x`` drawn from N(0, 1)."""
+        return _expectation(self.function)
+
+    @cached_property
+    def gain(self) -> float:
+        """By what to multiply the outputs so that inputs from N(0, 1) keep their mean square: 1 / sqrt(E[f(x)^2])."""
+        return 1 / math.sqrt(_expectation(lambda x: self.function(x) ** 2))
+
+    @cached_property
+    def gradient_gain(self) -> float:
+        """By what to multiply gradients so that they keep their mean square on the way back: 1 / sqrt(E[f'(x)^2])."""
+        return 1 / math.sqrt(_expectation(lambda x: self.derivative(x) ** 2))
+
+    @cached_property
+    def asymptotes(self) -> tuple["Line", "Line"]:
+        """The straight lines that the curve approaches towards minus infinity and towards plus infinity."""
+        return self._asymptote(-1.0), self._asymptote(1.0)
+
+    @property
+    def zero_centred(self) -> bool:
+        """Whether zero-mean normal inputs give zero-mean outputs."""
+        return abs(self.mean_under_normal) < 1e-9
+
+    @cached_property
+    def largest_slope(self) -> float:
+        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside."""
+        grid = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        x = torch.cat([grid, grid.new_tensor([-VERY_FAR, VERY_FAR])])
+        return self.derivative(x).abs().max().item()
+
+    @property
+    def saturates(self) -> tuple[bool, bool]:
+        """Whether the slope goes to zero towards minus infinity, and towards plus infinity."""
+        left, right = self.derivative(torch.tensor([-FAR, FAR], dtype=torch.float64)).abs().tolist()
+        return left < 1 / FAR, right < 1 / FAR
+
+    @property
+    def monotonic(self) -> bool:
+        """Whether the slope is nowhere negative on [-20, 20]."""
+        return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
+
+    @cached_property
+    def zero_slope_float32(self) -> Interval:
+        """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
+
+        An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
+        slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
+        overflows.
+        """
+        low, high = (self._first_zero_slope(direction) for direction in (-1.0, 1.0))
+        return Interval(low=low, high=high, low_closed=False, high_closed=False)
+
+    def _asymptote(self, direction: float) -> Line:
+        slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
+        near = torch.tensor(direction * FAR, dtype=torch.float64)
+        intercept = round((self.function(near) - slope * near).item(), 3)
+        return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
+
+    def _first_zero_slope(self, direction: float) -> float:
+        def is_zero(x: np.float32) -> bool:
+            return self.backward_slope(torch.tensor(x, dtype=torch.float32)).item() == 0
+
+        alive, far = np.float32(self._steepest()), np.float32(direction * FAR)
+        if not is_zero(far):
+            return direction * math.inf
+        while (middle := (alive + far) / 2) not in (alive, far):
+            alive, far = (alive, middle) if is_zero(middle) else (middle, far)
+        return float(far) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+    def _steepest(self) -> float:
+        """A point at which the slope, in float32, is the largest of those on a grid over [-20, 20]."""
+        x = torch.linspace(-20, 20, 40_001)
+        return x[self.backward_slope(x).abs().argmax()].item()
+
+    @cached_property
+    def takes_inplace(self) -> bool:
+        """Whether the counterpart in ``torch.nn`` has the argument ``inplace``."""
+        return self.torch_module is not None and "inplace" in inspect.signature(self.torch_module).parameters
+
+    def keeps_output(self, *parameters: float) -> bool:
+        """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``."""
+        values = parameters or self.default_values
+        return self.derivative_from_output is not None and self.output_suffices(*values)
+
+    def values(self, x: Tensor, *parameters: float) -> Tensor:
+        """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
+        values = parameters or self.default_values
+        if self.kernel is None or self.kernel.forward is None:
+            return self._rounded_once(self.function)(x, *values)
+        if self.kernel.forward in ELEMENTARY:
+            return self.kernel.forward(x)
+        return run(self.kernel.forward, (x,), values, rounds=self.kernel.rounds)
+
+    def overwrite(self, x: Tensor, *parameters: float) -> None:
+        """f(x) written over x."""
+        values = parameters or self.default_values
+        if self.kernel is None or self.kernel.forward is None:
+            x.copy_(self._rounded_once(self.function)(x, *values))
+        elif self.kernel.forward in ELEMENTARY:
+            self.kernel.forward(x, out=x)
+        else:
+            overwrite(self.kernel.forward, x, values)
+
+    def chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+        """gradient * f' by the fast form where there is one: the chain rule, as backward runs it.
+
+        Args:
+            gradient: of the output.
+            saved: the output if ``keeps_output``, else the input.
+            parameters: by default the record's.
+        """
+        values = parameters or self.default_values
+        if self.kernel is None:
+            return self.formula_chain(gradient, saved, *values)
+        return run(self.kernel.backward, (gradient, saved), values, rounds=self.kernel.rounds)
+
+    def formula_chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+        """The gradient of the input by the textbook form, which autograd can differentiate once more."""
+        derivative = self.derivative_from_output if self.keeps_output(*parameters) else self.derivative
+        return self._rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+
+    def formula_values(self, x: Tensor, *parameters: float) -> Tensor:
+        """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
+        return self._rounded_once(self.function)(x, *(parameters or self.default_values))
+
+    def _rounded_once(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """``function`` of 16-bit tensors by way of float32, rounded at the end and not after every step."""
+        if self.kernel is not None and not self.kernel.rounds:
+            return function
+
+        def narrow(*arguments: Tensor | float) -> Tensor:
+            dtype = arguments[0].dtype
+            if dtype not in HALF:
+                return function(*arguments)
+            return function(*(a.float() if isinstance(a, Tensor) else a for a in arguments)).to(dtype)
+
+        return narrow
+
+    def backward_slope(self, x: Tensor, *parameters: float) -> Tensor:
+        """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
+        saved = self.values(x, *parameters) if self.keeps_output(*parameters) else x
+        return self.chain(torch.ones_like(x), saved, *parameters)
+
+
+def _expectation(function: Callable[[Tensor], Tensor]) -> float:
+    """Mean of a function of N(0, 1), by the trapezoidal rule on [-12, 12]."""
+    x = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
+    density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return torch.trapezoid(function(x) * density, x).item()
+
+
+def _recall(module: str, name: str) -> Activation:
+    return getattr(importlib.import_module(module), name)
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, float]:
+    """What a function of ``x`` takes behind ``x``, with its defaults.
+
+    Raises:
+        TypeError: for a built-in function, whose parameters cannot be read.
+    """
+    try:
+        takes = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise TypeError(
+            f"{getattr(function, '__name__', function)} is built in and does not tell its parameters: "
+            "write a function with def that calls it."
+        ) from error
+    return {p.name: p.default for p in list(takes)[1:]}
