@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ from nonlin.__main__ import main
 from nonlin.images import shapes10
 from nonlin.images.dataset import Dataset, Split
 from nonlin.intervals import mean_interval
-from nonlin.lessons.gradient_flow.experiments import ABOUT, TABLE, Start, read, study, table, write
+from nonlin.ledger.claim import Case
+from nonlin.lessons.gradient_flow.claims import _judge_recurrent
+from nonlin.lessons.gradient_flow.experiments import ABOUT, TABLE, Start, pairs, read, study, table, write
+from nonlin.lessons.gradient_flow.figures import first_step_map
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +104,51 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_measured(
     (tmp_path / "file").touch()
     assert main(["gradients", "--data", "shapes10", "--output", str(tmp_path / "file")]) == 2
     assert "choose another --output" in capsys.readouterr().err
+
+
+def holds(cases: Sequence[Case]) -> list[bool | None]:
+    return [case.holds for case in cases]
+
+
+def test_recurrent_layers_are_judged_by_what_arrives_and_what_explodes() -> None:
+    measured = {
+        "tanh, state: w": [0.0, 0.1],
+        "tanh, gradient: w": [-0.5, -0.6],
+        "relu, state: w": [4.0, 4.1],
+        "relu, gradient: w": [0.0, 0.1],
+    }
+    assert holds(_judge_recurrent(measured)) == [True, True]
+    measured |= {"tanh, gradient: w": [-9.0, -9.1], "relu, state: w": [0.0, 0.1]}
+    assert holds(_judge_recurrent(measured)) == [False, False]
+
+
+STARTS = [
+    Start(activation=name, initialisation=scheme, depth=5, seed=seed, signal=1.0, distinct=0.5 + seed, gradient=factor)
+    for name, scheme, factors in (("relu", "he", (0.5, 2.0)), ("relu", "torch", (0.4, 0.4)), ("tanh", "he", (1.2, 1.2)))
+    for seed, factor in enumerate(factors)
+]
+
+
+def test_pairs_are_geometric_means_over_seeds_and_all_layers() -> None:
+    found = pairs([*STARTS, Start(**{**vars(STARTS[0]), "depth": 9, "gradient": 7.0})], depth=5)
+    assert list(found) == [("relu", "he"), ("relu", "torch"), ("tanh", "he")]
+    assert found["relu", "he"].gradient_per_layer == pytest.approx(1)
+    assert found["relu", "torch"].gradient == pytest.approx(0.4**4)
+    assert found["relu", "he"].distinct == 1.0
+
+
+def test_where_nothing_arrives_the_factor_is_zero() -> None:
+    nothing = [Start(**{**vars(STARTS[0]), "gradient": 0.0})]
+    [pair] = pairs(nothing, depth=5).values()
+    assert pair.gradient == pair.gradient_per_layer == 0
+    assert "0.00 ↓" in first_step_map({("relu", "he"): pair}).text
+
+
+def test_the_map_has_a_number_in_each_cell_and_frames_what_it_is_told() -> None:
+    picture = first_step_map(pairs(STARTS, depth=5), framed=[("relu", "he")])
+    [axes] = picture.figure.axes
+    assert sorted(text.get_text() for text in axes.texts) == ["0.40 ↓", "1.00", "1.20 ↑"]
+    assert len(axes.patches) == 1
+    assert axes.patches[0].get_xy() == pytest.approx((-0.46, -0.44))
+    assert picture.text.splitlines() == ["relu: he 1.00, torch 0.40 ↓.", "tanh: he 1.20 ↑.", "Framed: relu with he."]
+    assert math.isnan(axes.images[0].get_array().filled(math.nan)[1, 1])  # no tanh with torch

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nonlin.intervals import mean_interval, share_interval
+from nonlin.intervals import mean_interval
 from nonlin.ledger import Verdict, verdict
 from nonlin.lessons import CLAIMS
 from nonlin.lessons.nonlinearity.experiments import (
@@ -39,16 +39,6 @@ from nonlin.lessons.nonlinearity.figures import (
     straight_pieces,
 )
 from nonlin.toys.race import two_rings
-
-
-def test_wilsons_interval() -> None:
-    never = share_interval(0, 100)
-    z2 = 1.959964**2
-    assert (never.mean, never.low, never.n) == (0, pytest.approx(0, abs=1e-12), 100)
-    assert never.high == pytest.approx(z2 / (100 + z2), rel=1e-5)
-    assert share_interval(3, 10).low == pytest.approx(1 - share_interval(7, 10).high)
-    with pytest.raises(ValueError, match="make no share"):
-        share_interval(3, 2)
 
 
 def test_xor_is_not_learned_without_and_is_learned_with() -> None:

@@ -1,38 +1,11 @@
-"""Statistics, gradient probes and the race of lesson 02."""
-
-import math
+"""Gradient probes and the race of lesson 02."""
 
 import pytest
 import torch
 
-from nonlin.intervals import mean_interval, ratio_interval
+from nonlin.intervals import mean_interval
 from nonlin.toys.race import adam, race, sgd, steps_to_learn, two_rings
 from nonlin.toys.stacks import factor_per_layer, gradient_norms, propagation, recurrent_norms
-
-
-def test_interval_is_students() -> None:
-    estimate = mean_interval(torch.tensor([1.0, 2.0, 3.0]))
-    half = 4.302653 / math.sqrt(3)  # t of 97.5 % with 2 degrees of freedom; the standard deviation is 1
-    assert (estimate.mean, estimate.n) == (2, 3)
-    assert (estimate.low, estimate.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
-    assert str(estimate) == "2 [-0.484, 4.48]"
-
-
-def test_interval_covers_the_mean_as_often_as_it_says() -> None:
-    draws = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))
-    covered = sum((e := mean_interval(row)).low < 0 < e.high for row in draws) / len(draws)
-    assert 0.93 < covered < 0.97
-
-
-def test_one_repeat_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least two repeats, not 1"):
-        mean_interval(torch.ones(1))
-
-
-def test_ratios_are_paired() -> None:
-    baseline = torch.tensor([1.0, 10.0, 100.0])
-    estimate = ratio_interval(3 * baseline, baseline)
-    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((3, 3, 3))
 
 
 def test_gradient_norms_without_an_activation_follow_the_weights() -> None:
@@ -123,3 +96,9 @@ def test_a_race_can_be_repeated_and_its_seeds_differ() -> None:
     first, again = (steps_to_learn(torch.tanh, adam, 0.1) for _ in range(2))
     assert torch.equal(first, again)
     assert len(first.unique()) > 3
+
+
+def test_another_draw_is_another_race_and_the_same_one_the_same() -> None:
+    run = {draw: steps_to_learn(torch.tanh, sgd, 0.3, seeds=3, draw=draw) for draw in (0, 1)}
+    assert not torch.equal(run[0], run[1])
+    assert torch.equal(run[0], steps_to_learn(torch.tanh, sgd, 0.3, seeds=3))
