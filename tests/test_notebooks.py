@@ -3,6 +3,7 @@
 import builtins
 import re
 import symtable
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nbformat import NotebookNode
 
 from nonlin.exercises import Exercise
 from nonlin.lessons import EXERCISES, QUIZZES
-from nonlin.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
+from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, refresh
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
 LONGEST_CELL = 15  # lines of code
@@ -81,6 +82,25 @@ def test_a_bad_notebook_is_noticed(bad: NotebookNode, said: str, tmp_path: Path)
     path = tmp_path / "bad.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[bad]), path)
     assert any(said in problem for problem in problems(path))
+
+
+def test_cells_have_names_for_life() -> None:
+    """No position, which changes when a cell is inserted, and none twice in the course."""
+    names = [cell.id for path in PATHS for cell in read(path).cells]
+    assert [name for name in names if not CELL_NAME.fullmatch(name)] == []
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_cells_keep_their_names_and_new_ones_get_some(tmp_path: Path) -> None:
+    path = small_notebook(tmp_path, "1", "2", "3", "4")
+    notebook = read(path)
+    for cell, name in zip(notebook.cells, ("cell-00", "5ca1ab1e", "5ca1ab1e", "0ddba11a"), strict=True):
+        cell.id = name
+    names = [cell.id for cell in execute(notebook, tmp_path).cells]
+    assert [names[1], names[3]] == ["5ca1ab1e", "0ddba11a"]
+    assert len(set(names)) == 4
+    assert all(map(CELL_NAME.fullmatch, names))
+    assert [cell.id for cell in execute(notebook, tmp_path).cells] == names
 
 
 @every_notebook

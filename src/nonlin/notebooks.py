@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ REPRODUCIBLE = {
 
 # Cells that start a server; a test would leave it running.
 NOT_RUN = "nbval-skip"
+CELL_NAME = re.compile(r"[0-9a-f]{8}")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -108,5 +110,17 @@ def _normalise(notebook: NotebookNode) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number:02}"
+    name_cells(notebook)
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give every cell a name for life, in place: eight random hexadecimal digits. A cell that has one keeps it.
+
+    What is said about a cell (a review, a mark, a translation) finds it by its name, wherever it stands by then. A copy
+    of a cell gets a name of its own, the first of the two keeps the old one.
+    """
+    taken: set[str] = set()
+    for cell in notebook.cells:
+        if not CELL_NAME.fullmatch(cell.get("id", "")) or cell.id in taken:
+            cell.id = secrets.token_hex(4)
+        taken.add(cell.id)
