@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from scipy import stats
 from torch import Tensor
@@ -93,3 +94,40 @@ def median_interval(values: Sequence[float]) -> Median:
         raise ValueError(f"the interval of a median needs at least six values, not {n}.")
     k = int(stats.binom.ppf(0.025, n, 0.5)) - 1  # as an index from 0, so that each side is missed in at most 2.5 %
     return Median((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k])
+
+
+class Bounds(Protocol):
+    """Anything with two ends: an estimate, a median, a spread."""
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def above(interval: Bounds, bound: float, *, refuted_below: float | None = None) -> bool | None:
+    """Whether what an interval covers is above a bound: yes if the whole interval is, no if the whole is below.
+
+    Args:
+        interval: with its ends.
+        bound: what to be above of.
+        refuted_below: for a no, the whole interval has to be below this; by default below the bound itself.
+
+    Returns:
+        None if the interval does not decide it.
+    """
+    limit = bound if refuted_below is None else refuted_below
+    return True if interval.low > bound else False if interval.high < limit else None
+
+
+def below(interval: Bounds, bound: float, *, refuted_above: float | None = None) -> bool | None:
+    """Whether what an interval covers is below a bound; the mirror image of :func:`above`."""
+    limit = bound if refuted_above is None else refuted_above
+    return True if interval.high < bound else False if interval.low > limit else None
+
+
+def within(interval: Bounds, low: float, high: float) -> bool | None:
+    """Whether what an interval covers lies between two bounds: no if the whole interval lies to one side of both."""
+    inside = interval.low > low and interval.high < high
+    return True if inside else False if interval.low > high or interval.high < low else None

@@ -115,7 +115,7 @@ def compare(
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit
         functions["compiled"] = torch.compile(_ours(activation))
     times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in (*functions, "copy")}
-    _settle_allocator()
+    settle_allocator()
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
@@ -123,7 +123,7 @@ def compare(
     return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
 
 
-def _settle_allocator() -> None:
+def settle_allocator() -> None:
     """Let the C library keep freed memory, so that no variant pays for the pages that the one before it gave back.
 
     glibc hands large blocks back to the system until it has seen such a block freed once; 32 MiB is its limit.

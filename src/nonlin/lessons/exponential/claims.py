@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.intervals import above, below, mean_interval, ratio_interval
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer, normal_mean
@@ -53,13 +53,8 @@ def _judge_means(measured: Measurement) -> Sequence[Case]:
         else:
             ratio = ratio_interval(elu, relu)
             condition = f"units of {name.replace('trained, ', 'trained networks, ')}"
-            cases.append(Case(condition, _below(ratio, 1), f"mean of a unit over ReLU's, in size: {ratio}"))
+            cases.append(Case(condition, below(ratio, 1), f"mean of a unit over ReLU's, in size: {ratio}"))
     return cases
-
-
-def _below(estimate: Estimate, bound: float) -> bool | None:
-    """Whether an interval lies below a bound; None if it holds the bound."""
-    return True if estimate.high < bound else False if estimate.low > bound else None
 
 
 ZERO_MEAN = Claim(
@@ -127,7 +122,7 @@ def _judge_noise(measured: Measurement) -> Sequence[Case]:
                 for name in (kind, "no noise")
             )
             gain, start = mean_interval(gap, confidence=1 - 0.05 / 4), mean_interval(clean)
-            holds = True if gain.low > 0 else False if gain.high < 0 else None
+            holds = above(gain, 0)
             cases.append(Case(f"{kind}, against {NAMES[other]}", holds, f"{gain} points more; {start} without noise"))
     return cases
 
@@ -206,7 +201,7 @@ def _judge_self_normalising(measured: Measurement) -> Sequence[Case]:
         cases.append(Case(name, bool(holds), figures))
     name = "each unit for itself, 50 layers of 256"
     share = mean_interval(torch.tensor(measured[name]))
-    holds = True if share.low > ENOUGH else False if share.high < ENOUGH else None
+    holds = above(share, ENOUGH)
     return [*cases, Case(name, holds, f"{share} of the units lie inside")]
 
 
@@ -336,7 +331,7 @@ def _judge_autoencoders(measured: Measurement) -> Sequence[Case]:
             title, baseline = ACTIVATIONS[other].title, torch.tensor(measured[f"{depth}, {other}"])
         ratio = ratio_interval(selu, baseline, confidence=1 - 0.05 / len(comparisons))
         figures = f"errors {selu.mean():.3f} and {baseline.mean():.3f}, ratio {ratio}"
-        cases.append(Case(f"{depth}, against {title}", _below(ratio, 1), figures))
+        cases.append(Case(f"{depth}, against {title}", below(ratio, 1), figures))
     return cases
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nonlin.activations.gated import FeedForward, GatedFeedForward, gated_width
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.gated.experiments import Lessons, MakeBlock, compare, gated_propagation, grammar, pairs
 from nonlin.toys.race import adam, sgd
@@ -102,7 +102,7 @@ def _judge_ratios(measured: Measurement, comparisons: Sequence[tuple[Sequence[st
     return [
         Case(
             f"{condition}: {label}",
-            True if ratio.high < 1 else False if ratio.low > 1 - NEGLIGIBLE else None,
+            below(ratio, 1, refuted_above=1 - NEGLIGIBLE),
             f"excess losses {ratio}",
         )
         for condition, found in ratios(measured, comparisons).items()
@@ -184,9 +184,9 @@ def _judge_gated_factors(measured: Measurement) -> Sequence[Case]:
     for stack in STACKS:
         glu, gtu = (torch.tensor(measured[f"{stack}, {name}"]) for name in ("GLU", "GTU"))
         kept, less = mean_interval(glu), ratio_interval(gtu, glu)
-        survives = True if kept.low > 0.8 else False if kept.high < 0.8 else None
+        survives = above(kept, 0.8)
         cases.append(Case(f"{stack}: GLU keeps it", survives, f"each of 20 layers multiplies the gradient by {kept}"))
-        worse = True if less.high < 0.95 else False if less.low > 0.95 else None
+        worse = below(less, 0.95)
         cases.append(Case(f"{stack}: GTU keeps less", worse, f"GTU's factor over GLU's {less}"))
     return cases
 

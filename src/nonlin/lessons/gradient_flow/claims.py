@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Estimate, mean_interval
+from nonlin.intervals import Estimate, below, mean_interval, within
 from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 from nonlin.toys.stacks import recurrent_norms
 
@@ -53,21 +53,14 @@ def _judge_recurrent(measured: Measurement) -> Sequence[Case]:
     cases = []
     for weights in dict.fromkeys(key.partition(": ")[2] for key in measured):
         gradient = found[f"tanh, gradient: {weights}"]
-        inside = gradient.low > -ARRIVES and gradient.high < ARRIVES
-        outside = gradient.high < -ARRIVES or gradient.low > ARRIVES
-        holds = True if inside else False if outside else None
         said = f"of the gradient of step 100, {_power(gradient)} arrives at step 1"
-        cases.append(Case(f"tanh passes the gradient on, {weights}", holds, said))
+        cases.append(Case(f"tanh passes the gradient on, {weights}", within(gradient, -ARRIVES, ARRIVES), said))
     for weights in dict.fromkeys(key.partition(": ")[2] for key in measured):
         state, gradient = found[f"relu, state: {weights}"], found[f"relu, gradient: {weights}"]
-        explodes = all_hold([_below(state), _below(gradient)])
+        explodes = all_hold([below(state, EXPLODES), below(gradient, EXPLODES)])
         said = f"state {_power(state)}, {_power(gradient)} of the gradient arrives"
         cases.append(Case(f"ReLU explodes, {weights}", None if explodes is None else not explodes, said))
     return cases
-
-
-def _below(value: Estimate) -> bool | None:
-    return True if value.high < EXPLODES else False if value.low > EXPLODES else None
 
 
 def _power(value: Estimate) -> str:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.bench import cost
 from nonlin.images import sources
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab.networks import threads
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.hardware.experiments import (
@@ -58,7 +58,7 @@ def _judge_explosions(measured: Measurement) -> Sequence[Case]:
     cases = []
     for what, gain in ((what, gain) for what in ("signal", "gradient") for gain in GAINS):
         relu, relu6 = (mean_interval(torch.tensor(measured[f"{name}, {what}, {gain}"])) for name in ("relu", "relu6"))
-        holds = True if relu6.high < EXPLODES else False if relu6.low > EXPLODES else None
+        holds = below(relu6, EXPLODES)
         figures = f"each layer multiplies it by {relu6}, with ReLU by {relu.mean:.3g}"
         cases.append(Case(f"the {what}, weights {gain} times He's", holds, figures))
     return cases
@@ -102,7 +102,7 @@ def _judge_near_zero(measured: Measurement) -> Sequence[Case]:
     cases = [Case("in floating point", equal < n, figures)]
     for name in ("N(0, 1)", "N(0, 1) and one 60"):
         ratio = ratio_interval(*(torch.tensor(measured[f"{record}, {name}"]) for record in ("relu6", "relu")))
-        holds = True if ratio.high < 1 else False if ratio.low > 1 else None
+        holds = below(ratio, 1)
         figures = f"error of outputs below ½ is {ratio} times that of ReLU on its own range"
         cases.append(Case(f"rounded to 8 bits, inputs {name}", holds, figures))
     return cases
@@ -177,7 +177,7 @@ def _judge_quantised(measured: Measurement) -> Sequence[Case]:
 
 def _worth(saved: Estimate) -> bool | None:
     """Whether what is saved is at least EASIER, with 95 % confidence; None if that is open."""
-    return True if saved.low > EASIER else False if saved.high < EASIER else None
+    return above(saved, EASIER)
 
 
 EASIER_TO_QUANTISE = Claim(
@@ -218,7 +218,7 @@ def _times() -> Measurement:
 def _interleaved(functions: Mapping[str, Callable], x: Tensor, gradient: Tensor) -> dict[str, list[float]]:
     """Time of Hardswish over that of SiLU, by round: of forward, and of forward and backward."""
     ratios: dict[str, list[float]] = {"forward": [], "forward and backward": []}
-    torch.empty(30 * 2**20, dtype=torch.uint8)  # the C library keeps freed memory from now on
+    cost.settle_allocator()
     for number, order in enumerate(cost.rounds(list(functions), cost.WARM_UP + 40)):
         seconds = {}
         for name in order:
@@ -237,7 +237,7 @@ def _judge_times(measured: Measurement) -> Sequence[Case]:
     cases = []
     for name, values in measured.items():
         s = cost.spread(values)
-        holds = True if s.high < FASTER else False if s.low > FASTER else None
+        holds = below(s, FASTER)
         cases.append(Case(name, holds, f"{s} of SiLU's time"))
     return cases
 

@@ -1,20 +1,18 @@
 """Claims about LeakyReLU, PReLU and slopes below zero."""
 
 import inspect
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
 import torch
-from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.activations.learned import PReLU
-from nonlin.bench.cost import WARM_UP, kept_bytes, rounds
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.bench.cost import WARM_UP, kept_bytes, rounds, settle_allocator
+from nonlin.intervals import Estimate, above, below, mean_interval, median_interval, ratio_interval
 from nonlin.lab.networks import threads
 from nonlin.lab.report import REFERENCE, RUNS, Row, groups, read_runs
 from nonlin.ledger.claim import Case, Claim, Measurement
@@ -108,7 +106,7 @@ def _in_points(interval: Estimate | None, what: str) -> str:
 def _judge_better(measured: Measurement) -> Sequence[Case]:
     cases = []
     for condition, gain in _intervals(measured):
-        better = None if gain is None else True if gain.low > 0 else False if gain.high < MARGIN else None
+        better = None if gain is None else above(gain, 0, refuted_below=MARGIN)
         cases.append(Case(condition, better, _in_points(gain, "minus ReLU")))
     return cases
 
@@ -135,7 +133,7 @@ def _while_learning(row: Row) -> float:
 def _judge_slower(measured: Measurement) -> Sequence[Case]:
     cases = []
     for condition, lead in _intervals(measured):
-        slower = None if lead is None else True if lead.high < 0 else False if lead.low > -MARGIN else None
+        slower = None if lead is None else below(lead, 0, refuted_above=-MARGIN)
         cases.append(Case(condition, slower, _in_points(lead, "on the way, minus ReLU")))
     return cases
 
@@ -162,7 +160,7 @@ def _judge_steps(measured: Measurement) -> list[Case]:
         if name == "ReLU":
             continue
         ratio = ratio_interval(torch.tensor(steps), torch.tensor(measured[f"ReLU, {where}"]))
-        slower = True if ratio.low > 1 else False if ratio.high < STEPS_MARGIN else None
+        slower = above(ratio, 1, refuted_below=STEPS_MARGIN)
         figures = f"{ratio} times ReLU's steps, {ratio.n} paired seeds"
         if list(steps) == list(measured[f"ReLU, {where}"]):  # ReLU6 whose inputs never exceed 6 is ReLU
             slower, figures = None, f"the very steps of ReLU for all {ratio.n} seeds: its inputs never come to the bend"
@@ -204,7 +202,7 @@ def _time(layer: nn.Module, x: Tensor, gradient: Tensor) -> tuple[float, float]:
 def _cost(repeats: int = 30) -> Measurement:
     """Time of PReLU over that of LeakyReLU, round by round; every round starts with another layer."""
     found = {}
-    torch.empty(30 * 2**20, dtype=torch.uint8)  # freed at once: from now on the C library keeps large blocks
+    settle_allocator()
     with threads(1):
         for size, shape in SHAPES.items():
             x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -227,19 +225,11 @@ def _cost(repeats: int = 30) -> Measurement:
     return found
 
 
-def _median(values: Sequence[float]) -> Estimate:
-    """The median with its 95 % interval between two of the values, whatever their distribution: outliers are common."""
-    ordered, n = sorted(values), len(values)
-    below = max(1, int(stats.binom.ppf(0.025, n, 0.5)))
-    return Estimate(statistics.median(ordered), ordered[below - 1], ordered[n - below], n)
-
-
 def _judge_cost(measured: Measurement) -> list[Case]:
     cases = []
     for condition, ratios in measured.items():
-        ratio = _median(ratios)
-        as_much = True if ratio.high <= AS_MUCH else False if ratio.low > AS_MUCH else None
-        cases.append(Case(f"costs as much, {condition}", as_much, f"{ratio} times LeakyReLU's time"))
+        ratio = median_interval(ratios)
+        cases.append(Case(f"costs as much, {condition}", below(ratio, AS_MUCH), f"{ratio} times LeakyReLU's time"))
     return cases
 
 
@@ -372,7 +362,7 @@ def _judge_zeros(measured: Measurement) -> Sequence[Case]:
         # Fewer than a tenth of ReLU's zeros count as a cure; as many as half of them as none.
         Case(
             f"against zeros in the gradient, {name}",
-            True if share.high < relu.low / 10 else False if share.low > relu.high / 2 else None,
+            below(share, relu.low / 10, refuted_above=relu.high / 2),
             f"{100 * share.mean:.1f} % are exactly 0; ReLU {100 * relu.mean:.1f} %",
         )
         for name, share in behind.items()

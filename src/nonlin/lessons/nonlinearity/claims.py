@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import mean_interval, ratio_interval, share_interval
+from nonlin.intervals import above, below, mean_interval, ratio_interval, share_interval, within
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.nonlinearity.experiments import (
     complete,
@@ -39,7 +39,7 @@ def _judge_steps_with_kinks(measured: Measurement) -> Sequence[Case]:
     cases = []
     for name, steps in measured.items():
         learned = share_interval(sum(count < MOST_STEPS for count in steps), len(steps))
-        must = True if learned.high < 0.5 else False if learned.low > 0.5 else None
+        must = below(learned, 0.5)
         mean = sum(steps) / len(steps)
         cases.append(Case(name, must, f"{100 * learned.mean:.0f} % of {learned.n} networks learn, in {mean:.0f} steps"))
     return cases
@@ -78,10 +78,7 @@ def _judge_xor(measured: Measurement) -> Sequence[Case]:
     cases = []
     for name, losses in measured.items():
         learned = share_interval(sum(loss < 0.1 for loss in losses), len(losses))
-        if name.startswith("without"):
-            holds = True if learned.high < 0.1 else False if learned.low > 0.1 else None
-        else:
-            holds = True if learned.low > 0.9 else False if learned.high < 0.9 else None
+        holds = below(learned, 0.1) if name.startswith("without") else above(learned, 0.9)
         interval = f"[{100 * learned.low:.0f}, {100 * learned.high:.0f}]"
         cases.append(Case(name, holds, f"{100 * learned.mean:.0f} % {interval} of {learned.n} networks learn it"))
     return cases
@@ -119,7 +116,7 @@ def _depth_without_activations() -> Measurement:
 def _judge_depth_without_activations(measured: Measurement) -> Sequence[Case]:
     difference = max(measured["difference"])
     ratio = ratio_interval(torch.tensor(measured["three layers"]), torch.tensor(measured["one layer"]))
-    nothing = True if ratio.low > 0.5 and ratio.high < 2 else False if ratio.high < 0.5 or ratio.low > 2 else None
+    nothing = within(ratio, 0.5, 2)
     return [
         Case("to what can be computed", difference < 1e-5, f"10 layers and their product differ by {difference:.1g}"),
         Case(
@@ -158,7 +155,7 @@ def _judge_pieces_by_depth(measured: Measurement) -> Sequence[Case]:
     ratio = ratio_interval(
         torch.tensor(measured["random weights, 8 layers"]), torch.tensor(measured["random weights, 4 layers"])
     )
-    grows = True if ratio.low > 4 else False if ratio.high < 4 else None
+    grows = above(ratio, 4)
     return [
         Case("built by folding", eight / four > 4, f"{four:g} pieces with 4 layers, {eight:g} with 8"),
         Case("with random weights", grows, f"twice the depth makes {ratio} times the pieces"),

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nonlin.activations.softmax import jacobian, softmax
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab import report
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.outputs.experiments import PRIORS, double_softmax, imbalance, non_negative, several_labels
@@ -19,11 +19,6 @@ REMEDIES = ("class weights", "oversampling", "undersampling")
 
 def _mean(values: Sequence[float]) -> Estimate:
     return mean_interval(torch.tensor(values, dtype=torch.float64))
-
-
-def _above(estimate: Estimate, bound: float) -> bool | None:
-    """Whether the whole interval lies above a bound, or below it; None if the bound is inside."""
-    return True if estimate.low > bound else False if estimate.high < bound else None
 
 
 def _within(estimate: Estimate, bound: float) -> bool | None:
@@ -71,7 +66,7 @@ def _judge_where_sigmoid_serves(measured: Measurement) -> Sequence[Case]:
     cases = []
     for name, differences in measured.items():
         gain = _mean([100 * difference for difference in differences])
-        worse = True if gain.high < -1 else False if gain.low > -1 else None
+        worse = below(gain, -1)
         cases.append(Case(name, worse, f"accuracy {gain} points against {rivals.get(name, 'ReLU')}"))
     return cases
 
@@ -159,9 +154,9 @@ def _judge_amplifications(measured: Measurement) -> Sequence[Case]:
     for name, values in measured.items():
         mean = _mean(values)
         if "ratio" in name:
-            cases.append(Case(name, _above(mean, 0), f"multiplied by {torch.tensor(mean.mean).exp():.3g}"))
+            cases.append(Case(name, above(mean, 0), f"multiplied by {torch.tensor(mean.mean).exp():.3g}"))
         else:
-            cases.append(Case(name, _above(mean, 1), f"multiplied by {mean.mean:.2g}, at most {max(values):.2g}"))
+            cases.append(Case(name, above(mean, 1), f"multiplied by {mean.mean:.2g}, at most {max(values):.2g}"))
     return cases
 
 
@@ -277,7 +272,7 @@ def _judge_blame(measured: Measurement) -> Sequence[Case]:
             cases.append(Case(name, _within(gain, 0.1), f"finds {gain} more of the rarest class"))
         else:
             # The softmax is to blame if something else in its place finds 10 points more of the rare class.
-            blamed = True if gain.low > 0.1 else False if gain.high < 0.1 else None
+            blamed = above(gain, 0.1)
             cases.append(Case(name, blamed, f"finds {gain} more of the rarest class"))
     return cases
 
@@ -314,10 +309,10 @@ def _judge_costs(measured: Measurement) -> Sequence[Case]:
             kept = True if ratio.low > 1 / 1.5 and ratio.high < 1.5 else False if ratio.low > 1.5 else None
             cases.append(Case(name, kept, f"{ratio} times the truth"))
         elif name.endswith("2 %"):
-            cases.append(Case(name, _above(mean, 0.1), f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]"))
+            cases.append(Case(name, above(mean, 0.1), f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]"))
         else:
             # No cost: at most two points lost.
-            cases.append(Case(name, _above(mean, -0.02), f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]"))
+            cases.append(Case(name, above(mean, -0.02), f"{mean.mean:+.2f} [{mean.low:.2f}, {mean.high:.2f}]"))
     return cases
 
 
@@ -409,7 +404,7 @@ def _judge_second_softmax(measured: Measurement) -> Sequence[Case]:
         else:
             # Harmless: at most 5 % more.
             factor = ratio_interval(torch.tensor(values).exp(), torch.ones(len(values)))
-            worse = _above(factor, 1.05)
+            worse = above(factor, 1.05)
             cases.append(Case(name, None if worse is None else not worse, f"multiplied by {factor}"))
     return cases
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS
 from nonlin.images import sources
 from nonlin.images.dataset import Split
-from nonlin.intervals import Estimate, mean_interval
+from nonlin.intervals import Estimate, above, below, mean_interval
 from nonlin.lab import report, training
 from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.networks import mlp
@@ -95,7 +95,7 @@ def _judge_sparsity(measured: Measurement) -> Sequence[Case]:
             cases.append(Case(f"about half are zero, {where}", half, f"{100 * low:.0f} to {100 * high:.0f} %"))
             continue
         gain = mean_interval(torch.tensor(values))
-        better = True if gain.low > 0 else False if gain.high < WORTH else None
+        better = above(gain, 0, refuted_below=WORTH)
         says = "zeros help, against LeakyReLU, which has none" if what == "twin" else "more zeros help"
         cases.append(Case(f"{says}, {where}", better, f"{gain} points of test accuracy"))
     return cases
@@ -135,13 +135,11 @@ def _judge_arrived(measured: Measurement) -> Sequence[Case]:
         found = mean_interval(torch.tensor(values))
         if name.startswith("lost: "):
             lost = f"the gradient is exactly 0 for {100 * found.mean:.0f} % of the inputs"
-            holds = True if found.high < ARRIVES else False if found.low > ARRIVES else None
+            holds = below(found, ARRIVES)
             cases.append(Case(name.removeprefix("lost: "), holds, lost))
             continue
-        low, high, bound = found.low, found.high, math.log(ARRIVES)
-        holds = True if low > bound else False if high < bound else None
-        shown = Estimate(*(math.exp(value) for value in (found.mean, low, high)), found.n)
-        cases.append(Case(name, holds, f"{shown} of the gradient arrives"))
+        shown = Estimate(*(math.exp(value) for value in (found.mean, found.low, found.high)), found.n)
+        cases.append(Case(name, above(found, math.log(ARRIVES)), f"{shown} of the gradient arrives"))
     return cases
 
 
@@ -256,13 +254,13 @@ def _judge_prevented(measured: Measurement) -> Sequence[Case]:
     cases = []
     for name, shares in measured.items():
         found = mean_interval(torch.tensor(shares))
-        holds = True if found.high < FREE else False if found.low > FREE else None
+        holds = below(found, FREE)
         if not name.startswith("torch"):
             cases.append(Case(name, holds, f"{_percent(found)} dead"))
     for group, runs in _cifar10().items():
         shares = [row.dead_units for row in runs.get("relu", []) if row.dead_units is not None]
         if found := _interval(shares):
-            holds = True if found.high < FREE else False if found.low > FREE else None
+            holds = below(found, FREE)
             cases.append(Case(group, holds, f"{_percent(found)} dead"))
     return cases
 
@@ -309,7 +307,7 @@ def _judge_who_is_dead(measured: Measurement) -> Sequence[Case]:
     for name, values in measured.items():
         what, _, where = name.partition(", ")
         found = _interval(values) or Estimate(values[0], values[0], values[0], 1)
-        holds = True if found.low > 0 else False if found.high < 0 else None
+        holds = above(found, 0)
         points = f"{100 * found.mean:+.0f} points against ReLU"
         said = "units dead after training" if what == "dead" else "inputs at which the slope is lost"
         cases.append(Case(f"{said}, {where}", holds, points))
@@ -322,7 +320,7 @@ def _judge_who_is_dead(measured: Measurement) -> Sequence[Case]:
                 if theirs.seed == ours.seed and "saturated" in theirs.observed and "saturated" in ours.observed
             ]
             if found := _interval(flat):
-                holds = True if found.low > 0 else False if found.high < 0 else None
+                holds = above(found, 0)
                 points = f"{100 * found.mean:+.0f} points against ReLU"
                 cases.append(Case(f"inputs with a slope below 0.1, {name}, {group}", holds, points))
     return cases

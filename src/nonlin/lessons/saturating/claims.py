@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab.networks import threads
-from nonlin.ledger.claim import Case, Claim, Measurement
+from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 from nonlin.toys.race import adam, race, sgd, steps_to_learn
 from nonlin.toys.stacks import factor_per_layer, gradient_norms
 
@@ -46,7 +46,7 @@ def _judge_factors_per_layer(measured: Measurement) -> Sequence[Case]:
     for name, factors in measured.items():
         factor = mean_interval(torch.tensor(factors))
         # 0.8 per layer leaves 1 % after 20 layers.
-        vanishes = True if factor.high < 0.8 else False if factor.low > 0.8 else None
+        vanishes = below(factor, 0.8)
         cases.append(Case(name, vanishes, f"each of 20 layers multiplies the gradient by {factor}"))
     return cases
 
@@ -117,7 +117,7 @@ def _fresh_ratios(measured: Measurement, optimizer: str, slower: str, faster: st
 
 def _faster(condition: str, ratios: Sequence[Estimate]) -> Case:
     """Faster only if it is in every draw."""
-    holds = True if all(r.low > FASTER for r in ratios) else False if any(r.high < FASTER for r in ratios) else None
+    holds = all_hold([above(ratio, FASTER) for ratio in ratios])
     return Case(
         condition, holds, f"the other needs {', '.join(map(str, ratios))} times as many steps, in {len(ratios)} draws"
     )

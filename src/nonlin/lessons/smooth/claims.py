@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
-from nonlin.bench.cost import WARM_UP, Spread, margin, rounds, spread
-from nonlin.intervals import Estimate, mean_interval, ratio_interval
+from nonlin.bench.cost import WARM_UP, Spread, margin, rounds, settle_allocator, spread
+from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab import report
 from nonlin.lab.networks import small_cnn, threads
 from nonlin.ledger.claim import Case, Claim, Measurement
@@ -58,7 +58,7 @@ def _short(title: str, group: Sequence[report.Row]) -> str:
 
 
 def _better(difference: Estimate) -> bool | None:
-    return True if difference.low > 0 else False if difference.high < WORTH else None
+    return above(difference, 0, refuted_below=WORTH)
 
 
 def _points(difference: Estimate) -> str:
@@ -106,7 +106,7 @@ def _judge_swish(measured: Measurement) -> Sequence[Case]:
     cases = _accuracy_cases("silu", "relu")
     for depth in DEPTHS:
         ratio = ratio_interval(_of(measured, f"{depth}, silu"), _of(measured, f"{depth}, relu"))
-        faster = True if ratio.high < 1 else False if ratio.low > LESS else None
+        faster = below(ratio, 1, refuted_above=LESS)
         said = f"{ratio} times ReLU's steps, {ratio.n} pairs"
         cases.append(Case(f"two rings, plain network of {depth} hidden layers, each at its best rate", faster, said))
     return cases
@@ -155,13 +155,13 @@ def _judge_restlessness(measured: Measurement) -> Sequence[Case]:
             if own and own == relus and own[0] in RESTLESS_RATES:
                 continue  # the same runs as above
             ratio = ratio_interval(_of(measured, f"{condition}, {name}"), _of(measured, f"{condition}, relu"))
-            calmer = True if ratio.high < LESS else False if ratio.low > LESS else None
+            calmer = below(ratio, LESS)
             cases.append(
                 Case(f"two rings, {condition}, {TITLES[name]}", calmer, f"{ratio} times ReLU's, {ratio.n} pairs")
             )
     for condition in (f"rate {rate:g}" for rate in RESTLESS_RATES):  # its own best rate is another than SiLU's
         ratio = ratio_interval(_of(measured, f"{condition}, silu"), _of(measured, f"{condition}, {PIECES}"))
-        calmer = True if ratio.high < LESS else False if ratio.low > LESS else None
+        calmer = below(ratio, LESS)
         said = f"{ratio} times the fluctuation of {PIECES}"
         cases.append(Case(f"two rings, {condition}, SiLU against itself with kinks", calmer, said))
     for title, group in _groups().items():
@@ -267,8 +267,7 @@ STOCHASTIC = Claim(
 def _interleaved(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Seconds of each function, on one thread, in rounds that rotate."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    spare = torch.empty(30 * 2**20, dtype=torch.uint8)  # lets the C library keep what is freed, as in the benchmark
-    del spare
+    settle_allocator()
     with threads(1):
         for order in rounds(list(functions), WARM_UP + repeats):
             for name in order:
@@ -315,7 +314,7 @@ def _ratio(measured: Measurement, name: str, base: str) -> Spread:
 
 
 def _more(ratio: Spread) -> bool | None:
-    return True if ratio.low > MORE else False if ratio.high < MORE else None
+    return above(ratio, MORE)
 
 
 def _judge_gelu_times(measured: Measurement) -> Sequence[Case]:

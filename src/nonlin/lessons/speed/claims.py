@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.bench.cost import WARM_UP, margin
-from nonlin.intervals import Median, median_interval
+from nonlin.bench.cost import WARM_UP, margin, settle_allocator
+from nonlin.intervals import Median, above, median_interval, within
 from nonlin.lab.networks import threads
 from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 
@@ -34,8 +34,7 @@ def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: i
     """
     draw = random.Random(0)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    spare = torch.empty(30 * 2**20, dtype=torch.uint8)  # lets the C library keep what is freed, as in the benchmark
-    del spare
+    settle_allocator()
     with threads(1):
         for _ in range(WARM_UP + repeats):
             for name in draw.sample(list(functions), len(functions)):
@@ -114,14 +113,10 @@ def _exponential_times() -> Measurement:
 
 def _judge_exponential_times(measured: Measurement) -> Sequence[Case]:
     return [
-        Case(f"{name}, {place}", _above(ratio, NOTABLY), f"{ratio} times ReLU's time")
+        Case(f"{name}, {place}", above(ratio, NOTABLY), f"{ratio} times ReLU's time")
         for place, ratios in _by_place(measured).items()
         for name, ratio in ratios.items()
     ]
-
-
-def _above(ratio: Median, bound: float) -> bool | None:
-    return True if ratio.low > bound else False if ratio.high < bound else None
 
 
 EXPONENTIAL_IS_SLOW = Claim(
@@ -155,8 +150,8 @@ def _judge_all_times(measured: Measurement) -> Sequence[Case]:
     cases = []
     for place, ratios in _by_place(measured).items():
         least = min(ratios, key=lambda name: ratios[name].value)
-        cheaper = [_above(ratio, 1 - CLEARLY) for ratio in ratios.values()]
-        dearer = [_above(ratio, 1 + CLEARLY) for ratio in ratios.values()]
+        cheaper = [above(ratio, 1 - CLEARLY) for ratio in ratios.values()]
+        dearer = [above(ratio, 1 + CLEARLY) for ratio in ratios.values()]
         level = sum(each is False for each in dearer)
         said = f"the least of the {len(ratios)} others is {least} with {ratios[least]} times ReLU's time"
         cases.append(Case(f"none is clearly cheaper, {place}", all_hold(cheaper), said))
@@ -208,18 +203,13 @@ def _judge_four_times(measured: Measurement) -> Sequence[Case]:
     for place, ratios in _by_place(measured).items():
         answers, said = [], []
         for pair, ratio in ratios.items():
-            above, below = pair.split(" over ")
-            published = PUBLISHED[above] / PUBLISHED[below]
-            answers.append(_above(ratio, (1 + published) / 2) if published > 1 else _level(ratio))
+            slower, faster = pair.split(" over ")
+            published = PUBLISHED[slower] / PUBLISHED[faster]
+            stands = above(ratio, (1 + published) / 2) if published > 1 else within(ratio, 1 / LEVEL, LEVEL)
+            answers.append(stands)
             said.append(f"{pair} {ratio}, published {published:.2f}")
         cases.append(Case(place, all_hold(answers), ", ".join(said)))
     return cases
-
-
-def _level(ratio: Median) -> bool | None:
-    if ratio.low > 1 / LEVEL and ratio.high < LEVEL:
-        return True
-    return False if ratio.low > LEVEL or ratio.high < 1 / LEVEL else None
 
 
 FOUR_TIMES = Claim(

@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from nonlin.intervals import mean_interval
+from nonlin.intervals import Estimate, above, mean_interval
 from nonlin.lab import report
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.paths import results_folder
@@ -58,18 +58,17 @@ def _apart(condition: str, runs: Mapping[str, Tensor]) -> Case:
     """Whether activations differ more than the seeds of one, by a one-way analysis of variance."""
     values = torch.stack(list(runs.values()))  # (activations, seeds)
     m, n = values.shape
-    within = values.var(dim=1).mean().item()
-    ratio = n * values.mean(dim=1).var().item() / within
+    variance = values.var(dim=1).mean().item()
+    ratio = n * values.mean(dim=1).var().item() / variance
     # (ratio / quantile - 1) / n bounds the variance between activations, in units of that between seeds.
     low, high = ((ratio / stats.f.ppf(p, m - 1, m * (n - 1)) - 1) / n for p in (0.975, 0.025))
-    times = [math.sqrt(max(0.0, each)) for each in ((ratio - 1) / n, low, high)]
-    holds = True if times[1] > 1 else False if times[2] < 1 else None
+    times = Estimate(*(math.sqrt(max(0.0, each)) for each in ((ratio - 1) / n, low, high)), n)
     means = values.mean(dim=1)
     said = (
         f"from best to worst {means.max() - means.min():.1f} points; the standard deviation between activations is "
-        f"{times[0]:.1f} [{times[1]:.1f}, {times[2]:.1f}] times the {math.sqrt(within):.2f} points between seeds"
+        f"{times.mean:.1f} [{times.low:.1f}, {times.high:.1f}] times the {math.sqrt(variance):.2f} points between seeds"
     )
-    return Case(condition, holds, said)
+    return Case(condition, above(times, 1), said)
 
 
 def _named(condition: str, runs: Mapping[str, Tensor]) -> Case:
