@@ -11,7 +11,8 @@ from nonlin.ledger import Finding, Verdict, stored
 from nonlin.lessons import CLAIMS
 from nonlin.lessons.exponential import claims, experiments
 from nonlin.lessons.exponential import figures as plots
-from nonlin.lessons.exponential.experiments import moments_by_layer, next_moments, normal_mean
+from nonlin.lessons.exponential.experiments import moments_by_layer, next_moments
+from nonlin.normal import normal_mean
 
 
 def test_expectations_are_those_of_a_normal_distribution() -> None:

@@ -96,8 +96,8 @@ def test_a_line_is_linear_and_a_square_is_not() -> None:
     assert nonlinearity(lambda x: 3 * x - 1, 2.0) == pytest.approx(0, abs=1e-9)
     assert nonlinearity(torch.square, 1.0) == pytest.approx(1, abs=1e-6)
     relu = 1 - (1 / 4) / (1 / 2 - 1 / (2 * math.pi))  # slope ½; variance of ReLU(N(0, 1)) in the denominator
-    assert nonlinearity(torch.relu, 1.0) == pytest.approx(relu, abs=1e-3)
-    assert nonlinearity(torch.relu, 5.0) == pytest.approx(relu, abs=1e-3)  # whatever the width
+    assert nonlinearity(torch.relu, 1.0) == pytest.approx(relu, abs=1e-6)
+    assert nonlinearity(torch.relu, 5.0) == pytest.approx(relu, abs=1e-6)  # whatever the width
     assert root_mean_square(lambda x: x, torch.zeros_like, 2.0) == pytest.approx(2, rel=1e-3)
 
 

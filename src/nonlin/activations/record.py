@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.fast.kernel import ELEMENTARY, HALF, Kernel, overwrite, run
+from nonlin.normal import normal_mean
 
 T = TypeVar("T")
+
+FINE = 240_001  # points of the integrals
 
 # Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
 FAR = 1e4
@@ -222,17 +225,17 @@ class Activation:
     @cached_property
     def mean_under_normal(self) -> float:
         """Mean of ``f(x)`` for ``x`` drawn from N(0, 1)."""
-        return _expectation(self.function)
+        return normal_mean(self.function, points=FINE).item()
 
     @cached_property
     def gain(self) -> float:
         """By what to multiply the outputs so that inputs from N(0, 1) keep their mean square: 1 / sqrt(E[f(x)^2])."""
-        return 1 / math.sqrt(_expectation(lambda x: self.function(x) ** 2))
+        return 1 / math.sqrt(normal_mean(lambda x: self.function(x) ** 2, points=FINE).item())
 
     @cached_property
     def gradient_gain(self) -> float:
         """By what to multiply gradients so that they keep their mean square on the way back: 1 / sqrt(E[f'(x)^2])."""
-        return 1 / math.sqrt(_expectation(lambda x: self.derivative(x) ** 2))
+        return 1 / math.sqrt(normal_mean(lambda x: self.derivative(x) ** 2, points=FINE).item())
 
     @cached_property
     def asymptotes(self) -> tuple["Line", "Line"]:
@@ -363,13 +366,6 @@ class Activation:
         """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
         saved = self.values(x, *parameters) if self.keeps_output(*parameters) else x
         return self.chain(torch.ones_like(x), saved, *parameters)
-
-
-def _expectation(function: Callable[[Tensor], Tensor]) -> float:
-    """Mean of a function of N(0, 1), by the trapezoidal rule on [-12, 12]."""
-    x = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
-    density = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-    return torch.trapezoid(function(x) * density, x).item()
 
 
 def _recall(module: str, name: str) -> Activation:

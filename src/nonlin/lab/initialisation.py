@@ -25,11 +25,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from nonlin.normal import mean_at_middles, middles
 from nonlin.signatures import MakeActivation
 
 SCHEMES = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
-
-_LIMIT, _POINTS = 12.0, 2**17  # beyond 12 standard deviations even exp(z)^2 adds nothing to an expectation
 
 
 def gain(function: Callable[[Tensor], Tensor]) -> float:
@@ -42,7 +41,7 @@ def gain(function: Callable[[Tensor], Tensor]) -> float:
         ValueError: if the callable cannot be measured: its outputs are random, depend on other elements (softmax), have
             another shape (gated units), or a mean square of 0 or infinity.
     """
-    return _inverse_root(_normal_mean(_outputs(function)[1].square()), "outputs")
+    return _inverse_root(mean_at_middles(_outputs(function)[1].square()), "outputs")
 
 
 def gradient_gain(function: Callable[[Tensor], Tensor]) -> float:
@@ -53,7 +52,7 @@ def gradient_gain(function: Callable[[Tensor], Tensor]) -> float:
     """
     z, y = _outputs(function)
     slope = torch.autograd.grad(y.sum(), z)[0] if y.requires_grad else torch.zeros_like(z)
-    return _inverse_root(_normal_mean(slope.double().square()), "slopes")
+    return _inverse_root(mean_at_middles(slope.double().square()), "slopes")
 
 
 def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> None:
@@ -109,8 +108,8 @@ def _mean_and_gain(scheme: str, activation: MakeActivation) -> tuple[float, floa
     if scheme != "he_centred":
         return 0.0, gain(function)
     y = _outputs(function)[1]
-    mean = _normal_mean(y)
-    return mean, _inverse_root(_normal_mean((y - mean).square()), "outputs")
+    mean = mean_at_middles(y)
+    return mean, _inverse_root(mean_at_middles((y - mean).square()), "outputs")
 
 
 def _draw(weight: Tensor, scheme: str, factor: float) -> None:
@@ -125,7 +124,7 @@ def _draw(weight: Tensor, scheme: str, factor: float) -> None:
 
 def _outputs(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Points on the line, float32 and part of a graph, and what the function makes of them, float64."""
-    z = _points().float().requires_grad_()
+    z = middles().float().requires_grad_()
     with torch.enable_grad(), _in_evaluation_mode(function):
         y = function(z.clone())  # a copy: some activations work in place
         half = function(z[::2].clone())
@@ -148,17 +147,6 @@ def _in_evaluation_mode(function: Callable[[Tensor], Tensor]) -> Iterator[None]:
         yield
     finally:
         function.train(training)
-
-
-def _points() -> Tensor:
-    """The middles of equal parts of the line from -12 to 12, float64."""
-    return (torch.arange(_POINTS).double() + 0.5) * (2 * _LIMIT / _POINTS) - _LIMIT
-
-
-def _normal_mean(values: Tensor) -> float:
-    """Expectation of what was computed at the points of `_outputs`, for z from N(0, 1): the midpoint rule."""
-    weights = (-_points().square() / 2).exp()
-    return (values.detach() * weights).sum().item() * (2 * _LIMIT / _POINTS) / math.sqrt(2 * math.pi)
 
 
 def _inverse_root(mean_square: float, what: str) -> float:

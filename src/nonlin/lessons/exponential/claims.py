@@ -9,7 +9,8 @@ from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.intervals import above, below, mean_interval, ratio_interval
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.exponential import experiments
-from nonlin.lessons.exponential.experiments import moments_by_layer, normal_mean
+from nonlin.lessons.exponential.experiments import moments_by_layer
+from nonlin.normal import normal_mean
 from nonlin.toys.race import two_rings
 
 RELU, LEAKY, PRELU, ELU, SELU, TANH = (

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from nonlin.images import sources
 from nonlin.images.dataset import Split
 from nonlin.lab.networks import threads
+from nonlin.normal import normal_mean
 
 Parameters = list[Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -148,22 +149,6 @@ def accuracy(activation: Callable[[Tensor], Tensor], parameters: Parameters, inp
 
 
 # Mean and variance, layer by layer: computed for wide layers, measured in real ones
-
-
-_LIMIT, _POINTS = 12.0, 9_601  # a trapezoidal rule with a point at 0, where the curves have their kinks
-
-
-def normal_mean(function: Callable[[Tensor], Tensor], std: Tensor | float = 1.0) -> Tensor:
-    """Expectation of ``function(std * z)`` for z from N(0, 1), float64.
-
-    Args:
-        function: works element by element, on float64; a kink at 0 does no harm.
-        std: standard deviation, a number or a tensor of any shape, which the result has.
-    """
-    z = torch.linspace(-_LIMIT, _LIMIT, _POINTS, dtype=torch.float64)
-    density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-    std = torch.as_tensor(std, dtype=torch.float64)
-    return torch.trapezoid(function(std[..., None] * z) * density, z, dim=-1)
 
 
 def next_moments(

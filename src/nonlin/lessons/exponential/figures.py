@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation
-from nonlin.lessons.exponential.experiments import Moments, next_moments, normal_mean
+from nonlin.lessons.exponential.experiments import Moments, next_moments
+from nonlin.normal import normal_mean
 from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
 from nonlin.signatures import Elementwise
 

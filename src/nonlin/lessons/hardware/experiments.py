@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import training
 from nonlin.lab.networks import small_cnn
+from nonlin.normal import normal_mean
 from nonlin.signatures import Elementwise, MakeActivation
 
 Calibrator = Callable[[Tensor], tuple[float, float]]
@@ -216,12 +217,6 @@ def trained(
 # How far a function is from a straight line, for the inputs that it gets
 
 
-def normal_inputs(std: float, n: int = 20_001) -> Tensor:
-    """Evenly spaced quantiles of N(0, std^2): float64 (n,), an average over which is an expectation."""
-    shares = (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    return std * torch.special.ndtri(shares)
-
-
 def nonlinearity(function: Elementwise, std: float) -> float:
     """Share of the variance of f(x), for x from N(0, std^2), that the best straight line leaves unexplained.
 
@@ -231,13 +226,12 @@ def nonlinearity(function: Elementwise, std: float) -> float:
         function: element by element, on float64.
         std: of the inputs, above 0.
     """
-    x = normal_inputs(std)
-    y = function(x)
-    x, y = x - x.mean(), y - y.mean()
-    return (1 - (x @ y) ** 2 / ((x @ x) * (y @ y))).item()
+    mean = normal_mean(function, std)
+    variance = normal_mean(lambda x: (function(x) - mean).square(), std)
+    with_x = normal_mean(lambda x: function(x) * x / std, std)
+    return (1 - with_x.square() / variance).item()
 
 
 def root_mean_square(function: Elementwise, other: Elementwise, std: float) -> float:
     """Root mean square of f(x) - g(x) for x from N(0, std^2)."""
-    x = normal_inputs(std)
-    return (function(x) - other(x)).square().mean().sqrt().item()
+    return normal_mean(lambda x: (function(x) - other(x)).square(), std).sqrt().item()
