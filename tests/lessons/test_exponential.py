@@ -13,6 +13,7 @@ from nonlin.lessons.exponential import claims, experiments
 from nonlin.lessons.exponential import figures as plots
 from nonlin.lessons.exponential.experiments import moments_by_layer, next_moments
 from nonlin.normal import normal_mean
+from nonlin.toys.batched import cross_entropy, with_gain
 
 
 def test_expectations_are_those_of_a_normal_distribution() -> None:
@@ -50,7 +51,7 @@ SIZES = (2, 16, 2)
 
 def trained(seeds: list[int], steps: int = 60) -> list[Tensor]:
     return experiments.train_side_by_side(
-        torch.tanh, 1.0, SIZES, RINGS, INSIDE, experiments.cross_entropy, seeds=seeds, learning_rate=0.03, steps=steps
+        torch.tanh, 1.0, SIZES, RINGS, INSIDE, cross_entropy, seeds=seeds, learning_rate=0.03, steps=steps
     )
 
 
@@ -62,7 +63,7 @@ def test_a_network_does_not_depend_on_those_beside_it() -> None:
 
 
 def test_training_learns_and_is_measured_for_each_seed() -> None:
-    before = experiments.first_weights(SIZES, 1.0, [0, 1])
+    before = with_gain([0, 1], SIZES, 1.0)
     accuracies = [
         experiments.accuracy(torch.tanh, parameters, RINGS, INSIDE) for parameters in (before, trained([0, 1]))
     ]
@@ -72,7 +73,7 @@ def test_training_learns_and_is_measured_for_each_seed() -> None:
 
 
 def test_the_gain_is_left_out_in_the_first_layer_only() -> None:
-    one, two = (experiments.first_weights((8, 8, 8), gain, [0]) for gain in (1.0, 2.0))
+    one, two = (with_gain([0], (8, 8, 8), gain) for gain in (1.0, 2.0))
     assert torch.equal(one[0], two[0])
     assert torch.equal(2 * one[2], two[2])
 
@@ -82,7 +83,7 @@ def test_losses_are_one_number_a_seed() -> None:
     assert experiments.squared_error(outputs, torch.zeros(2, 1, 2)).tolist() == [2.5, 0]
     labels = torch.tensor([[1], [0]])
     expected = torch.stack([F.cross_entropy(outputs[i], labels[i]) for i in range(2)])
-    torch.testing.assert_close(experiments.cross_entropy(outputs, labels), expected)
+    torch.testing.assert_close(cross_entropy(outputs, labels), expected)
 
 
 def test_the_figures_say_in_words_what_they_show() -> None:

@@ -4,30 +4,18 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from nonlin.ledger import Case, Claim, judged, verdict
 from nonlin.lessons.outputs import claims, experiments
-from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, Batched, clouds, cross_entropy, exact_logits, minimise
+from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, clouds, exact_logits, minimise
 from nonlin.lessons.outputs.figures import gradients_of_mistakes, in_triangle, pull_of, recalls, temperature
-
-
-def test_a_network_is_the_same_whatever_stands_beside_it_and_equals_linear_layers() -> None:
-    alone, beside = Batched(1, [3, 8, 2]), Batched(4, [3, 8, 2])
-    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(alone(x)[0], beside(x)[0])
-    assert not torch.allclose(beside(x)[0], beside(x)[1])
-    layers = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
-    for layer, weight, bias in zip((layers[0], layers[2]), alone.weights, alone.biases, strict=True):
-        assert weight.abs().max() <= layer.in_features**-0.5
-        layer.weight.data, layer.bias.data = weight[0].T, bias[0, 0]
-    torch.testing.assert_close(layers(x), alone(x)[0])
+from nonlin.toys.batched import as_linear, cross_entropy
 
 
 def test_training_learns_and_reports_the_loss_of_each_seed() -> None:
     points, labels = clouds([30, 30], torch.tensor([[-3.0], [3.0]]), seeds=3)
-    losses = minimise(Batched(3, [1, 4, 2]), points, lambda z: cross_entropy(z, labels), steps=60, learning_rate=0.1)
+    losses = minimise(as_linear(3, [1, 4, 2]), points, lambda z: cross_entropy(z, labels), steps=60, learning_rate=0.1)
     assert losses.shape == (60, 3)
     assert (losses[-1] < 0.05).all()
     assert (losses[0] > 0.3).all()

@@ -15,6 +15,7 @@ from nonlin.lessons import CLAIMS
 from nonlin.lessons.smooth import experiments, figures
 from nonlin.lessons.smooth.claims import SWISH_BEATS_RELU, _calmer, _lost_on_the_way, _more
 from nonlin.signatures import Elementwise
+from nonlin.toys.batched import with_gain
 
 
 def test_random_gates_pass_whole_or_not_at_all_and_as_often_as_told() -> None:
@@ -49,10 +50,10 @@ def test_pieces_meet_the_curve_where_they_meet_each_other() -> None:
 
 
 def test_networks_of_a_seed_share_their_draws() -> None:
-    alone, among = experiments.draw_networks([2, 8, 1], 1.5, [3]), experiments.draw_networks([2, 8, 1], 3.0, [0, 3])
+    alone, among = with_gain([3], [2, 8, 1], 1.5), with_gain([0, 3], [2, 8, 1], 3.0)
     assert torch.equal(alone[0][0], among[0][1])
     assert torch.allclose(2 * alone[2][0], among[2][1])
-    wide = experiments.draw_networks([2, 400, 400], 2.0, [0])[2]
+    wide = with_gain([0], [2, 400, 400], 2.0)[2]
     assert wide.std().item() == pytest.approx(2 / 20, rel=0.02)
 
 

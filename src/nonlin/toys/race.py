@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nonlin.lab.networks import threads
+from nonlin.toys.batched import binary_cross_entropy, outputs, update, xavier
 
 SIZES = (2, 16, 16, 16, 1)  # of the layers
 TARGET_LOSS, SEEDS, MOST_STEPS = 0.2, 20, 1000
@@ -128,49 +127,15 @@ def _steps_so_far(
 ) -> Iterator[Tensor]:
     """Train, and yield after each step how many every network has needed so far; the last that comes is the result."""
     points, labels = two_rings(seed=draw)
-    parameters = xavier_weights(seeds, SIZES, draw)
+    parameters = xavier(seeds, SIZES, draw=draw)
     optimizer = make_optimizer(parameters, learning_rate)
     arrived = torch.zeros(seeds, dtype=torch.bool)
     steps = torch.zeros(seeds)
     for _ in range(most_steps):
-        logits = _forward(activation, parameters, points.expand(seeds, -1, -1))  # (seeds, n)
-        losses = F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
+        losses = binary_cross_entropy(outputs(parameters, points, activation), labels)
         arrived = arrived | (losses < target_loss)  # a loss that is not a number has not arrived
         steps = steps + ~arrived
         yield steps
         if arrived.all():
             return
-        optimizer.zero_grad()
-        losses.sum().backward()
-        optimizer.step()
-
-
-def xavier_weights(seeds: int, sizes: Sequence[int], draw: int = 0) -> list[Tensor]:
-    """First weights of several networks side by side: Xavier's normal rule, biases 0.
-
-    The standard deviation is sqrt(2 / (fan_in + fan_out)). All are drawn from one generator, so they are the same at
-    every call with the same arguments.
-
-    Args:
-        seeds: number of networks.
-        sizes: units of each layer, from the inputs to the outputs.
-        draw: seed of the generator.
-
-    Returns:
-        For each layer in turn its weight, float32 (seeds, fan_in, fan_out), and its bias, (seeds, 1, fan_out), all of
-        which require a gradient.
-    """
-    generator = torch.Generator().manual_seed(draw)
-    parameters = []
-    for fan_in, fan_out in pairwise(sizes):
-        std = math.sqrt(2 / (fan_in + fan_out))
-        parameters.append((std * torch.randn(seeds, fan_in, fan_out, generator=generator)).requires_grad_())
-        parameters.append(torch.zeros(seeds, 1, fan_out, requires_grad=True))
-    return parameters
-
-
-def _forward(activation: Callable[[Tensor], Tensor], parameters: list[Tensor], h: Tensor) -> Tensor:
-    *hidden, weight, bias = parameters
-    for w, b in zip(hidden[::2], hidden[1::2], strict=True):
-        h = activation(h @ w + b)  # (seeds, n, width)
-    return (h @ weight + bias).squeeze(-1)
+        update(optimizer, losses)

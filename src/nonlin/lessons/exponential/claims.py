@@ -11,6 +11,7 @@ from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer
 from nonlin.normal import normal_mean
+from nonlin.toys.batched import cross_entropy, outputs, passed, with_gain
 from nonlin.toys.race import two_rings
 
 RELU, LEAKY, PRELU, ELU, SELU, TANH = (
@@ -23,7 +24,7 @@ SEEDS = range(20)
 
 def _trained(function: Callable[[Tensor], Tensor], gain: float, points: Tensor, labels: Tensor) -> list[Tensor]:
     return experiments.train_side_by_side(
-        function, gain, RINGS, points, labels, experiments.cross_entropy, seeds=SEEDS, learning_rate=RATE, steps=STEPS
+        function, gain, RINGS, points, labels, cross_entropy, seeds=SEEDS, learning_rate=RATE, steps=STEPS
     )
 
 
@@ -38,9 +39,9 @@ def _means() -> Measurement:
             value = normal_mean(lambda z, mean=mean, record=record: record.function(z + mean))
             found[f"inputs from N({mean}, 1), {record.name}"] = [value.item()]
         network = _trained(record.function, record.gain, points, labels.long())
-        for number, outputs in enumerate(experiments.hidden(record.function, network, points), 1):
+        for number, each in enumerate(passed(network, points, record.function).hidden, 1):
             # (seeds, n, units): how far from 0 the mean of a unit is, averaged over the units
-            found[f"trained, layer {number}, {record.name}"] = outputs.mean(dim=1).abs().mean(dim=1).tolist()
+            found[f"trained, layer {number}, {record.name}"] = each.mean(dim=1).abs().mean(dim=1).tolist()
     return found
 
 
@@ -173,21 +174,21 @@ def _around_training() -> Measurement:
     """Mean and variance of the last hidden layer of 20, before and after training on two rings."""
     points, labels = two_rings()
     sizes, seeds = (2, *[128] * 20, 2), range(5)
-    before = [parameter.detach() for parameter in experiments.first_weights(sizes, SELU.gain, seeds)]
+    before = [parameter.detach() for parameter in with_gain(seeds, sizes, SELU.gain)]
     after = experiments.train_side_by_side(
         SELU.function,
         SELU.gain,
         sizes,
         points,
         labels.long(),
-        experiments.cross_entropy,
+        cross_entropy,
         seeds=seeds,
         learning_rate=0.001,
         steps=100,
     )
     found = {}
     for name, parameters in (("20 layers of 128, before training", before), ("20 layers of 128, trained", after)):
-        last = experiments.hidden(SELU.function, parameters, points)[-1].flatten(1)
+        last = passed(parameters, points, SELU.function).hidden[-1].flatten(1)
         found[f"{name}, mean"], found[f"{name}, variance"] = last.mean(dim=1).tolist(), last.var(dim=1).tolist()
     found["accuracy"] = experiments.accuracy(SELU.function, after, points, labels.long()).tolist()
     return found
@@ -301,7 +302,7 @@ def _autoencoders() -> Measurement:
                 )
                 with torch.no_grad():
                     return experiments.squared_error(
-                        experiments.forward(record.function, network, test.inputs), test.inputs
+                        outputs(network, test.inputs, record.function), test.inputs
                     ).nan_to_num(1e9)
 
             best = min(RATES, key=lambda rate: errors(TUNING, rate).mean().item())

@@ -11,7 +11,6 @@ units and inputs together, so that the next pair follows from this one: a map of
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -21,8 +20,8 @@ from nonlin.images import sources
 from nonlin.images.dataset import Split
 from nonlin.lab.networks import threads
 from nonlin.normal import normal_mean
+from nonlin.toys.batched import Parameters, outputs, update, with_gain
 
-Parameters = list[Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -55,12 +54,6 @@ def small_images(*, train: int = 8_000, test: int = 2_000, side: int = 8) -> tup
 def _pixels(split: Split, number: int, side: int) -> Tensor:
     images = split.images[:number].float() / 255
     return F.avg_pool2d(images, images.shape[-1] // side).flatten(1)
-
-
-def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Of logits (seeds, n, classes) and labels (seeds, n): one mean for each seed."""
-    losses = F.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
-    return losses.reshape(labels.shape).mean(dim=1)
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -99,52 +92,22 @@ def train_side_by_side(
     Returns:
         Weight and bias of each layer: (seeds, inputs, outputs) and (seeds, 1, outputs).
     """
-    parameters = first_weights(sizes, gain, seeds)
+    parameters = with_gain(seeds, sizes, gain)
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     generators = [torch.Generator().manual_seed(10_000 + seed) for seed in seeds]
     with threads(1):  # layers this small gain nothing from a second thread
         for _ in range(steps):
             chosen = torch.stack([torch.randint(len(inputs), (batch_size,), generator=g) for g in generators])
-            total = loss(forward(activation, parameters, inputs[chosen]), targets[chosen]).sum()
-            optimizer.zero_grad()
-            total.backward()
-            optimizer.step()
+            update(optimizer, loss(outputs(parameters, inputs[chosen], activation), targets[chosen]))
             schedule.step()
     return [parameter.detach() for parameter in parameters]
-
-
-def first_weights(sizes: Sequence[int], gain: float, seeds: Sequence[int]) -> Parameters:
-    """The weights and biases before training; for the same seed they differ only by the gain."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    parameters = []
-    for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        std = (gain if number else 1.0) / math.sqrt(fan_in)
-        weights = torch.stack([torch.randn(fan_in, fan_out, generator=g) for g in generators])
-        parameters.append((std * weights).requires_grad_())
-        parameters.append(torch.zeros(len(seeds), 1, fan_out, requires_grad=True))
-    return parameters
-
-
-def hidden(activation: Callable[[Tensor], Tensor], parameters: Parameters, x: Tensor) -> list[Tensor]:
-    """The outputs of all hidden layers, each (seeds, n, units), for inputs (n, features) or (seeds, n, features)."""
-    layers = []
-    for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
-        x = activation(x @ weight + bias)
-        layers.append(x)
-    return layers
-
-
-def forward(activation: Callable[[Tensor], Tensor], parameters: Parameters, x: Tensor) -> Tensor:
-    """What the networks put out: (seeds, n, outputs)."""
-    *_, last = [x, *hidden(activation, parameters, x)]
-    return last @ parameters[-2] + parameters[-1]
 
 
 def accuracy(activation: Callable[[Tensor], Tensor], parameters: Parameters, inputs: Tensor, labels: Tensor) -> Tensor:
     """In %, one number for each seed, float64."""
     with torch.no_grad():
-        found = forward(activation, parameters, inputs).argmax(dim=-1)
+        found = outputs(parameters, inputs, activation).argmax(dim=-1)
     return 100 * (found == labels).double().mean(dim=1)
 
 

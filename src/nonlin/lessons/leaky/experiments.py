@@ -6,10 +6,10 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nonlin.lab.networks import threads
-from nonlin.toys.race import two_rings, xavier_weights
+from nonlin.toys.batched import binary_cross_entropy, outputs, passed, update, xavier
+from nonlin.toys.race import two_rings
 
 MOMENTUM = 0.9  # of the training of slopes
 
@@ -71,20 +71,17 @@ def revive(
         raise ValueError("revive needs a layer to kill in, a share of at least one unit, and a depth above 0.")
     points, labels = two_rings()
     with threads(1):  # tensors this small gain nothing from a second thread
-        parameters = xavier_weights(seeds, [2, *[width] * hidden_layers, 1])
-        points = points.expand(seeds, -1, -1)
+        parameters = xavier(seeds, [2, *[width] * hidden_layers, 1])
         _kill(activation, parameters, points, killed, units, depth)
         optimizer = make_optimizer(parameters, learning_rate)
         highest, losses = [], []
         for step in range(steps + 1):
-            inputs, logits = _forward([activation] * hidden_layers, parameters, points)
-            each = F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
-            highest.append(torch.stack([inputs[layer][..., :units].detach().amax(dim=1) for layer in killed]))
+            found = passed(parameters, points, activation)
+            each = binary_cross_entropy(found.outputs, labels)
+            highest.append(torch.stack([found.inputs[layer][..., :units].detach().amax(dim=1) for layer in killed]))
             losses.append(each.detach())
             if step < steps:
-                optimizer.zero_grad()
-                each.sum().backward()
-                optimizer.step()
+                update(optimizer, each)
     return Revival(highest=torch.stack(highest), losses=torch.stack(losses))
 
 
@@ -135,21 +132,18 @@ def learn_slopes(
     """
     points, labels = two_rings()
     with threads(1):  # tensors this small gain nothing from a second thread
-        weights = xavier_weights(seeds, [2, *[width] * hidden_layers, 1])
+        weights = xavier(seeds, [2, *[width] * hidden_layers, 1])
         slopes = [torch.full((seeds, 1, 1), init, requires_grad=True) for _ in range(hidden_layers)]
         groups = [{"params": weights, "weight_decay": weight_decay}, {"params": slopes, "weight_decay": slope_decay}]
         optimizer = torch.optim.SGD(groups, lr=learning_rate, momentum=MOMENTUM)
         functions = [partial(_prelu, slope=slope) for slope in slopes]
         history, losses = [], []
         for step in range(steps + 1):
-            logits = _forward(functions, weights, points.expand(seeds, -1, -1))[1]
-            each = F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
+            each = binary_cross_entropy(outputs(weights, points, functions), labels)
             history.append(torch.stack([a.detach().flatten().clone() for a in slopes]))
             losses.append(each.detach())
             if step < steps:
-                optimizer.zero_grad()
-                each.sum().backward()
-                optimizer.step()
+                update(optimizer, each)
     return Slopes(history=torch.stack(history), losses=torch.stack(losses))
 
 
@@ -174,23 +168,10 @@ def _kill(
     units: int,
     depth: float,
 ) -> None:
-    activations = [activation] * (len(parameters) // 2 - 1)
     for layer in sorted(killed):  # from below, since a killed layer changes what the next one sees
-        inputs, _ = _forward(activations, parameters, points)
+        inputs = passed(parameters, points, activation).inputs
         bias = parameters[2 * layer + 1]
         bias[..., :units] -= inputs[layer][..., :units].amax(dim=1, keepdim=True) + depth
-
-
-def _forward(
-    activations: Sequence[Callable[[Tensor], Tensor]], parameters: list[Tensor], h: Tensor
-) -> tuple[list[Tensor], Tensor]:
-    """The inputs of all units, by layer, and the logits."""
-    *hidden, weight, bias = parameters
-    inputs = []
-    for w, b, activation in zip(hidden[::2], hidden[1::2], activations, strict=True):
-        inputs.append(h @ w + b)  # (seeds, n, width)
-        h = activation(inputs[-1])
-    return inputs, (h @ weight + bias).squeeze(-1)
 
 
 def _prelu(x: Tensor, slope: Tensor) -> Tensor:

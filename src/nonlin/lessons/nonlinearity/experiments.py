@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nonlin.intervals import Estimate, share_interval
 from nonlin.lab.networks import threads
 from nonlin.signatures import Elementwise
+from nonlin.toys.batched import as_linear, binary_cross_entropy, outputs, train_by
 
 
 def identity(x: Tensor) -> Tensor:
@@ -135,42 +135,17 @@ def _train_xor(
     activation: Elementwise, width: int, hidden_layers: int, seeds: int, steps: int, learning_rate: float
 ) -> XorNetworks:
     points, labels = xor()
-    with threads(1):  # tensors this small gain nothing from a second thread
-        parameters = _default_weights(seeds, [2, *[width] * hidden_layers, 1])
-        optimizer = torch.optim.Adam(parameters, lr=learning_rate)
-        for _ in range(steps):
-            losses = _losses(_forward(activation, parameters, points), labels)
-            optimizer.zero_grad()
-            losses.sum().backward()
-            optimizer.step()
-        with torch.no_grad():
-            logits = _forward(activation, parameters, points)
-            correct = ((logits > 0) == (labels > 0.5)).sum(dim=1)
-            losses = _losses(logits, labels)
-    return XorNetworks(activation, losses, correct, tuple(p.detach() for p in parameters))
+    parameters = as_linear(seeds, [2, *[width] * hidden_layers, 1])
 
+    def losses() -> Tensor:
+        return binary_cross_entropy(outputs(parameters, points, activation), labels)
 
-def _default_weights(seeds: int, sizes: list[int]) -> list[Tensor]:
-    generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
-    parameters = []
-    for fan_in, fan_out in pairwise(sizes):
-        bound = 1 / math.sqrt(fan_in)
-        for rows in (fan_in, 1):
-            drawn = torch.stack([torch.rand(rows, fan_out, generator=generator) for generator in generators])
-            parameters.append((bound * (2 * drawn - 1)).requires_grad_())
-    return parameters
-
-
-def _forward(activation: Elementwise, parameters: list[Tensor], points: Tensor) -> Tensor:
-    *hidden, weight, bias = parameters
-    h = points.expand(len(weight), -1, -1)
-    for w, b in zip(hidden[::2], hidden[1::2], strict=True):
-        h = activation(h @ w + b)  # (seeds, 4, width)
-    return (h @ weight + bias).squeeze(-1)
-
-
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
+    train_by(torch.optim.Adam(parameters, lr=learning_rate), losses, steps)
+    with torch.no_grad(), threads(1):
+        logits = outputs(parameters, points, activation)
+        correct = ((logits.squeeze(-1) > 0) == (labels > 0.5)).sum(dim=1)
+        at_the_end = losses()
+    return XorNetworks(activation, at_the_end, correct, tuple(p.detach() for p in parameters))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,53 +1,35 @@
 """Output layers put to the test (lesson 08): many small networks side by side, on data whose exact answer is known."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.lab.networks import threads
+from nonlin.toys.batched import Parameters, as_linear, cross_entropy, outputs, train_by
 
 Loss = Callable[[Tensor], Tensor]  # from the outputs (seeds, n, width) to one number a seed
 
 
-class Batched(nn.Module):
-    """Independent networks of one shape, computed side by side; each starts as ``nn.Linear`` would start it.
-
-    Args:
-        seeds: how many, seeds 0 to ``seeds`` - 1; a network does not depend on how many others there are.
-        sizes: units of each layer, the input first.
-        activation: between the layers, not behind the last one.
-
-    Shape: input (seeds, n, sizes[0]) or (n, sizes[0]), output (seeds, n, sizes[-1]).
-    """
-
-    def __init__(self, seeds: int, sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = torch.relu) -> None:
-        super().__init__()
-        self.activation = activation
-        generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for fan_in, fan_out in pairwise(sizes):
-            drawn = torch.stack([2 * torch.rand(fan_in + 1, fan_out, generator=g) - 1 for g in generators])
-            drawn /= math.sqrt(fan_in)
-            self.weights.append(drawn[:, :-1].clone())
-            self.biases.append(drawn[:, -1:].clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = x @ weight + bias if layer == 0 else self.activation(x) @ weight + bias
-        return x
+def one_against_rest(logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of one sigmoid per class, each asked "this class or not?"; shapes as in :func:`cross_entropy`."""
+    targets = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return each.sum(dim=2).mean(dim=1)
 
 
-def minimise(network: Batched, x: Tensor, loss: Loss, *, steps: int, learning_rate: float) -> Tensor:
+def networks(parameters: Parameters, x: Tensor) -> Tensor:
+    """The outputs of networks with ReLU, (seeds, n, outputs), for inputs (seeds, n, features) or (n, features)."""
+    return outputs(parameters, x, torch.relu)
+
+
+def minimise(parameters: Parameters, x: Tensor, loss: Loss, *, steps: int, learning_rate: float) -> Tensor:
     """Full-batch training with Adam.
 
     Args:
-        network: trained in place.
+        parameters: of networks with ReLU; trained in place.
         x: inputs, shape (seeds, n, d) or (n, d).
         loss: from the outputs to one number a seed.
         steps: updates.
@@ -56,41 +38,7 @@ def minimise(network: Batched, x: Tensor, loss: Loss, *, steps: int, learning_ra
     Returns:
         The losses before each step, shape (steps, seeds).
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    losses = []
-    with threads(1):  # tensors this small gain nothing from a second thread
-        for _ in range(steps):
-            each = loss(network(x))
-            optimizer.zero_grad()
-            each.sum().backward()
-            optimizer.step()
-            losses.append(each.detach())
-    return torch.stack(losses)
-
-
-def cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
-    """``F.cross_entropy`` for each seed by itself; with weights, the weighted mean, as torch defines it.
-
-    Args:
-        logits: (seeds, n, classes).
-        labels: (seeds, n).
-        weight: one number a class.
-
-    Returns:
-        Shape (seeds,).
-    """
-    each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-    if weight is None:
-        return each.mean(dim=1)
-    w = weight[labels]
-    return (each * w).sum(dim=1) / w.sum(dim=1)
-
-
-def one_against_rest(logits: Tensor, labels: Tensor) -> Tensor:
-    """The loss of one sigmoid per class, each asked "this class or not?"; shapes as in :func:`cross_entropy`."""
-    targets = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
-    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return each.sum(dim=2).mean(dim=1)
+    return train_by(torch.optim.Adam(parameters, lr=learning_rate), lambda: loss(networks(parameters, x)), steps)
 
 
 # Clouds of points: every class is normally distributed around its own centre, so that Bayes' rule gives the answer.
@@ -177,10 +125,10 @@ def imbalance(*, seeds: int = 10, n: int = 1000, test_n: int = 20_000, hidden: i
     priors = torch.tensor(PRIORS)
 
     def trained(x: Tensor, loss: Loss) -> Tensor:
-        network = Batched(seeds, [2, hidden, len(PRIORS)])
-        minimise(network, x, loss, steps=steps, learning_rate=0.03)
+        parameters = as_linear(seeds, [2, hidden, len(PRIORS)])
+        minimise(parameters, x, loss, steps=steps, learning_rate=0.03)
         with torch.no_grad():
-            return network(test)
+            return networks(parameters, test)
 
     weights = 1 / (len(PRIORS) * priors)
     over, over_labels = _resampled(points, labels, counts, max(counts))
@@ -270,12 +218,16 @@ def double_softmax(
     test, truth = clouds([n // classes] * classes, centres, seeds=seeds, first_seed=9999)
     found = {}
     for name, before_the_loss in {"logits": lambda z: z, "softmax": lambda z: z.softmax(dim=-1)}.items():
-        network = Batched(seeds, [10, 32, classes])
+        parameters = as_linear(seeds, [10, 32, classes])
         losses = minimise(
-            network, points, lambda z, f=before_the_loss: cross_entropy(f(z), labels), steps=steps, learning_rate=0.01
+            parameters,
+            points,
+            lambda z, f=before_the_loss: cross_entropy(f(z), labels),
+            steps=steps,
+            learning_rate=0.01,
         )
         with torch.no_grad():
-            logits = network(test)
+            logits = networks(parameters, test)
         right = (logits.argmax(dim=-1) == truth).float()
         recall = right.view(seeds, classes, -1).mean(dim=2)  # the points are sorted by class
         found[name] = Classified(
@@ -339,17 +291,17 @@ def non_negative(
     generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
     x = torch.stack([torch.randn(n + 500, 4, generator=g) for g in generators])
     y = TARGETS[target](torch.sin(2 * x[..., 0]) + x[..., 1] * x[..., 2] / 2)
-    network = Batched(seeds, [4, 32, 32, 1])
+    parameters = as_linear(seeds, [4, 32, 32, 1])
     if start_at_mean:
-        network.biases[-1].data[:, 0, 0] = y[:, :n].mean(dim=1)
+        parameters[-1].data[:, 0, 0] = y[:, :n].mean(dim=1)
 
     def predict(rows: Tensor) -> Tensor:
-        return output(network(rows).squeeze(-1))  # (seeds, n)
+        return output(networks(parameters, rows).squeeze(-1))  # (seeds, n)
 
     with torch.no_grad():
         dead_at_start = (predict(x[:, :n]) == 0).all(dim=1)
     minimise(
-        network,
+        parameters,
         x[:, :n],
         lambda z: (output(z.squeeze(-1)) - y[:, :n]).square().mean(dim=1),
         steps=steps,
@@ -392,14 +344,14 @@ def several_labels(*, labels: int = 3, seeds: int = 10, n: int = 500, steps: int
     y = (drawn < torch.sigmoid(4 * x)).float()
     found = {}
     for name, output in {"sigmoids": torch.sigmoid, "softmax": lambda z: z.softmax(dim=-1)}.items():
-        network = Batched(seeds, [labels, 16, labels])
+        parameters = as_linear(seeds, [labels, 16, labels])
 
         def loss(z: Tensor, f: Callable[[Tensor], Tensor] = output) -> Tensor:
             return F.binary_cross_entropy(f(z), y[:, :n], reduction="none").mean(dim=(1, 2))
 
-        minimise(network, x[:, :n], loss, steps=steps, learning_rate=0.03)
+        minimise(parameters, x[:, :n], loss, steps=steps, learning_rate=0.03)
         with torch.no_grad():
-            said = output(network(x))
+            said = output(networks(parameters, x))
         thresholds = torch.linspace(0.05, 0.95, 19)
         right = ((said.unsqueeze(-1) > thresholds) == (y.unsqueeze(-1) > 0.5)).all(dim=2).float()  # (seeds, 2n, 19)
         best = right[:, :n].mean(dim=1).argmax(dim=1)

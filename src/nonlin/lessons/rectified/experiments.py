@@ -22,6 +22,7 @@ from nonlin.lab.internals import held_out, is_activation
 from nonlin.lab.networks import mlp, threads
 from nonlin.lab.training import own_randomness
 from nonlin.signatures import MakeActivation
+from nonlin.toys.batched import passed, update
 from nonlin.toys.race import two_rings
 
 Optimizer = Callable[[list[Tensor], float], torch.optim.Optimizer]
@@ -138,9 +139,7 @@ def watch(
             loss = (fit.squeeze(-1) - y).square().mean(dim=1)
             frames.append((network.kinks(x), slopes != 0, loss.detach(), fit.detach().squeeze(-1)))
             if step < steps:
-                stepper.zero_grad()
-                loss.sum().backward()  # networks share no parameter: each gets the gradient of its own loss
-                stepper.step()
+                update(stepper, loss)
     kinks, on, losses, fits = (torch.stack(part) for part in zip(*frames, strict=True))
     return Film(x=x, y=y, kinks=kinks, on=on, loss=losses, fits=fits)
 
@@ -185,20 +184,14 @@ def fates_by_layer(
     seen = []
     with threads(1):
         for _ in range(steps):
-            inputs, outputs, h = [], [], x[:, None].expand(seeds, -1, -1)
-            for w, b in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
-                inputs.append(h @ w + b)
-                h = activation(inputs[-1])
-                outputs.append(h)
+            found = passed(parameters, x[:, None], activation)
             # Of each layer alone, whatever the layers above do with it.
             slopes = [
-                torch.autograd.grad(h.sum(), z, retain_graph=True)[0] for h, z in zip(outputs, inputs, strict=True)
+                torch.autograd.grad(h.sum(), z, retain_graph=True)[0]
+                for h, z in zip(found.hidden, found.inputs, strict=True)
             ]
             seen.append(torch.stack([(slope == 0).all(dim=1) for slope in slopes]))
-            loss = ((h @ parameters[-2] + parameters[-1]).squeeze(-1) - y).square().mean(dim=1).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            update(optimizer, (found.outputs.squeeze(-1) - y).square().mean(dim=1))
     dead = torch.stack(seen)  # (steps, depth, seeds, units)
     before, after = dead[:-1], dead[1:]
     return Fates(

@@ -6,15 +6,14 @@ Everything takes callables; small networks are trained side by side, one for eac
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nonlin.lab.initialisation import gain
 from nonlin.lab.networks import threads
 from nonlin.signatures import Elementwise
+from nonlin.toys.batched import binary_cross_entropy, fused, outputs, update, with_gain
 from nonlin.toys.race import adam, sgd, two_rings
 
 
@@ -75,41 +74,16 @@ def in_pieces(activation: Elementwise, length: float = 1.0) -> Elementwise:
 # Small networks, one for each seed, side by side
 
 
-def draw_networks(sizes: Sequence[int], hidden_gain: float, seeds: Sequence[int]) -> list[Tensor]:
-    """Weights and biases of multilayer perceptrons, in turn: (seeds, fan_in, fan_out) and zeros (seeds, 1, fan_out).
-
-    Weights have standard deviation gain / sqrt(fan_in); the first layer, which sees no activation, has gain 1. The same
-    seed gives the same draws whatever the gain.
-
-    Args:
-        sizes: units of each layer, inputs and outputs included.
-        hidden_gain: of all layers but the first.
-        seeds: one for each network.
-    """
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    parameters = []
-    for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        std = (1 if number == 0 else hidden_gain) / math.sqrt(fan_in)
-        weight = torch.stack([torch.randn(fan_in, fan_out, generator=g) for g in generators])
-        parameters += [(std * weight).requires_grad_(), torch.zeros(len(seeds), 1, fan_out, requires_grad=True)]
-    return parameters
-
-
 def losses_of(activation: Elementwise, parameters: Sequence[Tensor], points: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy of each network, in nats; shape (seeds,).
 
     Args:
         activation: after each hidden layer.
-        parameters: from `draw_networks`, with one output.
+        parameters: of all networks, from `with_gain` for instance, with one output.
         points: (seeds, n, 2), or (n, 2) for all.
         labels: 0 or 1, (seeds, n) or (n,).
     """
-    *hidden, weight, bias = parameters
-    h = points.expand(len(weight), *points.shape[-2:])
-    for w, b in zip(hidden[::2], hidden[1::2], strict=True):
-        h = activation(torch.baddbmm(b, h, w))
-    logits = torch.baddbmm(bias, h, weight).squeeze(-1)  # (seeds, n)
-    return F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none").mean(dim=1)
+    return binary_cross_entropy(outputs(parameters, points, activation, layer=fused), labels)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,8 +118,8 @@ def loss_along_a_line(
     """
     x, labels = (tensor[:points].double() for tensor in two_rings())
     sizes = [2, width, width, 1]
-    start = [p.detach().double() for p in draw_networks(sizes, gain(activation), [seed])]
-    direction = [p.detach().double() for p in draw_networks(sizes, gain(activation), [seed + 1000])]
+    start = [p.detach().double() for p in with_gain([seed], sizes, gain(activation))]
+    direction = [p.detach().double() for p in with_gain([seed + 1000], sizes, gain(activation))]
     place = torch.linspace(0, length, steps, dtype=torch.float64, requires_grad=True)
     # One network for each place: they are independent, so one backward pass gives the slope at every place.
     networks = [p + place.reshape(-1, 1, 1) * d for p, d in zip(start, direction, strict=True)]
@@ -186,16 +160,14 @@ def restlessness(
     """
     points, labels = two_rings()
     chosen = range(first_seed, first_seed + seeds)
-    parameters = draw_networks([2, width, width, 1], gain(activation), chosen)
+    parameters = with_gain(chosen, [2, width, width, 1], gain(activation))
     optimizer = sgd(parameters, learning_rate)
     order = [torch.Generator().manual_seed(10_000 + seed) for seed in chosen]
     recorded = []
     with threads(1):
         for step in range(warm_up + steps):
             places = torch.stack([torch.randint(len(points), (batch,), generator=g) for g in order])
-            optimizer.zero_grad()
-            losses_of(activation, parameters, points[places], labels[places]).sum().backward()
-            optimizer.step()
+            update(optimizer, losses_of(activation, parameters, points[places], labels[places]))
             if step >= warm_up:
                 with torch.no_grad():
                     recorded.append(losses_of(activation, parameters, points, labels))
@@ -230,7 +202,7 @@ def steps_in_depth(
         float32 (seeds,).
     """
     points, labels = two_rings(128)
-    parameters = draw_networks([2, *[width] * hidden_layers, 1], gain(activation), seeds)
+    parameters = with_gain(seeds, [2, *[width] * hidden_layers, 1], gain(activation))
     optimizer = adam(parameters, learning_rate)
     steps = torch.full((len(seeds),), float(most_steps))
     with threads(1):
@@ -239,9 +211,7 @@ def steps_in_depth(
             steps = steps.where((steps < step) | ~(losses < target_loss), torch.tensor(float(step)))
             if (steps < most_steps).all():
                 break
-            optimizer.zero_grad()
-            losses.sum().backward()
-            optimizer.step()
+            update(optimizer, losses)
     return steps
 
 
@@ -278,15 +248,13 @@ def learned_parameters(
     """
     points, labels = two_rings()
     hidden_gain = gain(lambda z: activation(z, torch.tensor(start)))
-    weights = draw_networks([2, *[width] * hidden_layers, 1], hidden_gain, range(seeds))
+    weights = with_gain(range(seeds), [2, *[width] * hidden_layers, 1], hidden_gain)
     parameters = [torch.full((seeds, 1, 1), float(start), requires_grad=True) for _ in range(hidden_layers)]
     optimizer = adam([*weights, *parameters], learning_rate)
     seen = [torch.stack([p.detach().flatten() for p in parameters])]
     with threads(1):
         for _ in range(steps):
             layers = iter(parameters)  # losses_of asks for one activation after the other, the first layer first
-            optimizer.zero_grad()
-            losses_of(lambda z, layers=layers: activation(z, next(layers)), weights, points, labels).sum().backward()
-            optimizer.step()
+            update(optimizer, losses_of(lambda z, layers=layers: activation(z, next(layers)), weights, points, labels))
             seen.append(torch.stack([p.detach().flatten() for p in parameters]))
     return torch.stack(seen)
