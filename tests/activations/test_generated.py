@@ -94,6 +94,8 @@ def bounds(function: Callable[[Tensor], Tensor], x: Tensor, absolute: float = 0.
     low, high = exact.amin(0), exact.amax(0)
     # A factor below the smallest normal number has few digits left, and others, up to 16 or x, may multiply it.
     least = 16 * ROUNDINGS * smallest * eps + absolute * eps
+    # Or none at all: torch's sigmoid is 0 from where e^-x overflows in the dtype in which it is computed.
+    least += 16 * torch.finfo(torch.promote_types(x.dtype, torch.float32)).smallest_normal
     return low - spread * low.abs().clamp(max=largest) - least, high + spread * high.abs().clamp(max=largest) + least
 
 

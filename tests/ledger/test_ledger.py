@@ -125,7 +125,7 @@ PLANTED = [
 def test_a_planted_formula_turns_the_verdict(
     number: int, where: ModuleType, name: str, fault: dict, expected: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = replace(ACTIVATIONS[name], kernel=None)
+    wrong = replace(ACTIVATIONS[name])
     for field, function in fault.items():
         object.__setattr__(wrong, field, function)  # past the record's own examination
     monkeypatch.setattr(where, "ACTIVATIONS", {**ACTIVATIONS, name: wrong})

@@ -184,7 +184,7 @@ def test_a_wrong_formula_turns_the_verdict_on_the_maximum(monkeypatch: pytest.Mo
     def without_zero(x: Tensor, a: float) -> Tensor:
         return torch.where(x > 0, x, -a * x)
 
-    wrong = replace(claims.ACTIVATIONS["leaky_relu"], kernel=None)
+    wrong = replace(claims.ACTIVATIONS["leaky_relu"])
     object.__setattr__(wrong, "function", without_zero)
     monkeypatch.setattr(claims, "ACTIVATIONS", {"leaky_relu": wrong})
     cases = {case.condition: case.holds for case in judged(CLAIMS[15]).cases}

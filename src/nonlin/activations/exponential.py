@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel
 from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
-from nonlin.activations.saturating import exp_minus_one
 
 # The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
 SELU_ALPHA = 1.6732632423543772
@@ -30,28 +28,6 @@ def elu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     return torch.where(y > 0, 1.0, y + alpha)
 
 
-def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
-    """α (e^min(x, 0) - 1) + max(x, 0), of which one is 0; for 0 <= α <= 1 the larger of x and the first term."""
-    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=alpha)
-    if 0 <= alpha <= 1:
-        torch.maximum(x, out, out=out)
-    else:
-        out.add_(x.clamp(min=0))
-
-
-def elu_backward(out: Tensor, gradient: Tensor, saved: Tensor, alpha: float) -> None:
-    """(min(y, 0) + α + (1 - α) [y > 0]) g; for α < 0, which keeps x, α e^min(x, 0) in place of y + α."""
-    if alpha >= 0:
-        torch.clamp(saved, max=0, out=out)
-        if alpha == 1:
-            torch.addcmul(gradient, gradient, out, out=out)
-            return
-        out.add_(alpha)
-    else:
-        torch.clamp(saved, max=0, out=out).exp_().mul_(alpha)
-    out.add_(torch.gt(saved, 0, out=torch.empty_like(saved)), alpha=1 - alpha).mul_(gradient)
-
-
 ELU = Activation(
     title="ELU",
     function=elu,
@@ -60,7 +36,6 @@ ELU = Activation(
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
     output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero
-    kernel=Kernel(forward=elu_forward, backward=elu_backward),
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)" if alpha > 0 else "[0, inf)"),
@@ -94,24 +69,11 @@ def selu_derivative_from_output(y: Tensor) -> Tensor:
     return torch.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
-def selu_forward(out: Tensor, x: Tensor) -> None:
-    """scale * alpha (e^min(x, 0) - 1) + scale * max(x, 0), of which one is always 0."""
-    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=SELU_SCALE * SELU_ALPHA)
-    out.add_(x.clamp(min=0), alpha=SELU_SCALE)
-
-
-def selu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """(min(y, 0) + scale * alpha + scale (1 - alpha) [y > 0]) g."""
-    torch.gt(y, 0, out=out).mul_(SELU_SCALE * (1 - SELU_ALPHA)).add_(y.clamp(max=0))
-    out.add_(SELU_SCALE * SELU_ALPHA).mul_(gradient)
-
-
 SELU = Activation(
     title="SELU",
     function=selu,
     derivative=selu_derivative,
     derivative_from_output=selu_derivative_from_output,
-    kernel=Kernel(forward=selu_forward, backward=selu_backward),
     formula=r"\operatorname{SELU}(x) = \lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases},"
     r"\quad \lambda = 1.0507009873554805,\ \alpha = 1.6732632423543772",
     derivative_formula=r"\operatorname{SELU}'(x) = \lambda"
@@ -147,23 +109,11 @@ def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     return 1 + y.clamp(max=0) / alpha
 
 
-def celu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
-    """The larger of x and α (e^(min(x, 0) / α) - 1), which lies above the line x and touches it at 0."""
-    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1 / alpha, outer=alpha)
-    torch.maximum(x, out, out=out)
-
-
-def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
-    """g + g min(y, 0) / α."""
-    torch.addcmul(gradient, gradient, torch.clamp(y, max=0, out=out), value=1 / alpha, out=out)
-
-
 CELU = Activation(
     title="CELU",
     function=celu,
     derivative=celu_derivative,
     derivative_from_output=celu_derivative_from_output,
-    kernel=Kernel(forward=celu_forward, backward=celu_backward),
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel, affine, product
 from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
 
 MOBILENET_V3 = Paper(
@@ -29,18 +28,11 @@ def relu6_derivative_from_output(y: Tensor) -> Tensor:
     return relu6_derivative(y)
 
 
-def relu6_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """[(y - 6) y < 0] g: one comparison for both ends."""
-    torch.sub(y, 6, out=out).mul_(y)
-    torch.lt(out, 0, out=out).mul_(gradient)
-
-
 RELU6 = Activation(
     title="ReLU6",
     function=relu6,
     derivative=relu6_derivative,
     derivative_from_output=relu6_derivative_from_output,
-    kernel=Kernel(forward=None, backward=relu6_backward, rounds=False),
     integers="kept",
     # Not \operatorname, in which MathJax sets a space between a letter and a digit.
     formula=r"\mathrm{ReLU6}(x) = \min\bigl(\max(0, x), 6\bigr)",
@@ -80,23 +72,11 @@ def hardsigmoid_derivative_from_output(y: Tensor) -> Tensor:
     return ((y > 0) & (y < 1)).to(y.dtype) / 6
 
 
-def hardsigmoid_forward(out: Tensor, x: Tensor) -> None:
-    """clamp(x + 3, 0, 6) / 6; x / 6 + 1/2 would take a step less, but in float64 it is not 0 at -3."""
-    torch.add(x, 3, out=out).clamp_(0, 6).mul_(1 / 6)
-
-
-def hardsigmoid_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """[y - y^2 > 0] g / 6: inside (0, 1), y - y^2 is positive, and its sign is 1."""
-    torch.addcmul(y, y, y, value=-1, out=out).sign_()
-    product(out, 1 / 6, out, gradient)
-
-
 HARDSIGMOID = Activation(
     title="Hardsigmoid",
     function=hardsigmoid,
     derivative=hardsigmoid_derivative,
     derivative_from_output=hardsigmoid_derivative_from_output,
-    kernel=Kernel(forward=hardsigmoid_forward, backward=hardsigmoid_backward),
     formula=r"\operatorname{hardsigmoid}(x) = \frac{\min\bigl(\max(0, x + 3), 6\bigr)}{6}",
     derivative_formula=(
         r"\operatorname{hardsigmoid}'(x) = \begin{cases} \frac{1}{6} & -3 < x < 3 \\"
@@ -125,18 +105,6 @@ def hardswish_derivative(x: Tensor) -> Tensor:
     return torch.where(x.abs() < 3, x / 3 + 0.5, (x > 0).to(x.dtype))
 
 
-def hardswish_forward(out: Tensor, x: Tensor) -> None:
-    """clamp(x / 6 + 1/2, 0, 1) x."""
-    affine(out, 1 / 6, x, 0.5).clamp_(0, 1).mul_(x)
-
-
-def hardswish_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """(c + 1/2 - trunc(c) / 2) g with c = clamp(x / 3, -1, 1): trunc is -1 and 1 at the ends, and 0 between them."""
-    torch.mul(x, 1 / 3, out=out).clamp_(-1, 1)
-    end = out.trunc()
-    out.add_(affine(end, -0.5, end, 0.5)).mul_(gradient)
-
-
 HARDSWISH = Activation(
     title="Hardswish",
     function=hardswish,
@@ -151,7 +119,6 @@ HARDSWISH = Activation(
     kinks=fixed((Kink(at=-3.0, slope=0.0), Kink(at=3.0, slope=1.0))),
     smoothness=fixed(0),
     meaning={},
-    kernel=Kernel(forward=hardswish_forward, backward=hardswish_backward),
     torch_module=nn.Hardswish,
     paper=MOBILENET_V3,
     use="Hidden layers of networks for phones (MobileNetV3), as Swish without its exponential.",
@@ -174,21 +141,11 @@ def hardtanh_derivative_from_output(y: Tensor, min_val: float = -1.0, max_val: f
     return hardtanh_derivative(y, min_val, max_val)
 
 
-def hardtanh_backward(out: Tensor, gradient: Tensor, y: Tensor, min_val: float, max_val: float) -> None:
-    """[y > min_val] [y < max_val] g, with one comparison, [|y| < max_val], where the bounds lie symmetrically."""
-    if min_val == -max_val:
-        torch.lt(torch.abs(y, out=out), max_val, out=out)
-    else:
-        torch.gt(y, min_val, out=out).mul_(torch.lt(y, max_val, out=torch.empty_like(y)))
-    out.mul_(gradient)
-
-
 HARDTANH = Activation(
     title="Hardtanh",
     function=hardtanh,
     derivative=hardtanh_derivative,
     derivative_from_output=hardtanh_derivative_from_output,
-    kernel=Kernel(forward=None, backward=hardtanh_backward, rounds=False),
     integers="kept",
     formula=r"\operatorname{hardtanh}(x) = \min\bigl(\max(\mathrm{min\_val}, x), \mathrm{max\_val}\bigr)",
     derivative_formula=(

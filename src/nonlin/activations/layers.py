@@ -1,12 +1,19 @@
 """A record becomes a function and an ``nn.Module`` whose backward is the record's own derivative."""
 
 import inspect
+import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation
+from nonlin.activations.fast import kernel_of
+from nonlin.activations.fast.kernel import ELEMENTARY, HALF, run
+from nonlin.activations.fast.kernel import overwrite as run_in_place
+from nonlin.activations.record import FAR, Activation, Interval
 
 
 def require_floating(name: str, x: Tensor) -> None:
@@ -19,6 +26,111 @@ def require_floating(name: str, x: Tensor) -> None:
         raise TypeError(f"{name} needs a floating-point tensor, not {x.dtype}: use x.float().")
 
 
+# Both forms
+
+
+def textbook_values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
+    return _rounded_once(activation.function)(x, *(parameters or activation.default_values))
+
+
+def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+    """gradient * f' by the textbook form, which autograd can differentiate once more; arguments as for `chain`."""
+    parameters = parameters or activation.default_values
+    from_output = activation.keeps_output(*parameters)
+    derivative = activation.derivative_from_output if from_output else activation.derivative
+    return _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+
+
+def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """``function`` of 16-bit tensors by way of float32, rounded at the end and not after every step."""
+
+    def narrow(*arguments: Tensor | float) -> Tensor:
+        dtype = arguments[0].dtype
+        if dtype not in HALF:
+            return function(*arguments)
+        return function(*(a.float() if isinstance(a, Tensor) else a for a in arguments)).to(dtype)
+
+    return narrow
+
+
+def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None:
+        return textbook_values(activation, x, *parameters)
+    if kernel.forward is None:  # the function is one pass already, which rounds nothing
+        return activation.function(x, *parameters)
+    if kernel.forward in ELEMENTARY:
+        return kernel.forward(x)
+    return run(kernel.forward, (x,), parameters, rounds=kernel.rounds)
+
+
+def overwrite(activation: Activation, x: Tensor, *parameters: float) -> None:
+    """f(x) written over x."""
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None or kernel.forward is None:
+        x.copy_(values(activation, x, *parameters))
+    elif kernel.forward in ELEMENTARY:
+        kernel.forward(x, out=x)
+    else:
+        run_in_place(kernel.forward, x, parameters)
+
+
+def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+    """gradient * f' by the fast form where there is one: the chain rule, as backward runs it.
+
+    Args:
+        activation: the record.
+        gradient: of the output.
+        saved: the output if ``keeps_output``, else the input.
+        parameters: by default the record's.
+    """
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None:
+        return textbook_chain(activation, gradient, saved, *parameters)
+    return run(kernel.backward, (gradient, saved), parameters, rounds=kernel.rounds)
+
+
+def slopes(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """The slopes at ``x`` as backward computes them: from the output where they follow from the output."""
+    saved = values(activation, x, *parameters) if activation.keeps_output(*parameters) else x
+    return chain(activation, torch.ones_like(x), saved, *parameters)
+
+
+@cache
+def zero_slope_float32(activation: Activation) -> Interval:
+    """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
+
+    An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
+    slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
+    overflows.
+    """
+    low, high = (_first_zero_slope(activation, direction) for direction in (-1.0, 1.0))
+    return Interval(low=low, high=high, low_closed=False, high_closed=False)
+
+
+def _first_zero_slope(activation: Activation, direction: float) -> float:
+    def is_zero(x: np.float32) -> bool:
+        return slopes(activation, torch.tensor(x, dtype=torch.float32)).item() == 0
+
+    alive, far = np.float32(_steepest(activation)), np.float32(direction * FAR)
+    if not is_zero(far):
+        return direction * math.inf
+    while (middle := (alive + far) / 2) not in (alive, far):
+        alive, far = (alive, middle) if is_zero(middle) else (middle, far)
+    return float(far) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+
+def _steepest(activation: Activation) -> float:
+    """A point at which the slope, in float32, is the largest of those on a grid over [-20, 20]."""
+    x = torch.linspace(-20, 20, 40_001)
+    return x[slopes(activation, x).abs().argmax()].item()
+
+
+# One autograd.Function for all records
+
+
 class _Eager(torch.autograd.Function):
     """Forward and backward of any record by its fast form; the textbook form where backward is itself differentiated.
 
@@ -28,7 +140,7 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
-        y = activation.values(x, *parameters)
+        y = values(activation, x, *parameters)
         ctx.activation, ctx.parameters = activation, parameters
         ctx.save_for_backward(y if activation.keeps_output(*parameters) else x)
         return y
@@ -37,8 +149,8 @@ class _Eager(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (saved,) = ctx.saved_tensors
         followed = torch.is_grad_enabled() or inside_transform(gradient)
-        chain = ctx.activation.formula_chain if followed else ctx.activation.chain
-        return chain(gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
+        by_form = textbook_chain if followed else chain
+        return by_form(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
 
 
 class _EagerInPlace(_Eager):
@@ -46,7 +158,7 @@ class _EagerInPlace(_Eager):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
-        activation.overwrite(x, *parameters)
+        overwrite(activation, x, *parameters)
         ctx.mark_dirty(x)
         ctx.activation, ctx.parameters = activation, parameters
         ctx.save_for_backward(x)
@@ -60,7 +172,7 @@ class _Transformable(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, activation: Activation, *parameters: float) -> Tensor:
-        return activation.formula_values(x, *parameters)
+        return textbook_values(activation, x, *parameters)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -70,8 +182,7 @@ class _Transformable(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (saved,) = ctx.saved_tensors
-        chain = ctx.activation.formula_chain
-        return chain(gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
+        return textbook_chain(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
 
 
 def inside_transform(tensor: Tensor) -> bool:
@@ -143,7 +254,7 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
 
 def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
     if activation.integers == "promoted" and not x.is_complex():
-        return activation.values(x.to(torch.get_default_dtype()), *parameters)
+        return values(activation, x.to(torch.get_default_dtype()), *parameters)
     if activation.integers == "refused" or x.is_complex() or x.dtype == torch.bool:
         require_floating(activation.title, x)
     return activation.function(x, *parameters).to(x.dtype)

@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel
 from nonlin.activations.record import Activation, Interval, Kink, Paper
 
 
@@ -22,25 +21,6 @@ def leaky_relu_derivative(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 def leaky_relu_derivative_from_output(y: Tensor, negative_slope: float = 0.01) -> Tensor:
     """LeakyReLU's slope, from its output, where negative_slope >= 0: y is positive just where x is."""
     return leaky_relu_derivative(y, negative_slope)
-
-
-def leaky_relu_forward(out: Tensor, x: Tensor, negative_slope: float) -> None:
-    """The larger of x and a x; the smaller where a > 1. For a = 0, max(x, 0) + 0 min(x, 0): 0 never meets +infinity."""
-    if negative_slope == 0:
-        torch.clamp(x, max=0, out=out).mul_(0).add_(x.clamp(min=0))
-    else:
-        torch.mul(x, negative_slope, out=out)
-        larger = torch.maximum if negative_slope <= 1 else torch.minimum
-        larger(x, out, out=out)
-
-
-def leaky_relu_backward(out: Tensor, gradient: Tensor, saved: Tensor, negative_slope: float) -> None:
-    """max(sign, a) g: the sign is 1, 0 or -1, and becomes 1 or a. For any other a, (1 - a) [saved > 0] + a."""
-    if 0 <= negative_slope <= 1:
-        torch.sign(saved, out=out).clamp_(min=negative_slope)
-    else:
-        torch.gt(saved, 0, out=out).mul_(1 - negative_slope).add_(negative_slope)
-    out.mul_(gradient)
 
 
 def _range(negative_slope: float) -> Interval:
@@ -61,7 +41,6 @@ LEAKY_RELU = Activation(
     derivative=leaky_relu_derivative,
     derivative_from_output=leaky_relu_derivative_from_output,
     output_suffices=lambda negative_slope: negative_slope >= 0,  # else y > 0 on both sides of zero
-    kernel=Kernel(forward=leaky_relu_forward, backward=leaky_relu_backward),
     formula=r"\operatorname{LeakyReLU}(x) = \begin{cases} x & x > 0 \\ a x & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{LeakyReLU}'(x) = \begin{cases} 1 & x > 0 \\ a & x \le 0 \end{cases}",
     range=_range,
@@ -96,7 +75,6 @@ PRELU = Activation(
     derivative=prelu_derivative,
     # A slope that is learned may turn negative, and then y > 0 on both sides; its own gradient needs x in any case.
     derivative_from_output=None,
-    kernel=Kernel(forward=leaky_relu_forward, backward=leaky_relu_backward),
     formula=r"\operatorname{PReLU}(x) = \begin{cases} x & x > 0 \\ a x & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{PReLU}'(x) = \begin{cases} 1 & x > 0 \\ a & x \le 0 \end{cases}",
     range=_range,
@@ -130,16 +108,6 @@ def rrelu_derivative_from_output(y: Tensor, lower: float = 1 / 8, upper: float =
     return leaky_relu_derivative_from_output(y, (lower + upper) / 2)
 
 
-def rrelu_forward(out: Tensor, x: Tensor, lower: float, upper: float) -> None:
-    """As LeakyReLU with the mean slope."""
-    leaky_relu_forward(out, x, (lower + upper) / 2)
-
-
-def rrelu_backward(out: Tensor, gradient: Tensor, saved: Tensor, lower: float, upper: float) -> None:
-    """As LeakyReLU with the mean slope."""
-    leaky_relu_backward(out, gradient, saved, (lower + upper) / 2)
-
-
 def RReLU(lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> nn.RReLU:
     """``torch.nn.RReLU`` in evaluation mode: in training mode it draws a new slope for every negative input."""
     return nn.RReLU(lower, upper, inplace).eval()
@@ -151,7 +119,6 @@ RRELU = Activation(
     derivative=rrelu_derivative,
     derivative_from_output=rrelu_derivative_from_output,
     output_suffices=lambda lower, upper: lower + upper >= 0,
-    kernel=Kernel(forward=rrelu_forward, backward=rrelu_backward),
     formula=r"\operatorname{RReLU}(x) = \begin{cases} x & x > 0 \\ \frac{l + u}{2}\, x & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{RReLU}'(x) = \begin{cases} 1 & x > 0 \\ \frac{l + u}{2} & x \le 0 \end{cases}",
     range=lambda lower, upper: _range((lower + upper) / 2),

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import ELEMENTARY, HALF, Kernel, overwrite, run
 from nonlin.normal import normal_mean
 
 T = TypeVar("T")
@@ -111,7 +109,7 @@ class Activation:
     """Everything that is known of one activation, written down once.
 
     A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
-    named in the error; only the last three have a default, which fits most activations.
+    named in the error; only the last two have a default, which fits most activations.
 
     Args:
         title: the name as a person writes it, ``"Sigmoid"``.
@@ -133,7 +131,6 @@ class Activation:
         caveat: when not to, one sentence.
         output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
         integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
-        kernel: the fast form, or None: then the textbook form, ``function`` and ``derivative``, does the work.
     """
 
     title: str
@@ -152,7 +149,6 @@ class Activation:
     caveat: str
     output_suffices: Callable[..., bool] = ALWAYS
     integers: Literal["refused", "promoted", "kept"] = "refused"
-    kernel: Kernel | None = None
 
     def __post_init__(self) -> None:
         for other in filter(None, (self.derivative, self.derivative_from_output)):
@@ -163,21 +159,6 @@ class Activation:
         # Now, not at the first plot: what depends on the parameters must take them.
         for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
             dependent(*self.parameters.values())
-        if self.kernel is not None and not self._kernel_agrees():
-            raise ValueError(
-                f"{self.name}: the kernel computes something else than the formula; kernel=None goes without."
-            )
-
-    def _kernel_agrees(self) -> bool:
-        """Whether kernel and formula agree at a few points: not so if it is another record's. Tests look closely."""
-        x = torch.tensor([-4.2, -1.3, -0.3, 0.2, 0.9, 2.1, 7.3])
-        values, slopes = self.function(x, *self.default_values), self.derivative(x, *self.default_values)
-        try:
-            return torch.allclose(self.values(x), values, atol=1e-4) and torch.allclose(
-                self.backward_slope(x), slopes, atol=1e-4
-            )
-        except TypeError:  # other parameters
-            return False
 
     def __deepcopy__(self, memo: dict) -> "Activation":
         return self  # nothing in it can change
@@ -265,38 +246,11 @@ class Activation:
         """Whether the slope is nowhere negative on [-20, 20]."""
         return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
 
-    @cached_property
-    def zero_slope_float32(self) -> Interval:
-        """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
-
-        An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
-        slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
-        overflows.
-        """
-        low, high = (self._first_zero_slope(direction) for direction in (-1.0, 1.0))
-        return Interval(low=low, high=high, low_closed=False, high_closed=False)
-
     def _asymptote(self, direction: float) -> Line:
         slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
         near = torch.tensor(direction * FAR, dtype=torch.float64)
         intercept = round((self.function(near) - slope * near).item(), 3)
         return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
-
-    def _first_zero_slope(self, direction: float) -> float:
-        def is_zero(x: np.float32) -> bool:
-            return self.backward_slope(torch.tensor(x, dtype=torch.float32)).item() == 0
-
-        alive, far = np.float32(self._steepest()), np.float32(direction * FAR)
-        if not is_zero(far):
-            return direction * math.inf
-        while (middle := (alive + far) / 2) not in (alive, far):
-            alive, far = (alive, middle) if is_zero(middle) else (middle, far)
-        return float(far) + 0.0  # + 0.0 turns -0.0 into 0.0
-
-    def _steepest(self) -> float:
-        """A point at which the slope, in float32, is the largest of those on a grid over [-20, 20]."""
-        x = torch.linspace(-20, 20, 40_001)
-        return x[self.backward_slope(x).abs().argmax()].item()
 
     @cached_property
     def takes_inplace(self) -> bool:
@@ -307,65 +261,6 @@ class Activation:
         """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``."""
         values = parameters or self.default_values
         return self.derivative_from_output is not None and self.output_suffices(*values)
-
-    def values(self, x: Tensor, *parameters: float) -> Tensor:
-        """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
-        values = parameters or self.default_values
-        if self.kernel is None or self.kernel.forward is None:
-            return self._rounded_once(self.function)(x, *values)
-        if self.kernel.forward in ELEMENTARY:
-            return self.kernel.forward(x)
-        return run(self.kernel.forward, (x,), values, rounds=self.kernel.rounds)
-
-    def overwrite(self, x: Tensor, *parameters: float) -> None:
-        """f(x) written over x."""
-        values = parameters or self.default_values
-        if self.kernel is None or self.kernel.forward is None:
-            x.copy_(self._rounded_once(self.function)(x, *values))
-        elif self.kernel.forward in ELEMENTARY:
-            self.kernel.forward(x, out=x)
-        else:
-            overwrite(self.kernel.forward, x, values)
-
-    def chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
-        """gradient * f' by the fast form where there is one: the chain rule, as backward runs it.
-
-        Args:
-            gradient: of the output.
-            saved: the output if ``keeps_output``, else the input.
-            parameters: by default the record's.
-        """
-        values = parameters or self.default_values
-        if self.kernel is None:
-            return self.formula_chain(gradient, saved, *values)
-        return run(self.kernel.backward, (gradient, saved), values, rounds=self.kernel.rounds)
-
-    def formula_chain(self, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
-        """The gradient of the input by the textbook form, which autograd can differentiate once more."""
-        derivative = self.derivative_from_output if self.keeps_output(*parameters) else self.derivative
-        return self._rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
-
-    def formula_values(self, x: Tensor, *parameters: float) -> Tensor:
-        """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
-        return self._rounded_once(self.function)(x, *(parameters or self.default_values))
-
-    def _rounded_once(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """``function`` of 16-bit tensors by way of float32, rounded at the end and not after every step."""
-        if self.kernel is not None and not self.kernel.rounds:
-            return function
-
-        def narrow(*arguments: Tensor | float) -> Tensor:
-            dtype = arguments[0].dtype
-            if dtype not in HALF:
-                return function(*arguments)
-            return function(*(a.float() if isinstance(a, Tensor) else a for a in arguments)).to(dtype)
-
-        return narrow
-
-    def backward_slope(self, x: Tensor, *parameters: float) -> Tensor:
-        """The slope at ``x`` as backward computes it: from the output where it follows from the output."""
-        saved = self.values(x, *parameters) if self.keeps_output(*parameters) else x
-        return self.chain(torch.ones_like(x), saved, *parameters)
 
 
 def _recall(module: str, name: str) -> Activation:

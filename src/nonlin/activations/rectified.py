@@ -2,10 +2,8 @@
 
 import math
 
-import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel
 from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
 
 
@@ -24,17 +22,11 @@ def relu_derivative_from_output(y: Tensor) -> Tensor:
     return (y > 0).to(y.dtype)
 
 
-def relu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """sign(y) g: y is never negative, so that its sign is 1 or 0, the slope. A mask of bool costs more."""
-    torch.sign(y, out=out).mul_(gradient)
-
-
 RELU = Activation(
     title="ReLU",
     function=relu,
     derivative=relu_derivative,
     derivative_from_output=relu_derivative_from_output,
-    kernel=Kernel(forward=None, backward=relu_backward, rounds=False),
     integers="kept",
     formula=r"\operatorname{ReLU}(x) = \max(0, x)",
     derivative_formula=r"\operatorname{ReLU}'(x) = \begin{cases} 1 & x > 0 \\ 0 & x \le 0 \end{cases}",
@@ -64,19 +56,6 @@ def threshold_derivative(x: Tensor, threshold: float = 1.0, value: float = 0.0) 
     return (x > threshold).to(x.dtype)
 
 
-def threshold_forward(out: Tensor, x: Tensor, threshold: float, value: float) -> None:
-    """max(x, θ) m + v (1 - m) with the mask m = [x > θ]: clamped first, for an infinity times 0 would be NaN."""
-    mask = torch.gt(x, threshold, out=torch.empty_like(x))
-    torch.clamp(x, min=threshold, out=out).mul_(mask)
-    if value:
-        out.add_(mask.sub_(1), alpha=-value)
-
-
-def threshold_backward(out: Tensor, gradient: Tensor, x: Tensor, threshold: float, value: float) -> None:
-    """[x > θ] g: torch.gt writes 1 and 0 straight into a tensor of numbers."""
-    torch.gt(x, threshold, out=out).mul_(gradient)
-
-
 def _threshold_range(threshold: float, value: float) -> Interval:
     # The smallest interval around {value} and (threshold, inf): the values between the two are never taken.
     return Interval.parse(f"[{value}, inf)" if value <= threshold else f"({threshold}, inf)")
@@ -92,7 +71,6 @@ THRESHOLD = Activation(
     function=threshold,
     derivative=threshold_derivative,
     derivative_from_output=None,  # where value > threshold, y = value comes from x = value as well as from small x
-    kernel=Kernel(forward=threshold_forward, backward=threshold_backward, rounds=False),
     integers="kept",
     formula=r"f(x) = \begin{cases} x & x > \theta \\ v & x \le \theta \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & x > \theta \\ 0 & x \le \theta \end{cases}",
@@ -131,16 +109,6 @@ def hardshrink_derivative_from_output(y: Tensor, lambd: float = 0.5) -> Tensor:
     return (y != 0).to(y.dtype)
 
 
-def hardshrink_forward(out: Tensor, x: Tensor, lambd: float) -> None:
-    """[|x| > λ] x."""
-    torch.gt(torch.abs(x, out=out), lambd, out=out).mul_(x)
-
-
-def shrink_backward(out: Tensor, gradient: Tensor, y: Tensor, lambd: float) -> None:
-    """[y != 0] g, for both shrinkages."""
-    torch.ne(y, 0, out=out).mul_(gradient)
-
-
 def _shrink_kinks(lambd: float) -> tuple[Kink, ...]:
     # With lambd = 0 both functions are the identity, and yet torch returns the slope 0 at 0, and so do we.
     return (Kink(at=-lambd, slope=0.0), Kink(at=lambd, slope=0.0)) if lambd > 0 else ()
@@ -151,7 +119,6 @@ HARDSHRINK = Activation(
     function=hardshrink,
     derivative=hardshrink_derivative,
     derivative_from_output=hardshrink_derivative_from_output,
-    kernel=Kernel(forward=hardshrink_forward, backward=shrink_backward, rounds=False),
     formula=r"f(x) = \begin{cases} x & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
@@ -175,12 +142,6 @@ def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
     return x - x.clamp(-lambd, lambd)
 
 
-def softshrink_forward(out: Tensor, x: Tensor, lambd: float) -> None:
-    """x - clamp(x, -λ, λ)."""
-    torch.clamp(x, -lambd, lambd, out=out)
-    torch.sub(x, out, out=out)
-
-
 def softshrink_derivative(x: Tensor, lambd: float = 0.5) -> Tensor:
     """1 where |x| > lambd, 0 elsewhere, at both thresholds too."""
     return (x.abs() > lambd).to(x.dtype)
@@ -196,7 +157,6 @@ SOFTSHRINK = Activation(
     function=softshrink,
     derivative=softshrink_derivative,
     derivative_from_output=softshrink_derivative_from_output,
-    kernel=Kernel(forward=softshrink_forward, backward=shrink_backward),
     formula=r"f(x) = \begin{cases} x - \lambda & x > \lambda \\ x + \lambda & x < -\lambda \\"
     r" 0 & \text{else} \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",

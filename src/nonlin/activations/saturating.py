@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel, quotient
 from nonlin.activations.record import Activation, Interval, Paper, fixed
 
 
@@ -25,17 +24,11 @@ def sigmoid_derivative_from_output(y: Tensor) -> Tensor:
     return y * (1 - y)
 
 
-def sigmoid_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """g y - (g y) y."""
-    torch.mul(gradient, y, out=out).addcmul_(out, y, value=-1)
-
-
 SIGMOID = Activation(
     title="Sigmoid",
     function=sigmoid,
     derivative=sigmoid_derivative,
     derivative_from_output=sigmoid_derivative_from_output,
-    kernel=Kernel(forward=torch.sigmoid, backward=sigmoid_backward),
     integers="promoted",
     formula=r"\sigma(x) = \frac{1}{1 + e^{-x}}",
     derivative_formula=r"\sigma'(x) = \sigma(x)\,\bigl(1 - \sigma(x)\bigr)",
@@ -72,27 +65,11 @@ def tanh_derivative_from_output(y: Tensor) -> Tensor:
     return 1 - y**2
 
 
-def tanh_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """g - (g y) y."""
-    torch.mul(gradient, y, out=out)
-    torch.addcmul(gradient, out, y, value=-1, out=out)
-
-
-def exp_minus_one(out: Tensor, x: Tensor, inner: float, outer: float) -> None:
-    """outer (e^(inner x) - 1) for inner x <= 0, as 2 outer t / (1 - t) with t = tanh(inner x / 2).
-
-    It keeps the digits of a small x, as torch.expm1 does, and costs two thirds of it. ``out`` may be ``x``.
-    """
-    torch.mul(x, inner / 2, out=out).tanh_()
-    quotient(out, -2 * outer, out, out.sub(1))
-
-
 TANH = Activation(
     title="Tanh",
     function=tanh,
     derivative=tanh_derivative,
     derivative_from_output=tanh_derivative_from_output,
-    kernel=Kernel(forward=torch.tanh, backward=tanh_backward),
     integers="promoted",
     formula=r"\tanh x = \frac{e^{x} - e^{-x}}{e^{x} + e^{-x}}",
     derivative_formula=r"\tanh' x = 1 - \tanh^2 x",
@@ -127,24 +104,11 @@ def log_sigmoid_derivative_from_output(y: Tensor) -> Tensor:
     return -torch.expm1(y)
 
 
-def log_sigmoid_forward(out: Tensor, x: Tensor) -> None:
-    """min(x, 0) - log1p(e^-|x|)."""
-    torch.abs(x, out=out).neg_().exp_().log1p_()
-    torch.sub(x.clamp(max=0), out, out=out)
-
-
-def log_sigmoid_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """-(e^y - 1) g."""
-    exp_minus_one(out, y, inner=1, outer=-1)
-    out.mul_(gradient)
-
-
 LOG_SIGMOID = Activation(
     title="LogSigmoid",
     function=log_sigmoid,
     derivative=log_sigmoid_derivative,
     derivative_from_output=log_sigmoid_derivative_from_output,
-    kernel=Kernel(forward=log_sigmoid_forward, backward=log_sigmoid_backward),
     formula=r"\log \sigma(x) = -\log\left(1 + e^{-x}\right)",
     derivative_formula=r"(\log \sigma)'(x) = 1 - \sigma(x) = \frac{1}{1 + e^{x}}",
     range=fixed(Interval.parse("(-inf, 0)")),
@@ -179,23 +143,11 @@ def softsign_derivative_from_output(y: Tensor) -> Tensor:
     return (1 - y.abs()) ** 2
 
 
-def softsign_forward(out: Tensor, x: Tensor) -> None:
-    """x / (|x| + 1)."""
-    torch.abs(x, out=out).add_(1)
-    torch.div(x, out, out=out)
-
-
-def softsign_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
-    """(|y| - 1)^2 g."""
-    torch.abs(y, out=out).sub_(1).square_().mul_(gradient)
-
-
 SOFTSIGN = Activation(
     title="Softsign",
     function=softsign,
     derivative=softsign_derivative,
     derivative_from_output=softsign_derivative_from_output,
-    kernel=Kernel(forward=softsign_forward, backward=softsign_backward),
     integers="promoted",
     formula=r"\operatorname{softsign}(x) = \frac{x}{1 + \lvert x \rvert}",
     derivative_formula=r"\operatorname{softsign}'(x) = \frac{1}{(1 + \lvert x \rvert)^{2}}",
@@ -231,23 +183,11 @@ def tanhshrink_derivative(x: Tensor) -> Tensor:
     return tanh(x) ** 2
 
 
-def tanhshrink_forward(out: Tensor, x: Tensor) -> None:
-    """x - tanh x, as torch has it: near 0 it errs by up to half a rounding of x, and what is left there is x^3 / 3."""
-    torch.tanh(x, out=out)
-    torch.sub(x, out, out=out)
-
-
-def tanhshrink_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """tanh^2 x g."""
-    torch.tanh(x, out=out).square_().mul_(gradient)
-
-
 TANHSHRINK = Activation(
     title="Tanhshrink",
     function=tanhshrink,
     derivative=tanhshrink_derivative,
     derivative_from_output=None,  # one y has one x, but x = y + tanh x has no closed solution
-    kernel=Kernel(forward=tanhshrink_forward, backward=tanhshrink_backward),
     integers="promoted",
     formula=r"\operatorname{tanhshrink}(x) = x - \tanh x",
     derivative_formula=r"\operatorname{tanhshrink}'(x) = \tanh^{2} x",

@@ -8,7 +8,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.fast.kernel import Kernel, affine, product
 from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
 from nonlin.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
 
@@ -42,28 +41,6 @@ def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -
     return torch.where(z > threshold, 1.0, sigmoid(z))
 
 
-def softplus_forward(out: Tensor, x: Tensor, beta: float, threshold: float) -> None:
-    """max(x, log1p(e^min(βx, threshold)) / β): the logarithm is the larger one just up to the threshold."""
-    if _jump_is_lost(x, threshold):
-        torch.mul(x, beta, out=out).clamp_(max=threshold).exp_().log1p_()
-        torch.maximum(x, out.mul_(1 / beta), out=out)
-    else:
-        out.copy_(softplus(x, beta, threshold))
-
-
-def softplus_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float, threshold: float) -> None:
-    """σ(βx) g: above the threshold, σ is rounded to 1."""
-    if _jump_is_lost(x, threshold):
-        torch.mul(x, beta, out=out).sigmoid_().mul_(gradient)
-    else:
-        torch.mul(softplus_derivative(x, beta, threshold), gradient, out=out)
-
-
-def _jump_is_lost(x: Tensor, threshold: float) -> bool:
-    """Whether the jump at the threshold is smaller than the roundings of x, as by default in float32."""
-    return math.exp(-threshold) < torch.finfo(x.dtype).eps / 8
-
-
 def _threshold_shows(threshold: float) -> bool:
     """Whether the slope jumps visibly at the threshold: by 1 - σ(threshold) = 1 / (1 + e^threshold)."""
     return math.exp(-threshold) > INVISIBLE_JUMP
@@ -88,7 +65,6 @@ SOFTPLUS = Activation(
     # For the exact function the slope is 1 - e^(-βy). But the value falls at the threshold, so that just above
     # threshold / β an output belongs to two inputs, one on each side, with different slopes.
     derivative_from_output=None,
-    kernel=Kernel(forward=softplus_forward, backward=softplus_backward),
     formula=r"\operatorname{softplus}(x) = \frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
     derivative_formula=r"\operatorname{softplus}'(x) = \sigma(\beta x) = \frac{1}{1 + e^{-\beta x}}",
     range=fixed(Interval.parse("(0, inf)")),  # for a positive β, and a threshold that is not negative
@@ -121,21 +97,6 @@ def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
     return sigmoid(z) + z * sigmoid_derivative(z)
 
 
-def swish_forward(out: Tensor, x: Tensor, beta: float) -> None:
-    """x σ(βx)."""
-    torch.mul(x, beta, out=out).sigmoid_().mul_(x)
-
-
-def swish_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float) -> None:
-    """(s + s (z - z s)) g with z = βx and s = σ(z)."""
-    _times_swish_slope(out, gradient, x * beta)
-
-
-def _times_swish_slope(out: Tensor, gradient: Tensor, z: Tensor) -> None:
-    torch.sigmoid(z, out=out)
-    out.addcmul_(out, torch.addcmul(z, z, out, value=-1)).mul_(gradient)
-
-
 def swish_range(beta: float) -> Interval:
     """[-0.278 / β, inf); for β < 0 its mirror image, (-inf, 0.278 / |β|]; for β = 0, where it is x / 2, the line."""
     if beta == 0:
@@ -159,7 +120,6 @@ SWISH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={"beta": "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"},
-    kernel=Kernel(forward=swish_forward, backward=swish_backward),
     torch_module=None,
     paper=Paper(
         authors="Ramachandran, Zoph and Le",
@@ -182,16 +142,6 @@ def silu_derivative(x: Tensor) -> Tensor:
     return swish_derivative(x)
 
 
-def silu_forward(out: Tensor, x: Tensor) -> None:
-    """x σ(x)."""
-    torch.sigmoid(x, out=out).mul_(x)
-
-
-def silu_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """(s + s (x - x s)) g with s = σ(x)."""
-    _times_swish_slope(out, gradient, x)
-
-
 SILU = Activation(
     title="SiLU",
     function=silu,
@@ -203,7 +153,6 @@ SILU = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
-    kernel=Kernel(forward=silu_forward, backward=silu_backward),
     torch_module=nn.SiLU,
     # Hendrycks and Gimpel name it in 2016, in the paper on GELU.
     paper=Paper(
@@ -228,19 +177,6 @@ def gelu_derivative(x: Tensor) -> Tensor:
     return torch.erfc(-x / math.sqrt(2)) / 2 + x * density
 
 
-def gelu_forward(out: Tensor, x: Tensor) -> None:
-    """erfc(-x / √2) x / 2."""
-    torch.mul(x, -1 / math.sqrt(2), out=out).erfc_()
-    product(out, 0.5, out, x)
-
-
-def gelu_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """(erfc(-x / √2) + √(2/π) x e^(-x^2 / 2)) g / 2."""
-    product(out, -0.5, x, x).exp_().mul_(x)
-    torch.add(torch.mul(x, -1 / math.sqrt(2)).erfc_(), out, alpha=math.sqrt(2 / math.pi), out=out)
-    product(out, 0.5, out, gradient)
-
-
 GELU = Activation(
     title="GELU",
     function=gelu,
@@ -252,7 +188,6 @@ GELU = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
-    kernel=Kernel(forward=gelu_forward, backward=gelu_backward),
     torch_module=nn.GELU,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -283,22 +218,6 @@ def gelu_tanh_derivative(x: Tensor) -> Tensor:
     return sigmoid(gate) + x * sigmoid_derivative(gate) * gate_slope
 
 
-def gelu_tanh_forward(out: Tensor, x: Tensor) -> None:
-    """x σ(2u) with 2u = (a x^2 + b) x."""
-    torch.mul(x, x, out=out)
-    affine(out, 0.044715 * GELU_TANH_SCALE, out, GELU_TANH_SCALE).mul_(x).sigmoid_().mul_(x)
-
-
-def gelu_tanh_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """(s + s (w - w s)) g with s = σ(2u) and w = x times the slope of 2u, which is (3 a x^2 + b) x."""
-    x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
-    w = x.square()
-    affine(out, 0.044715 * GELU_TANH_SCALE, w, GELU_TANH_SCALE).mul_(x).sigmoid_()
-    affine(w, 3 * 0.044715 * GELU_TANH_SCALE, w, GELU_TANH_SCALE).mul_(x)
-    w.addcmul_(w, out, value=-1)
-    out.addcmul_(out, w).mul_(gradient)
-
-
 def torch_gelu_tanh() -> nn.Module:
     """``torch.nn.GELU(approximate="tanh")``."""
     return nn.GELU(approximate="tanh")
@@ -321,7 +240,6 @@ GELU_TANH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
-    kernel=Kernel(forward=gelu_tanh_forward, backward=gelu_tanh_backward),
     torch_module=torch_gelu_tanh,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -345,25 +263,6 @@ def mish_derivative(x: Tensor) -> Tensor:
     return torch.tanh(s) + x * tanh_derivative(s) * sigmoid(x)
 
 
-def mish_forward(out: Tensor, x: Tensor) -> None:
-    """x n / (n + 2) with n = e^x (e^x + 2), which is tanh(log(1 + e^x)) x without a logarithm; above 20 it is x."""
-    e = x.clamp(max=ONE_MINUS_TANH_IS_LOST).exp_()
-    n = torch.add(e, 2, out=out).mul_(e)
-    torch.div(n, torch.add(n, 2, out=e), out=out).mul_(x)
-
-
-def mish_backward(out: Tensor, gradient: Tensor, x: Tensor) -> None:
-    """(n (n + 2) + 4 x e^x (1 + e^x)) / (n + 2)^2 g: 1 - tanh^2 is 4 (1 + e^x)^2 / (n + 2)^2."""
-    x = x.clamp(-EXPONENTIAL_TAIL, ONE_MINUS_TANH_IS_LOST)
-    e = x.exp()
-    x.mul_(e)
-    x.addcmul_(x, e)
-    n = e.mul_(torch.add(e, 2, out=out))
-    torch.add(n, 2, out=out)
-    n.mul_(out).add_(x, alpha=4)
-    torch.div(n, out.square_(), out=out).mul_(gradient)
-
-
 MISH = Activation(
     title="Mish",
     function=mish,
@@ -375,7 +274,6 @@ MISH = Activation(
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     meaning={},
-    kernel=Kernel(forward=mish_forward, backward=mish_backward),
     torch_module=nn.Mish,
     paper=Paper(
         authors="Misra",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nonlin.activations import Activation, ActivationModule
+from nonlin.activations.layers import chain, values
 from nonlin.activations.learned import PReLU
 from nonlin.lab.networks import threads
 
@@ -181,11 +182,11 @@ def passes(record: Activation) -> tuple[int, int]:
     One is the least, and torch.nn's own, in C++, mostly reach it.
     """
     x, gradient = torch.linspace(-1, 1, 8), torch.ones(8)
-    saved = record.values(x) if record.keeps_output() else x
+    saved = values(record, x) if record.keeps_output() else x
     with _Steps() as forward:
-        record.values(x)
+        values(record, x)
     with _Steps() as backward:
-        record.chain(gradient, saved)
+        chain(record, gradient, saved)
     return forward.count, backward.count
 
 

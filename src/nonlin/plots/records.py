@@ -9,6 +9,7 @@ from matplotlib.ticker import MultipleLocator
 from torch import Tensor
 
 from nonlin.activations import Activation
+from nonlin.activations.layers import slopes, zero_slope_float32
 from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
 
 
@@ -76,8 +77,8 @@ def slope_tails(*records: Activation, low: float = -120, high: float = 60) -> Pi
     x = torch.linspace(low, high, 3601, dtype=torch.float64)
     lines = []
     for record, axes in zip(records, panels[0], strict=True):
-        computed = record.backward_slope(x.float()).double()
-        zero = record.zero_slope_float32
+        computed = slopes(record, x.float()).double()
+        zero = zero_slope_float32(record)
         axes.semilogy(x, record.derivative(x), color="0.6", linestyle="--", label="exact")
         axes.semilogy(x, computed.where(computed > 0, float("nan")), color=COLOURS[0], label="float32")
         for left, right in ((low, max(low, zero.low)), (min(high, zero.high), high)):

@@ -1,6 +1,7 @@
 """Tables made from the records, as Markdown that JupyterLab renders and a terminal can read."""
 
 from nonlin.activations import Activation
+from nonlin.activations.layers import zero_slope_float32
 from nonlin.bench.cost import passes
 from nonlin.typography import Markdown, true_minus
 
@@ -77,7 +78,7 @@ keeps: what backward keeps; the output costs nothing where the next layer keeps 
 
 
 def _outside(record: Activation) -> str:
-    interval = record.zero_slope_float32
+    interval = zero_slope_float32(record)
     ends = []
     if interval.low > float("-inf"):
         ends.append(f"up to {interval.low:.3g}")
