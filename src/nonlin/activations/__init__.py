@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
 from nonlin.activations import exponential, hardware, leaky, rectified, saturating, smooth
+from nonlin.activations.facts import Line
 from nonlin.activations.layers import ActivationModule, apply, apply_
-from nonlin.activations.record import Activation, Interval, Kink, Line, Paper, fixed
+from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
 
 FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware)
 

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, HALF, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
-from nonlin.activations.record import FAR, Activation, Interval
+from nonlin.activations.record import Activation, Interval
 
 
 def require_floating(name: str, x: Tensor) -> None:
