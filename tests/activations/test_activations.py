@@ -11,7 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from nonlin.activations import ACTIVATIONS, FAMILIES, Activation, ActivationModule, Interval, Kink, Line, apply
+from nonlin.activations import (
+    ACTIVATIONS,
+    FAMILIES,
+    Activation,
+    ActivationModule,
+    Interval,
+    Kink,
+    Line,
+    Parameter,
+    apply,
+)
 from nonlin.activations.layers import slopes, zero_slope_float32
 from nonlin.activations.saturating import sigmoid, sigmoid_derivative
 
@@ -352,7 +362,8 @@ def own_record(**changes) -> Activation:
         "derivative": steep_sigmoid_derivative,
         "derivative_from_output": None,
         "torch_module": None,
-        "meaning": {"beta": "steepness"},
+        "name": "steep_sigmoid",
+        "takes": {"beta": Parameter(symbol="β", default=2.0, domain=Interval.parse("(0, inf)"), meaning="steepness")},
     }
     return dataclasses.replace(ACTIVATIONS["sigmoid"], **(fields | changes))
 
@@ -390,9 +401,16 @@ def test_a_record_whose_derivative_takes_other_parameters_is_refused() -> None:
         own_record(derivative=sigmoid_derivative)
 
 
-def test_a_parameter_without_a_meaning_is_refused() -> None:
-    with pytest.raises(TypeError, match="meaning must explain beta"):
-        own_record(meaning={})
+def test_a_parameter_that_is_not_explained_is_refused() -> None:
+    with pytest.raises(TypeError, match="steep_sigmoid: takes must explain beta = 2"):
+        own_record(takes={})
+
+
+@every_record
+def test_defaults_lie_in_their_domain(record: Activation) -> None:
+    for parameter in record.takes.values():
+        assert parameter.domain.contains(torch.tensor(parameter.default, dtype=torch.float64))
+        assert parameter.meaning
 
 
 def test_gains_and_asymptotes() -> None:

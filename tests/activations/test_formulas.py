@@ -77,7 +77,7 @@ class Case:
         """A side of a formula in x alone: definitions and parameters put in, the parameters exactly."""
         definitions = read(self.record.formula).definitions | read(self.record.derivative_formula).definitions
         values = zip(self.record.parameters, self.parameters, strict=True)
-        numbers = {symbol_of(name, self.record.meaning[name]): Rational(value) for name, value in values}
+        numbers = {symbol_of(self.record.takes[name].symbol): Rational(value) for name, value in values}
         expr = side.subs(definitions).subs(numbers)
         assert expr.free_symbols <= {X}, f"{expr.free_symbols - {X}} is not explained"
         return expr

@@ -38,9 +38,6 @@ CANCELLING_VALUES = {"tanhshrink": 1.0}  # x - tanh x near 0
 CANCELLING_SLOPES = {"silu": 0.5, "swish": 0.5, "gelu_tanh": 1.5}  # times log(1 / eps)
 
 # Sixteenths up to 16 are held exactly by every dtype, so that all compute with the same parameter.
-POSITIVE, NOT_NEGATIVE, ANY = (st.integers(least, 256).map(lambda n: n / 16) for least in (1, 0, -256))
-DOMAINS = {"above 0": POSITIVE, "positive": POSITIVE, "at least 0": NOT_NEGATIVE}  # by words in what a record says
-UNSAID = {("softplus", "threshold"): NOT_NEGATIVE}  # below 0 it would return x itself where that is negative
 ASCENDING = [("lower", "upper"), ("min_val", "max_val")]
 
 
@@ -55,8 +52,9 @@ def parameters_of(draw: st.DrawFn, record: Activation) -> dict[str, float]:
 
 
 def _domain(record: Activation, parameter: str) -> st.SearchStrategy[float]:
-    stated = (domain for words, domain in DOMAINS.items() if words in record.meaning[parameter])
-    return UNSAID.get((record.name, parameter), next(stated, ANY))
+    domain = record.takes[parameter].domain
+    least = -256 if domain.low == -math.inf else math.ceil(16 * domain.low) + (not domain.low_closed)
+    return st.integers(least, 256).map(lambda n: n / 16)
 
 
 # Half of them ordinary numbers, half the whole floating range: both zeros, denormals, infinities and NaN.

@@ -92,13 +92,13 @@ def soft_absolute(x: Tensor) -> Tensor:
     ids=["log cosh", "squared ReLU", "arctan"],
 )
 def test_a_sound_record_passes(function: Callable, derivative: Callable, interval: str, smoothness: float) -> None:
-    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "meaning": {}}
+    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "takes": {}}
     record = changed(OWN, title="Mine", function=function, derivative=derivative, **facts)
     assert checkup(record).faults == ()
 
 
 def test_rounding_in_another_loop_is_no_neighbour() -> None:
-    naive = changed(OWN, function=lambda x: torch.log(torch.cosh(x)), derivative=lambda x: torch.tanh(x), meaning={})
+    naive = changed(OWN, function=lambda x: torch.log(torch.cosh(x)), derivative=lambda x: torch.tanh(x), takes={})
     assert "float32 against float64: the value at -100 is inf" in checkup(naive).faults[0]
 
 
@@ -146,7 +146,7 @@ def test_a_record_made_in_a_notebook_travels_to_other_processes(monkeypatch: pyt
         return x / 2
 
     own.__module__ = "__main__"
-    record = changed(OWN, function=own, derivative=lambda x: torch.full_like(x, 0.5), meaning={}, title="Half")
+    record = changed(OWN, function=own, derivative=lambda x: torch.full_like(x, 0.5), takes={}, title="Half")
     monkeypatch.setattr(sys.modules["__main__"], "HALF", record, raising=False)
     sent = cloudpickle.dumps(partial(ActivationModule, record))
     monkeypatch.delattr(sys.modules["__main__"], "HALF")

@@ -9,7 +9,7 @@ from types import MappingProxyType, ModuleType
 from nonlin.activations import exponential, hardware, leaky, rectified, saturating, smooth
 from nonlin.activations.facts import Line
 from nonlin.activations.layers import ActivationModule, apply, apply_
-from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.record import Activation, Interval, Kink, Paper, Parameter, fixed
 
 FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware)
 
@@ -29,6 +29,7 @@ __all__ = [
     "Kink",
     "Line",
     "Paper",
+    "Parameter",
     "apply",
     "apply_",
     "fixed",

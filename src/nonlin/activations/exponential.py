@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, Activation, Interval, Kink, Paper, Parameter, fixed
 
 # The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
 SELU_ALPHA = 1.6732632423543772
@@ -29,6 +29,7 @@ def elu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 ELU = Activation(
+    name="elu",
     title="ELU",
     function=elu,
     derivative=elu_derivative,
@@ -41,7 +42,14 @@ ELU = Activation(
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)" if alpha > 0 else "[0, inf)"),
     kinks=lambda alpha: () if alpha == 1 else (Kink(at=0.0, slope=alpha),),
     smoothness=lambda alpha: 1 if alpha == 1 else 0,
-    meaning={"alpha": "α, at least 0: the limit towards minus infinity is -α, and α is the slope just below zero"},
+    takes={
+        "alpha": Parameter(
+            symbol="α",
+            default=1.0,
+            domain=NOT_NEGATIVE,
+            meaning="the limit towards minus infinity is -α, and α is the slope just below zero",
+        )
+    },
     torch_module=nn.ELU,
     paper=Paper(
         authors="Clevert, Unterthiner and Hochreiter",
@@ -70,6 +78,7 @@ def selu_derivative_from_output(y: Tensor) -> Tensor:
 
 
 SELU = Activation(
+    name="selu",
     title="SELU",
     function=selu,
     derivative=selu_derivative,
@@ -81,7 +90,7 @@ SELU = Activation(
     range=fixed(Interval.parse(f"({-SELU_SCALE * SELU_ALPHA}, inf)")),
     kinks=fixed((Kink(at=0.0, slope=SELU_SCALE * SELU_ALPHA),)),
     smoothness=fixed(0),
-    meaning={},
+    takes={},
     torch_module=nn.SELU,
     paper=Paper(
         authors="Klambauer, Unterthiner, Mayr and Hochreiter",
@@ -110,6 +119,7 @@ def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 CELU = Activation(
+    name="celu",
     title="CELU",
     function=celu,
     derivative=celu_derivative,
@@ -119,7 +129,14 @@ CELU = Activation(
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),
     kinks=fixed(()),
     smoothness=fixed(1),
-    meaning={"alpha": "α, above 0: the limit towards minus infinity is -α, and a larger α bends more slowly"},
+    takes={
+        "alpha": Parameter(
+            symbol="α",
+            default=1.0,
+            domain=POSITIVE,
+            meaning="the limit towards minus infinity is -α, and a larger α bends more slowly",
+        )
+    },
     torch_module=nn.CELU,
     paper=Paper(
         authors="Barron",

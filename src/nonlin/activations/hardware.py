@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.record import REAL, Activation, Interval, Kink, Paper, Parameter, fixed
 
 MOBILENET_V3 = Paper(
     authors="Howard, Sandler, Chu and others",
@@ -29,6 +29,7 @@ def relu6_derivative_from_output(y: Tensor) -> Tensor:
 
 
 RELU6 = Activation(
+    name="relu6",
     title="ReLU6",
     function=relu6,
     derivative=relu6_derivative,
@@ -42,7 +43,7 @@ RELU6 = Activation(
     range=fixed(Interval.parse("[0, 6]")),
     kinks=fixed((Kink(at=0.0, slope=0.0), Kink(at=6.0, slope=0.0))),
     smoothness=fixed(0),
-    meaning={},
+    takes={},
     torch_module=nn.ReLU6,
     paper=Paper(
         authors="Krizhevsky",
@@ -73,6 +74,7 @@ def hardsigmoid_derivative_from_output(y: Tensor) -> Tensor:
 
 
 HARDSIGMOID = Activation(
+    name="hardsigmoid",
     title="Hardsigmoid",
     function=hardsigmoid,
     derivative=hardsigmoid_derivative,
@@ -85,7 +87,7 @@ HARDSIGMOID = Activation(
     range=fixed(Interval.parse("[0, 1]")),
     kinks=fixed((Kink(at=-3.0, slope=0.0), Kink(at=3.0, slope=0.0))),
     smoothness=fixed(0),
-    meaning={},
+    takes={},
     torch_module=nn.Hardsigmoid,
     # The slope 1/6 is from here; the earlier hard sigmoid of Courbariaux and others (2015,
     # https://arxiv.org/abs/1511.00363) clips (x + 1) / 2.
@@ -106,6 +108,7 @@ def hardswish_derivative(x: Tensor) -> Tensor:
 
 
 HARDSWISH = Activation(
+    name="hardswish",
     title="Hardswish",
     function=hardswish,
     derivative=hardswish_derivative,
@@ -118,7 +121,7 @@ HARDSWISH = Activation(
     range=fixed(Interval.parse("[-0.375, inf)")),  # -1.5 * 1.5 / 6
     kinks=fixed((Kink(at=-3.0, slope=0.0), Kink(at=3.0, slope=1.0))),
     smoothness=fixed(0),
-    meaning={},
+    takes={},
     torch_module=nn.Hardswish,
     paper=MOBILENET_V3,
     use="Hidden layers of networks for phones (MobileNetV3), as Swish without its exponential.",
@@ -142,6 +145,7 @@ def hardtanh_derivative_from_output(y: Tensor, min_val: float = -1.0, max_val: f
 
 
 HARDTANH = Activation(
+    name="hardtanh",
     title="Hardtanh",
     function=hardtanh,
     derivative=hardtanh_derivative,
@@ -155,7 +159,10 @@ HARDTANH = Activation(
     range=lambda min_val, max_val: Interval(low=min_val, high=max_val, low_closed=True, high_closed=True),
     kinks=lambda min_val, max_val: (Kink(at=min_val, slope=0.0), Kink(at=max_val, slope=0.0)),
     smoothness=fixed(0),
-    meaning={"min_val": "the lowest output", "max_val": "the highest output"},
+    takes={
+        "min_val": Parameter(symbol="min_val", default=-1.0, domain=REAL, meaning="the lowest output"),
+        "max_val": Parameter(symbol="max_val", default=1.0, domain=REAL, meaning="the highest output"),
+    },
     torch_module=nn.Hardtanh,
     paper=Paper(
         authors="Collobert",

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Kink, Paper
+from nonlin.activations.record import NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -36,6 +36,7 @@ def _smoothness(negative_slope: float) -> float:
 
 
 LEAKY_RELU = Activation(
+    name="leaky_relu",
     title="LeakyReLU",
     function=leaky_relu,
     derivative=leaky_relu_derivative,
@@ -46,7 +47,7 @@ LEAKY_RELU = Activation(
     range=_range,
     kinks=_kinks,
     smoothness=_smoothness,
-    meaning={"negative_slope": "a, at least 0: the slope below zero"},
+    takes={"negative_slope": Parameter(symbol="a", default=0.01, domain=NOT_NEGATIVE, meaning="the slope below zero")},
     torch_module=nn.LeakyReLU,
     paper=Paper(
         authors="Maas, Hannun and Ng",
@@ -70,6 +71,7 @@ def prelu_derivative(x: Tensor, init: float = 0.25) -> Tensor:
 
 
 PRELU = Activation(
+    name="prelu",
     title="PReLU",
     function=prelu,
     derivative=prelu_derivative,
@@ -80,7 +82,14 @@ PRELU = Activation(
     range=_range,
     kinks=_kinks,
     smoothness=_smoothness,
-    meaning={"init": "a: the slope below zero from which learning starts; the record keeps it fixed"},
+    takes={
+        "init": Parameter(
+            symbol="a",
+            default=0.25,
+            domain=REAL,
+            meaning="the slope below zero from which learning starts; the record keeps it fixed",
+        )
+    },
     torch_module=nn.PReLU,
     paper=Paper(
         authors="He, Zhang, Ren and Sun",
@@ -114,6 +123,7 @@ def RReLU(lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> 
 
 
 RRELU = Activation(
+    name="rrelu",
     title="RReLU",
     function=rrelu,
     derivative=rrelu_derivative,
@@ -124,9 +134,19 @@ RRELU = Activation(
     range=lambda lower, upper: _range((lower + upper) / 2),
     kinks=lambda lower, upper: _kinks((lower + upper) / 2),
     smoothness=lambda lower, upper: _smoothness((lower + upper) / 2),
-    meaning={
-        "lower": "l: the smallest slope below zero that training draws",
-        "upper": "u: the largest slope below zero that training draws",
+    takes={
+        "lower": Parameter(
+            symbol="l",
+            default=1 / 8,
+            domain=REAL,
+            meaning="the smallest slope below zero that training draws",
+        ),
+        "upper": Parameter(
+            symbol="u",
+            default=1 / 3,
+            domain=REAL,
+            meaning="the largest slope below zero that training draws",
+        ),
     },
     torch_module=RReLU,
     paper=Paper(

@@ -54,6 +54,9 @@ class Interval:
         return f"{'[' if self.low_closed else '('}{ends}{']' if self.high_closed else ')'}"
 
 
+REAL, NOT_NEGATIVE, POSITIVE = map(Interval.parse, ("(-inf, inf)", "[0, inf)", "(0, inf)"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kink:
     """A point where the slope jumps, and the slope that torch returns exactly there."""
@@ -83,6 +86,23 @@ class Paper:
         return f"{self.authors} ({self.year}), {self.title}, {self.url}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A number that shapes an activation.
+
+    Args:
+        symbol: its letter in the formula, ``"α"``.
+        default: that of torch, as in the signature of the function.
+        domain: the values for which what the record says is true.
+        meaning: what it does, in a few words.
+    """
+
+    symbol: str
+    default: float
+    domain: Interval
+    meaning: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activation(Facts):
     """Everything that is known of one activation, written down once.
@@ -91,9 +111,10 @@ class Activation(Facts):
     named in the error; only the last two have a default, which fits most activations.
 
     Args:
+        name: the name used in code and on the command line, ``"sigmoid"``.
         title: the name as a person writes it, ``"Sigmoid"``.
-        function: ``y = f(x, *parameters)``, element by element. Its own name is the activation's name and its signature
-            after ``x`` holds the parameters with their defaults.
+        function: ``y = f(x, *parameters)``, element by element. Its signature after ``x`` holds the parameters with
+            their defaults.
         derivative: ``f'(x, *parameters)``, with the signature of ``function``.
         derivative_from_output: the same slope computed from ``y = f(x)``, or None where it does not follow from ``y``.
             Backward then keeps ``y``, which the next layer keeps anyway, instead of ``x``.
@@ -103,7 +124,7 @@ class Activation(Facts):
         kinks: from the parameters to the points where the slope jumps; ``fixed(())`` for none.
         smoothness: from the parameters to the number of continuous derivatives: -1 for a jump, 0 for a kink, 1 where
             only the second derivative jumps, infinity for a smooth function.
-        meaning: what each parameter does, by its name.
+        takes: what is known of each parameter, by its name.
         torch_module: the counterpart in ``torch.nn``, taking the same parameters, or None.
         paper: the source.
         use: when to use it, one sentence.
@@ -112,6 +133,7 @@ class Activation(Facts):
         integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
     """
 
+    name: str
     title: str
     function: Callable[..., Tensor]
     derivative: Callable[..., Tensor]
@@ -121,7 +143,7 @@ class Activation(Facts):
     range: Callable[..., Interval]
     kinks: Callable[..., tuple[Kink, ...]]
     smoothness: Callable[..., float]
-    meaning: Mapping[str, str]
+    takes: Mapping[str, Parameter]
     torch_module: Callable[..., nn.Module] | None
     paper: Paper
     use: str
@@ -133,8 +155,9 @@ class Activation(Facts):
         for other in filter(None, (self.derivative, self.derivative_from_output)):
             if _parameters(other) != self.parameters:
                 raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
-        if set(self.meaning) != set(self.parameters):
-            raise TypeError(f"{self.name}: meaning must explain {', '.join(self.parameters) or 'nothing'}.")
+        if {name: parameter.default for name, parameter in self.takes.items()} != self.parameters:
+            said = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items()) or "nothing"
+            raise TypeError(f"{self.name}: takes must explain {said}, as the function takes it.")
         # Now, not at the first plot: what depends on the parameters must take them.
         for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
             dependent(*self.parameters.values())
@@ -151,11 +174,6 @@ class Activation(Facts):
             if value is self and module.__name__ != "__main__":
                 return _recall, (module.__name__, name)
         return super().__reduce_ex__(protocol)
-
-    @property
-    def name(self) -> str:
-        """The name used in code and on the command line: that of the function."""
-        return self.function.__name__
 
     @property
     def family(self) -> str:

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.record import NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
 
 
 def relu(x: Tensor) -> Tensor:
@@ -23,6 +23,7 @@ def relu_derivative_from_output(y: Tensor) -> Tensor:
 
 
 RELU = Activation(
+    name="relu",
     title="ReLU",
     function=relu,
     derivative=relu_derivative,
@@ -33,7 +34,7 @@ RELU = Activation(
     range=fixed(Interval.parse("[0, inf)")),
     kinks=fixed((Kink(at=0.0, slope=0.0),)),
     smoothness=fixed(0),
-    meaning={},
+    takes={},
     torch_module=nn.ReLU,
     paper=Paper(
         authors="Nair and Hinton",
@@ -67,6 +68,7 @@ def Threshold(threshold: float = 1.0, value: float = 0.0, inplace: bool = False)
 
 
 THRESHOLD = Activation(
+    name="threshold",
     title="Threshold",
     function=threshold,
     derivative=threshold_derivative,
@@ -77,9 +79,9 @@ THRESHOLD = Activation(
     range=_threshold_range,
     kinks=lambda threshold, value: (Kink(at=threshold, slope=0.0),),
     smoothness=lambda threshold, value: 0 if value == threshold else -1,
-    meaning={
-        "threshold": "θ: the input up to which x is replaced",
-        "value": "v: what x is replaced with",
+    takes={
+        "threshold": Parameter(symbol="θ", default=1.0, domain=REAL, meaning="the input up to which x is replaced"),
+        "value": Parameter(symbol="v", default=0.0, domain=REAL, meaning="what x is replaced with"),
     },
     torch_module=Threshold,
     # The paper has it with value 0, as TRec; torch has the general form from Torch7.
@@ -115,6 +117,7 @@ def _shrink_kinks(lambd: float) -> tuple[Kink, ...]:
 
 
 HARDSHRINK = Activation(
+    name="hardshrink",
     title="Hardshrink",
     function=hardshrink,
     derivative=hardshrink_derivative,
@@ -124,7 +127,7 @@ HARDSHRINK = Activation(
     range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
     kinks=_shrink_kinks,
     smoothness=lambda lambd: -1 if lambd > 0 else math.inf,
-    meaning={"lambd": "λ, at least 0: inputs up to this size become 0"},
+    takes={"lambd": Parameter(symbol="λ", default=0.5, domain=NOT_NEGATIVE, meaning="inputs up to this size become 0")},
     torch_module=nn.Hardshrink,
     paper=Paper(
         authors="Donoho and Johnstone",
@@ -153,6 +156,7 @@ def softshrink_derivative_from_output(y: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 SOFTSHRINK = Activation(
+    name="softshrink",
     title="Softshrink",
     function=softshrink,
     derivative=softshrink_derivative,
@@ -163,7 +167,9 @@ SOFTSHRINK = Activation(
     range=fixed(Interval.parse("(-inf, inf)")),
     kinks=_shrink_kinks,
     smoothness=lambda lambd: 0 if lambd > 0 else math.inf,
-    meaning={"lambd": "λ, at least 0: how far every input moves towards 0"},
+    takes={
+        "lambd": Parameter(symbol="λ", default=0.5, domain=NOT_NEGATIVE, meaning="how far every input moves towards 0")
+    },
     torch_module=nn.Softshrink,
     paper=Paper(
         authors="Donoho and Johnstone",

@@ -25,6 +25,7 @@ def sigmoid_derivative_from_output(y: Tensor) -> Tensor:
 
 
 SIGMOID = Activation(
+    name="sigmoid",
     title="Sigmoid",
     function=sigmoid,
     derivative=sigmoid_derivative,
@@ -35,7 +36,7 @@ SIGMOID = Activation(
     range=fixed(Interval.parse("(0, 1)")),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.Sigmoid,
     paper=Paper(
         authors="Rumelhart, Hinton and Williams",
@@ -66,6 +67,7 @@ def tanh_derivative_from_output(y: Tensor) -> Tensor:
 
 
 TANH = Activation(
+    name="tanh",
     title="Tanh",
     function=tanh,
     derivative=tanh_derivative,
@@ -76,7 +78,7 @@ TANH = Activation(
     range=fixed(Interval.parse("(-1, 1)")),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.Tanh,
     paper=Paper(
         authors="LeCun, Bottou, Orr and Müller",
@@ -105,6 +107,7 @@ def log_sigmoid_derivative_from_output(y: Tensor) -> Tensor:
 
 
 LOG_SIGMOID = Activation(
+    name="log_sigmoid",
     title="LogSigmoid",
     function=log_sigmoid,
     derivative=log_sigmoid_derivative,
@@ -114,7 +117,7 @@ LOG_SIGMOID = Activation(
     range=fixed(Interval.parse("(-inf, 0)")),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.LogSigmoid,
     # The function is that of logistic regression's log-likelihood (Cox, 1958); this paper writes it as log σ.
     paper=Paper(
@@ -144,6 +147,7 @@ def softsign_derivative_from_output(y: Tensor) -> Tensor:
 
 
 SOFTSIGN = Activation(
+    name="softsign",
     title="Softsign",
     function=softsign,
     derivative=softsign_derivative,
@@ -154,7 +158,7 @@ SOFTSIGN = Activation(
     range=fixed(Interval.parse("(-1, 1)")),
     kinks=fixed(()),
     smoothness=fixed(1),  # f''(x) = -2 sign(x) / (1 + |x|)^3 jumps from 2 to -2 at 0
-    meaning={},
+    takes={},
     torch_module=nn.Softsign,
     # Often credited to Turian, Bergstra and Bengio (2009, https://aclanthology.org/N09-2062/), who came later.
     paper=Paper(
@@ -184,6 +188,7 @@ def tanhshrink_derivative(x: Tensor) -> Tensor:
 
 
 TANHSHRINK = Activation(
+    name="tanhshrink",
     title="Tanhshrink",
     function=tanhshrink,
     derivative=tanhshrink_derivative,
@@ -194,7 +199,7 @@ TANHSHRINK = Activation(
     range=fixed(Interval.parse("(-inf, inf)")),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.Tanhshrink,
     # No paper is known to propose it: torch.nn has it from the library Torch7.
     paper=Paper(

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Kink, Paper, fixed
+from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
 
 # Beyond these a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where
@@ -59,6 +59,7 @@ def softplus_smoothness(beta: float, threshold: float) -> float:
 
 
 SOFTPLUS = Activation(
+    name="softplus",
     title="Softplus",
     function=softplus,
     derivative=softplus_derivative,
@@ -70,9 +71,19 @@ SOFTPLUS = Activation(
     range=fixed(Interval.parse("(0, inf)")),  # for a positive β, and a threshold that is not negative
     kinks=softplus_kinks,
     smoothness=softplus_smoothness,
-    meaning={
-        "beta": "how sharply it bends, a positive number: the larger, the nearer to ReLU",
-        "threshold": "the value of βx above which x itself is returned",
+    takes={
+        "beta": Parameter(
+            symbol="β",
+            default=1.0,
+            domain=POSITIVE,
+            meaning="how sharply it bends: the larger, the nearer to ReLU",
+        ),
+        "threshold": Parameter(
+            symbol="threshold",
+            default=20.0,
+            domain=NOT_NEGATIVE,
+            meaning="the value of βx above which x itself is returned",
+        ),
     },
     torch_module=nn.Softplus,
     paper=Paper(
@@ -108,6 +119,7 @@ def swish_range(beta: float) -> Interval:
 
 
 SWISH = Activation(
+    name="swish",
     title="Swish",
     function=swish,
     derivative=swish_derivative,
@@ -119,7 +131,14 @@ SWISH = Activation(
     range=swish_range,
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={"beta": "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"},
+    takes={
+        "beta": Parameter(
+            symbol="β",
+            default=1.0,
+            domain=REAL,
+            meaning="how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU",
+        )
+    },
     torch_module=None,
     paper=Paper(
         authors="Ramachandran, Zoph and Le",
@@ -143,6 +162,7 @@ def silu_derivative(x: Tensor) -> Tensor:
 
 
 SILU = Activation(
+    name="silu",
     title="SiLU",
     function=silu,
     derivative=silu_derivative,
@@ -152,7 +172,7 @@ SILU = Activation(
     range=fixed(swish_range(1.0)),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.SiLU,
     # Hendrycks and Gimpel name it in 2016, in the paper on GELU.
     paper=Paper(
@@ -178,6 +198,7 @@ def gelu_derivative(x: Tensor) -> Tensor:
 
 
 GELU = Activation(
+    name="gelu",
     title="GELU",
     function=gelu,
     derivative=gelu_derivative,
@@ -187,7 +208,7 @@ GELU = Activation(
     range=fixed(Interval(low=GELU_MINIMUM, high=math.inf, low_closed=True, high_closed=False)),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.GELU,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -227,6 +248,7 @@ torch_gelu_tanh.__name__ = 'GELU(approximate="tanh")'  # what tables and plots p
 
 
 GELU_TANH = Activation(
+    name="gelu_tanh",
     title="GELU (tanh form)",
     function=gelu_tanh,
     derivative=gelu_tanh_derivative,
@@ -239,7 +261,7 @@ GELU_TANH = Activation(
     range=fixed(Interval(low=GELU_TANH_MINIMUM, high=math.inf, low_closed=True, high_closed=False)),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=torch_gelu_tanh,
     paper=Paper(
         authors="Hendrycks and Gimpel",
@@ -264,6 +286,7 @@ def mish_derivative(x: Tensor) -> Tensor:
 
 
 MISH = Activation(
+    name="mish",
     title="Mish",
     function=mish,
     derivative=mish_derivative,
@@ -273,7 +296,7 @@ MISH = Activation(
     range=fixed(Interval(low=MISH_MINIMUM, high=math.inf, low_closed=True, high_closed=False)),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
-    meaning={},
+    takes={},
     torch_module=nn.Mish,
     paper=Paper(
         authors="Misra",

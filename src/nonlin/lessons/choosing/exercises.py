@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nonlin.activations import ACTIVATIONS, Activation, Interval, Kink, Paper, fixed
+from nonlin.activations import ACTIVATIONS, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 from nonlin.lessons.choosing.checkup import checkup
@@ -511,7 +511,7 @@ def _not_new(record: Activation) -> tuple[str, ...]:
 def faults_of_answer(answer: Any) -> Sequence[str]:
     """What is wrong with a learner's record, the first thing to mend first."""
     if not isinstance(answer, Activation):
-        return (f"a record is expected, Activation(title=..., ...), not {type(answer).__name__}.",)
+        return (f"a record is expected, Activation(name=..., ...), not {type(answer).__name__}.",)
     return _faults_of_record(answer)
 
 
@@ -524,6 +524,7 @@ def squareplus_record() -> Activation:
         return squareplus(x, b) / torch.hypot(x, torch.full_like(x, math.sqrt(b)))
 
     return Activation(
+        name="squareplus",
         title="Squareplus",
         function=squareplus,
         derivative=squareplus_derivative,
@@ -533,7 +534,7 @@ def squareplus_record() -> Activation:
         range=fixed(Interval.parse("(0, inf)")),
         kinks=fixed(()),
         smoothness=fixed(math.inf),
-        meaning={"b": "how wide it bends; b = 0 is ReLU"},
+        takes={"b": Parameter(symbol="b", default=4.0, domain=Interval.parse("[0, inf)"), meaning="0 is ReLU")},
         torch_module=None,
         paper=Paper(
             authors="Barron",
