@@ -347,19 +347,23 @@ def run(command: List[str], **options: Any) -> int:
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
-def environment(**extra: str) -> Dict[str, str]:
+def environment() -> Dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     variables["NONLINEAR_PROG"] = "start.py"  # what the package calls itself in its messages
     if variables.get("NONLINEAR_RUNS"):  # the same folder to a notebook and to a terminal
         variables["NONLINEAR_RUNS"] = os.path.abspath(variables["NONLINEAR_RUNS"])
-    return {**variables, **extra}
+    return variables
 
 
 def lab(args: List[str]) -> int:
+    variables = environment()
     # First, because a later file that assigns its tiles would remove ours; ours only adds one.
-    paths = [str(ROOT / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]
-    config = os.pathsep.join(path for path in paths if path)
-    return run(python("-m", "jupyterlab", *args), env=environment(JUPYTER_CONFIG_PATH=config))
+    paths = [str(ROOT / "jupyter"), variables.get("JUPYTER_CONFIG_PATH")]
+    variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # as in some containers; Jupyter would not start
+        for kind in ("CONFIG", "DATA", "RUNTIME"):
+            variables.setdefault(f"JUPYTER_{kind}_DIR", str(VENV / "jupyter" / kind.lower()))
+    return run(python("-m", "jupyterlab", *args), env=variables)
 
 
 def test(args: List[str]) -> int:
@@ -379,7 +383,7 @@ def course(args: List[str], choice: str) -> int:
     if helping or not is_ready(choice):
         # Help needs no installation, and a typing error is told before one of gigabytes.
         command = [sys.executable, "-m", "nonlinear", *(args if helping else [args[0], "--help"])]
-        variables = environment(PYTHONPATH=str(ROOT / "src"))
+        variables = {**environment(), "PYTHONPATH": str(ROOT / "src")}
         code = run(command, env=variables, stdout=None if helping else subprocess.DEVNULL)
         if code or helping:
             return code

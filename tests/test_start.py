@@ -59,12 +59,13 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 # Stands for the package and for JupyterLab, ruff and pytest: prints how it was called, and does what it is told.
 COMMAND = """\
 import json, os, sys, time
-print(json.dumps({"name": __spec__.name.split(".")[0], "args": sys.argv[1:], "env": dict(os.environ)}), flush=True)
+name = __spec__.name.split(".")[0]
+print(json.dumps({"name": name, "args": sys.argv[1:], "env": dict(os.environ)}), flush=True)
 if "wait" in sys.argv:
     time.sleep(60)
 if "--help" in sys.argv and "trian" in sys.argv:
     sys.exit(2)
-sys.exit(int(os.environ.get("CODE_OF_" + __spec__.name.split(".")[0].upper(), 0)))
+sys.exit(json.loads(os.environ.get("CODES", "{}")).get(name, 0))
 """
 
 # uv is not a dependency of the course; its place is taken by the pip of these tests, run by the Python that uv is told.
@@ -709,16 +710,16 @@ def test_commands(ready: Course, args: list[str], expected: tuple[str, list[str]
 
 @pytest.mark.parametrize("command", ["lab", "train"])
 def test_commands_keep_their_exit_code(ready: Course, command: str) -> None:
-    assert ready.start(command, CODE_OF_JUPYTERLAB="5", CODE_OF_NONLINEAR="5").returncode == 5
+    assert ready.start(command, CODES='{"jupyterlab": 5, "nonlinear": 5}').returncode == 5
 
 
 def test_setup_takes_no_other_argument(ready: Course) -> None:
     assert ready.refusal("setup", "now").endswith("takes --again and nothing else, not now.")
 
 
-@pytest.mark.parametrize(("ruff", "pytest_", "code"), [("0", "0", 0), ("2", "1", 2), ("0", "5", 5)])
-def test_test_runs_everything_and_returns_the_first_failure(ready: Course, ruff: str, pytest_: str, code: int) -> None:
-    done = ready.start("test", "-k", "relu", CODE_OF_RUFF=ruff, CODE_OF_PYTEST=pytest_)
+@pytest.mark.parametrize(("codes", "code"), [("{}", 0), ('{"ruff": 2, "pytest": 1}', 2), ('{"pytest": 5}', 5)])
+def test_test_runs_everything_and_returns_the_first_failure(ready: Course, codes: str, code: int) -> None:
+    done = ready.start("test", "-k", "relu", CODES=codes)
     assert calls(done) == [("ruff", ["check", "."]), ("ruff", ["format", "--check", "."]), ("pytest", ["-k", "relu"])]
     assert done.returncode == code
 
@@ -731,6 +732,14 @@ def test_environment_of_what_is_started(ready: Course, tmp_path: Path) -> None:
     assert variables["NONLINEAR_PROG"] == "start.py"
     assert variables["LANGUAGE"] == "eo"
     assert "PYTHONPATH" not in variables
+
+
+def test_jupyter_writes_elsewhere_where_home_is_read_only(ready: Course) -> None:
+    variables = json.loads(ready.start(HOME="/nowhere", USERPROFILE="/nowhere", JUPYTER_DATA_DIR="/theirs").stdout)[
+        "env"
+    ]
+    assert variables["JUPYTER_RUNTIME_DIR"] == str(ready.venv / "jupyter" / "runtime")
+    assert variables["JUPYTER_DATA_DIR"] == "/theirs"
 
 
 @posix
