@@ -90,7 +90,7 @@ def take_torch(args: List[str]) -> Tuple[str, List[str]]:
     if choice not in ("auto", "cpu", "gpu"):
         raise Problem(f"--torch, NONLINEAR_TORCH and the file .torch take auto, cpu or gpu, not {choice}.")
     if others != args and choice != stored:
-        SETTING.write_text(choice)
+        SETTING.write_text(choice + "\n")
     return choice, others
 
 
@@ -215,8 +215,10 @@ def prepare(choice: str, again: bool = False) -> None:
     """Bring .venv up to date; takes a fraction of a second when it already is."""
     if not again and is_ready(choice):
         return
-    if "\n" in str(ROOT):
-        raise Problem(f"Python cannot find packages in a folder with a line break in its name: rename {str(ROOT)!r}.")
+    if set(str(ROOT)) & set("\r\n{}$"):
+        raise Problem(
+            f"Packages cannot be installed in a path with a line break, a brace or $ in it: rename {str(ROOT)!r}."
+        )
     with only_one() as file:
         refuse_foreign()
         if again or not is_ready(choice):  # another start may have done it in the meantime
@@ -265,7 +267,9 @@ def install(choice: str, again: bool, inherited: Dict[str, Any]) -> None:
             sys.exit(code)
         if code:  # in good order: leave what was there before
             discard_venv() if reason else write_stamp(stamp)
-            raise Problem("The installation failed, see above; it needs a network, which later starts do not.")
+            raise Problem(
+                "The installation failed, see above; without a network, connect to one: later starts need none."
+            )
     check_imports()
     seen = look()
     names = [name for name in seen["names"] if not name.endswith(("dist-info", "pycache__"))]
