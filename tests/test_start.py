@@ -718,6 +718,13 @@ def test_commands_keep_their_exit_code(ready: Course, command: str) -> None:
     assert ready.start(command, CODES='{"jupyterlab": 5, "nonlinear": 5}').returncode == 5
 
 
+def test_a_module_that_cannot_be_found_is_told_in_a_sentence() -> None:
+    code = "import sys; sys.modules['torch'] = None; from nonlinear.__main__ import main; sys.exit(main(['table']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: .*torch.*; python3 start\.py setup --again installs everything anew\.\n", done.stderr)
+
+
 def test_setup_takes_no_other_argument(ready: Course) -> None:
     assert ready.refusal("setup", "now").endswith("takes --again and nothing else, not now.")
 

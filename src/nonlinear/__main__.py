@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return say("\nStopped.", INTERRUPTED)
     except UsageError as error:
         return say(f"Error: {sentence(error)}", MISUSED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "nonlinear":
+            raise  # a mistake of ours
+        return say(f"Error: {error}; python3 start.py setup --again installs everything anew.", FAILED)
     except (ReaderError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return UNREAD
