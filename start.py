@@ -189,12 +189,13 @@ def is_ready(choice: str) -> bool:
 
 
 def refuse_foreign() -> None:
-    """Only what is empty, or an environment, or our own may be changed."""
+    """Only what is empty, or our own, or an environment that stands here may be changed."""
     empty = not os.path.lexists(VENV) or (VENV.is_dir() and not any(VENV.iterdir()))
     stamp = read_stamp()
     owner = Path(stamp.get("folder", ROOT)) / ".venv"
     borrowed = owner != VENV and owner.exists() and VENV.exists() and owner.samefile(VENV)
-    if borrowed or not (empty or stamp or (VENV / "pyvenv.cfg").exists()):
+    environment_here = (VENV / "pyvenv.cfg").exists() and not VENV.is_symlink()
+    if borrowed or not (empty or "state" in stamp or environment_here):
         raise Problem(f"{VENV.resolve()} was not made by this course and stays as it is: rename or remove {VENV}.")
 
 
@@ -216,9 +217,7 @@ def prepare(choice: str, again: bool = False) -> None:
     if not again and is_ready(choice):
         return
     if set(str(ROOT)) & set("\r\n{}$"):
-        raise Problem(
-            f"Packages cannot be installed in a path with a line break, a brace or $ in it: rename {str(ROOT)!r}."
-        )
+        raise Problem(f"Nothing can be installed in a path with a line break, a brace or $: rename {str(ROOT)!r}.")
     with only_one() as file:
         refuse_foreign()
         if again or not is_ready(choice):  # another start may have done it in the meantime
@@ -267,9 +266,7 @@ def install(choice: str, again: bool, inherited: Dict[str, Any]) -> None:
             sys.exit(code)
         if code:  # in good order: leave what was there before
             discard_venv() if reason else write_stamp(stamp)
-            raise Problem(
-                "The installation failed, see above; without a network, connect to one: later starts need none."
-            )
+            raise Problem("The installation failed, see above; it needs a network, and later starts need none.")
     check_imports()
     seen = look()
     names = [name for name in seen["names"] if not name.endswith(("dist-info", "pycache__"))]
@@ -319,7 +316,7 @@ def check_imports() -> None:
     done = subprocess.run(python("-I", "-c", "import torch, torchvision, nonlinear"), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Problem(f"What was installed does not work ({last}); see pip config list; the next start begins anew.")
+        raise Problem(f"What was installed does not work ({last}), or `pip config list` shows why it is elsewhere.")
 
 
 # Starting

@@ -154,8 +154,8 @@ class Course:
         shutil.copy(ROOT / "start.py", self.folder)
 
     def with_uv(self) -> "Course":
-        if importlib.util.find_spec("pip") is None:
-            pytest.skip("pip takes uv's place, and there is none here")
+        if importlib.util.find_spec("pip") is None or os.name == "nt":
+            pytest.skip("a script that calls pip takes uv's place, and cannot here")
         uv = self.folder / "bin" / "uv"
         uv.parent.mkdir()
         uv.write_text(UV.format(python=sys.executable))
@@ -434,10 +434,13 @@ def test_first_start(installed: tuple[Course, str]) -> None:
 
 
 def test_later_starts_are_fast_and_need_no_network(ready: Course) -> None:
-    began = time.monotonic()
-    done = ready.start("setup", PIP_INDEX_URL=closed(), NONLINEAR_CPU_INDEX=closed())
-    assert time.monotonic() - began < 1
-    assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
+    times = []
+    for _ in range(3):  # other tests keep the machine busy
+        began = time.monotonic()
+        done = ready.start("setup", PIP_INDEX_URL=closed(), NONLINEAR_CPU_INDEX=closed())
+        times.append(time.monotonic() - began)
+        assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
+    assert min(times) < 1
 
 
 def test_it_was_installed_nowhere_else(installed: tuple[Course, str]) -> None:
@@ -462,7 +465,7 @@ def test_no_network_is_told_in_a_sentence_and_leaves_nothing(course: Course, tro
     course.with_uv()
     with silent_server() if trouble == "silent" else contextlib.nullcontext(closed()) as address:
         last = course.refusal("setup", "--torch", "gpu", PIP_INDEX_URL=address, PIP_DEFAULT_TIMEOUT="0.5")
-    assert "without a network, connect to one" in last
+    assert "it needs a network, and later starts need none" in last
     assert not course.venv.exists()
 
 
@@ -509,9 +512,10 @@ def test_too_small_a_disk_is_told_beforehand(course: Course, monkeypatch: pytest
 # What is not ours
 
 
-@pytest.mark.parametrize(
-    "kind", ["folder", "file", pytest.param("link", marks=posix), pytest.param("dead", marks=posix)]
-)
+LINKS = [pytest.param(kind, marks=posix) for kind in ("link to files", "link to an environment", "dead link")]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", *LINKS])
 def test_what_is_not_ours_stays(course: Course, tmp_path: Path, kind: str) -> None:
     theirs = tmp_path / "theirs"
     if kind == "file":
@@ -521,9 +525,9 @@ def test_what_is_not_ours_stays(course: Course, tmp_path: Path, kind: str) -> No
         (course.venv / "thesis.tex").touch()
     else:
         course.venv.symlink_to(theirs)
-    if kind == "link":
+    if kind.startswith("link"):
         theirs.mkdir()
-        (theirs / "thesis.tex").touch()
+        (theirs / ("thesis.tex" if kind == "link to files" else "pyvenv.cfg")).touch()
     before = sorted(tmp_path.rglob("*"))
     for args in (["setup"], ["setup", "--again"]):
         message = course.refusal(*args)
