@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from nonlinear.notebooks import REPRODUCIBLE
+from nonlin.notebooks import REPRODUCIBLE
 
 # At import, since nbval starts kernels outside any fixture, and before torch counts its threads.
 os.environ.update(REPRODUCIBLE)
@@ -17,8 +17,8 @@ OUTPUT_TIMEOUT = 60  # seconds; nbval's own 5 are too few on a busy machine
 def pytest_configure(config: pytest.Config) -> None:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests of Ctrl-C need it to work.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    folder = tempfile.TemporaryDirectory(prefix="nonlinear-runs-")
-    os.environ["NONLINEAR_RUNS"] = folder.name
+    folder = tempfile.TemporaryDirectory(prefix="nonlin-runs-")
+    os.environ["NONLIN_RUNS"] = folder.name
     config.add_cleanup(folder.cleanup)
 
 

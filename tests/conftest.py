@@ -7,17 +7,18 @@ import pytest
 from misbehaving_server import Server, serve
 from small_data import cifar10_archive, cifar10_files, cifar10_release
 
-from nonlinear.experiments import cache, folders, shapes10
+from nonlin import paths
+from nonlin.images import cache, shapes10
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of its own, and an environment without settings."""
-    for name in ("NONLINEAR_DATA", "NONLINEAR_RUNS", "NONLINEAR_CIFAR10_URL", "http_proxy", "HTTP_PROXY", "all_proxy"):
+    for name in ("NONLIN_DATA", "NONLIN_RUNS", "NONLIN_CIFAR10_URL", "http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     root = tmp_path / "checkout"
     root.mkdir()
-    monkeypatch.setattr(folders, "project_root", lambda: root)
+    monkeypatch.setattr(paths, "project_root", lambda: root)
     cache._warn_unwritable.cache_clear()
     return root
 

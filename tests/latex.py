@@ -86,10 +86,9 @@ def expression(latex: str) -> Expr:
     return result
 
 
-def symbol_of(parameter: str, meaning: str) -> Symbol:
-    """The letter of a parameter: the one with which its meaning begins (``"θ: the input"``), else its name."""
-    stated = re.match(r"(\w)[,:]", meaning)
-    return Symbol(stated[1] if stated else GREEK.get(parameter, parameter), real=True)
+def symbol_of(symbol: str) -> Symbol:
+    """The letter of a parameter."""
+    return Symbol(symbol, real=True)
 
 
 def _tokens(latex: str) -> list[str]:

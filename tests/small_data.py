@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nonlinear.experiments.data import Dataset, Split
+from nonlin.images.dataset import Dataset, Split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

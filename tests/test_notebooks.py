@@ -3,6 +3,7 @@
 import builtins
 import re
 import symtable
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from nonlinear.exercises import EXERCISES, QUIZZES, Exercise
-from nonlinear.notebooks import LESSONS, NOT_RUN, execute, lessons, refresh
+from nonlin.exercises import Exercise
+from nonlin.lessons import EXERCISES, QUIZZES
+from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, refresh
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
 LONGEST_CELL = 15  # lines of code
@@ -82,6 +84,25 @@ def test_a_bad_notebook_is_noticed(bad: NotebookNode, said: str, tmp_path: Path)
     assert any(said in problem for problem in problems(path))
 
 
+def test_cells_have_names_for_life() -> None:
+    """No position, which changes when a cell is inserted, and none twice in the course."""
+    names = [cell.id for path in PATHS for cell in read(path).cells]
+    assert [name for name in names if not CELL_NAME.fullmatch(name)] == []
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_cells_keep_their_names_and_new_ones_get_some(tmp_path: Path) -> None:
+    path = small_notebook(tmp_path, "1", "2", "3", "4")
+    notebook = read(path)
+    for cell, name in zip(notebook.cells, ("cell-00", "5ca1ab1e", "5ca1ab1e", "0ddba11a"), strict=True):
+        cell.id = name
+    names = [cell.id for cell in execute(notebook, tmp_path).cells]
+    assert [names[1], names[3]] == ["5ca1ab1e", "0ddba11a"]
+    assert len(set(names)) == 4
+    assert all(map(CELL_NAME.fullmatch, names))
+    assert [cell.id for cell in execute(notebook, tmp_path).cells] == names
+
+
 @every_notebook
 def test_notebook_has_the_parts_of_a_lesson(path: Path) -> None:
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
@@ -132,7 +153,7 @@ def small_notebook(tmp_path: Path, *sources: str) -> Path:
 
 def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> None:
     path = small_notebook(
-        tmp_path, "import os\nos.environ['NONLINEAR_DATA'], os.environ['OMP_NUM_THREADS']", "1 / 0  # a server"
+        tmp_path, "import os\nos.environ['NONLIN_DATA'], os.environ['OMP_NUM_THREADS']", "1 / 0  # a server"
     )
     notebook = read(path)
     notebook.cells[1].metadata["tags"] = [NOT_RUN]
@@ -145,7 +166,7 @@ def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> No
 def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_notebook(tmp_path, "1 / 0")
     before = path.read_bytes()
-    monkeypatch.setattr("nonlinear.notebooks.LESSONS", tmp_path)
+    monkeypatch.setattr("nonlin.notebooks.LESSONS", tmp_path)
     with pytest.raises(Exception, match="ZeroDivisionError"):
         refresh(["55"])
     assert path.read_bytes() == before

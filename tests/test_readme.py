@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from nonlinear import __main__ as command_line
-from nonlinear.notebooks import LESSONS
+from nonlin import __main__ as command_line
+from nonlin.notebooks import LESSONS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,8 +33,9 @@ def test_every_direct_dependency_has_a_reason_and_is_locked() -> None:
             assert line.partition("#")[2].strip(), f"{line} has no reason"
 
 
-def test_the_lock_pins_everything_and_names_no_index() -> None:
-    for line in requirements("requirements.txt"):
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-cpu.txt"])
+def test_the_lock_pins_everything_and_names_no_index(name: str) -> None:
+    for line in requirements(name):
         assert re.search(r"==\d", line), line
         assert "://" not in line
 
@@ -53,6 +54,6 @@ def test_links_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[2] != "test"])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[2] not in ("test", "setup")])
 def test_commands_are_understood(command: str) -> None:
     command_line.parse(shlex.split(command)[2:])

@@ -1,0 +1,94 @@
+"""What is computed from a record: means under a normal input, gains, asymptotes, largest slope, flat ends."""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from nonlin.normal import normal_mean
+
+FINE = 240_001  # points of the integrals
+
+# Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
+FAR = 1e4
+VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
+
+
+@dataclass(frozen=True)
+class Line:
+    """slope * x + intercept."""
+
+    slope: float
+    intercept: float
+
+    def __str__(self) -> str:
+        if self.slope == 0:
+            return f"{self.intercept:g}"
+        rise = "x" if self.slope == 1 else f"{self.slope:g} x"
+        return rise if self.intercept == 0 else f"{rise} {'-' if self.intercept < 0 else '+'} {abs(self.intercept):g}"
+
+
+class Facts:
+    """The facts of a record, each computed from its function and derivative when it is first asked for."""
+
+    function: Callable[..., Tensor]
+    derivative: Callable[..., Tensor]
+    torch_module: Callable[..., nn.Module] | None
+
+    @cached_property
+    def mean_under_normal(self) -> float:
+        """Mean of ``f(x)`` for ``x`` drawn from N(0, 1)."""
+        return normal_mean(self.function, points=FINE).item()
+
+    @cached_property
+    def gain(self) -> float:
+        """By what to multiply the outputs so that inputs from N(0, 1) keep their mean square: 1 / sqrt(E[f(x)^2])."""
+        return 1 / math.sqrt(normal_mean(lambda x: self.function(x) ** 2, points=FINE).item())
+
+    @cached_property
+    def gradient_gain(self) -> float:
+        """By what to multiply gradients so that they keep their mean square on the way back: 1 / sqrt(E[f'(x)^2])."""
+        return 1 / math.sqrt(normal_mean(lambda x: self.derivative(x) ** 2, points=FINE).item())
+
+    @cached_property
+    def asymptotes(self) -> tuple["Line", "Line"]:
+        """The straight lines that the curve approaches towards minus infinity and towards plus infinity."""
+        return self._asymptote(-1.0), self._asymptote(1.0)
+
+    @property
+    def zero_centred(self) -> bool:
+        """Whether zero-mean normal inputs give zero-mean outputs."""
+        return abs(self.mean_under_normal) < 1e-9
+
+    @cached_property
+    def largest_slope(self) -> float:
+        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside."""
+        grid = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        x = torch.cat([grid, grid.new_tensor([-VERY_FAR, VERY_FAR])])
+        return self.derivative(x).abs().max().item()
+
+    @property
+    def saturates(self) -> tuple[bool, bool]:
+        """Whether the slope goes to zero towards minus infinity, and towards plus infinity."""
+        left, right = self.derivative(torch.tensor([-FAR, FAR], dtype=torch.float64)).abs().tolist()
+        return left < 1 / FAR, right < 1 / FAR
+
+    @property
+    def monotonic(self) -> bool:
+        """Whether the slope is nowhere negative on [-20, 20]."""
+        return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
+
+    def _asymptote(self, direction: float) -> Line:
+        slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
+        near = torch.tensor(direction * FAR, dtype=torch.float64)
+        intercept = round((self.function(near) - slope * near).item(), 3)
+        return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
+
+    @cached_property
+    def takes_inplace(self) -> bool:
+        """Whether the counterpart in ``torch.nn`` has the argument ``inplace``."""
+        return self.torch_module is not None and "inplace" in inspect.signature(self.torch_module).parameters

@@ -1,0 +1,60 @@
+"""The fast forms of the activations in ``exponential.py``."""
+
+import torch
+from torch import Tensor
+
+from nonlin.activations.exponential import CELU, ELU, SELU, SELU_ALPHA, SELU_SCALE
+from nonlin.activations.fast.kernel import Kernel
+from nonlin.activations.fast.saturating import exp_minus_one
+
+
+def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
+    """α (e^min(x, 0) - 1) + max(x, 0), of which one is 0; for 0 <= α <= 1 the larger of x and the first term."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=alpha)
+    if 0 <= alpha <= 1:
+        torch.maximum(x, out, out=out)
+    else:
+        out.add_(x.clamp(min=0))
+
+
+def elu_backward(out: Tensor, gradient: Tensor, saved: Tensor, alpha: float) -> None:
+    """(min(y, 0) + α + (1 - α) [y > 0]) g; for α < 0, which keeps x, α e^min(x, 0) in place of y + α."""
+    if alpha >= 0:
+        torch.clamp(saved, max=0, out=out)
+        if alpha == 1:
+            torch.addcmul(gradient, gradient, out, out=out)
+            return
+        out.add_(alpha)
+    else:
+        torch.clamp(saved, max=0, out=out).exp_().mul_(alpha)
+    out.add_(torch.gt(saved, 0, out=torch.empty_like(saved)), alpha=1 - alpha).mul_(gradient)
+
+
+def selu_forward(out: Tensor, x: Tensor) -> None:
+    """scale * alpha (e^min(x, 0) - 1) + scale * max(x, 0), of which one is always 0."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=SELU_SCALE * SELU_ALPHA)
+    out.add_(x.clamp(min=0), alpha=SELU_SCALE)
+
+
+def selu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
+    """(min(y, 0) + scale * alpha + scale (1 - alpha) [y > 0]) g."""
+    torch.gt(y, 0, out=out).mul_(SELU_SCALE * (1 - SELU_ALPHA)).add_(y.clamp(max=0))
+    out.add_(SELU_SCALE * SELU_ALPHA).mul_(gradient)
+
+
+def celu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
+    """The larger of x and α (e^(min(x, 0) / α) - 1), which lies above the line x and touches it at 0."""
+    exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1 / alpha, outer=alpha)
+    torch.maximum(x, out, out=out)
+
+
+def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
+    """g + g min(y, 0) / α."""
+    torch.addcmul(gradient, gradient, torch.clamp(y, max=0, out=out), value=1 / alpha, out=out)
+
+
+KERNELS = {
+    ELU: Kernel(forward=elu_forward, backward=elu_backward),
+    SELU: Kernel(forward=selu_forward, backward=selu_backward),
+    CELU: Kernel(forward=celu_forward, backward=celu_backward),
+}

@@ -1,0 +1,176 @@
+"""Gated linear units and the feed-forward blocks that are built with them (lesson 09).
+
+A gate multiplies one linear map of the input by an activation of another. The blocks take a callable that makes the
+activation, and know none by its name; ``GATES`` offers those of Shazeer's paper.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.layers import ActivationModule, require_floating
+from nonlin.activations.rectified import RELU
+from nonlin.activations.saturating import SIGMOID, sigmoid, sigmoid_derivative
+from nonlin.activations.smooth import GELU, SILU
+from nonlin.signatures import MakeActivation
+
+GATES: Mapping[str, MakeActivation] = MappingProxyType(
+    {
+        "GLU": partial(ActivationModule, SIGMOID),
+        "Bilinear": nn.Identity,  # a gate without a bend; the product of two linear maps is not linear even so
+        "ReGLU": partial(ActivationModule, RELU),
+        "GEGLU": partial(ActivationModule, GELU),
+        "SwiGLU": partial(ActivationModule, SILU),
+    }
+)
+
+
+class _GLU(torch.autograd.Function):
+    """Backward of a * σ(b), keeping the input only."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, dim: int) -> Tensor:
+        a, b = x.chunk(2, dim)
+        return a * sigmoid(b)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, ctx.dim = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (x,) = ctx.saved_tensors
+        a, b = x.chunk(2, ctx.dim)
+        return torch.cat([gradient * sigmoid(b), gradient * a * sigmoid_derivative(b)], ctx.dim), None
+
+
+def glu(x: Tensor, dim: int = -1) -> Tensor:
+    r""":math:`a \cdot \sigma(b)`, where a is the first half of x along ``dim`` and b the second.
+
+    Args:
+        x: floating-point tensor of any shape whose size along ``dim`` is even.
+        dim: the dimension that is halved.
+
+    Returns:
+        Tensor of the dtype of ``x`` and its shape, halved along ``dim``.
+
+    Raises:
+        TypeError: for an integer tensor.
+        IndexError: if ``x`` has no such dimension.
+        RuntimeError: for a size that is not even, and for a single number.
+
+    Source: Dauphin, Fan, Auli and Grangier (2017), Language modeling with gated convolutional networks,
+    https://arxiv.org/abs/1612.08083.
+    """
+    require_floating("GLU", x)
+    if x.dim() == 0:
+        raise RuntimeError("GLU halves a dimension, and a single number has none.")
+    if x.size(dim) % 2:
+        raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
+    return _GLU.apply(x, dim)
+
+
+class GLU(nn.Module):
+    """:func:`glu` as a layer, the counterpart of ``torch.nn.GLU``.
+
+    Args:
+        dim: the dimension that is halved.
+
+    Shape: input with an even size along ``dim``, output with half of it.
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return glu(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class FeedForward(nn.Module):
+    """The plain block of a transformer, with two matrices: out(activation(inner(x))).
+
+    Args:
+        width: features of the input and of the output.
+        hidden: features in between, usually 4 * width.
+        activation: makes the activation module, ``nn.ReLU`` for instance.
+        bias: whether the linear layers add a bias; not in Shazeer's paper.
+
+    Shape: input and output (..., width).
+
+    Source: Vaswani et al. (2017), Attention is all you need, https://arxiv.org/abs/1706.03762.
+    """
+
+    def __init__(self, width: int, hidden: int, activation: MakeActivation, *, bias: bool = False) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, hidden, bias=bias)
+        self.activation = activation()
+        self.out = nn.Linear(hidden, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.activation(self.inner(x)))
+
+
+class GatedFeedForward(nn.Module):
+    """The gated block, with three matrices: out(activation(gate(x)) * value(x)).
+
+    Args:
+        width: features of the input and of the output.
+        hidden: features in between; :func:`gated_width` gives that of the same number of weights as a plain block.
+        activation: makes the activation module of the gate: ``GATES["SwiGLU"]``, ``nn.ReLU``, ...
+        bias: whether the linear layers add a bias; not in Shazeer's paper.
+
+    Shape: input and output (..., width).
+
+    Example: ``GatedFeedForward(512, gated_width(2048), GATES["SwiGLU"])``
+
+    Source: Shazeer (2020), GLU variants improve transformer, https://arxiv.org/abs/2002.05202.
+    """
+
+    def __init__(self, width: int, hidden: int, activation: MakeActivation, *, bias: bool = False) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, hidden, bias=bias)
+        self.activation = activation()
+        self.value = nn.Linear(width, hidden, bias=bias)
+        self.out = nn.Linear(hidden, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.activation(self.gate(x)) * self.value(x))
+
+
+def gated_width(hidden: int, multiple_of: int = 1) -> int:
+    """The hidden width at which a gated block has as many weights as a plain one: the multiple nearest to 2/3 hidden.
+
+    A plain block has 2 * width * hidden weights, a gated one 3 * width * gated_width(hidden). By rounding the numbers
+    differ by at most width for ``multiple_of=1``, which is 1 in 2 * hidden, and by at most 3/2 * multiple_of * width in
+    general. Biases, where there are any, are not counted.
+
+    Args:
+        hidden: hidden width of the plain block.
+        multiple_of: what the result is to be a multiple of, since hardware likes multiples of 64 or more.
+
+    Returns:
+        A positive multiple of ``multiple_of``.
+
+    Raises:
+        ValueError: for arguments that are not positive, and if the nearest multiple is 0.
+
+    Example: ``gated_width(3072)`` is 2048, the pair of Shazeer's paper.
+    """
+    if hidden < 1 or multiple_of < 1:
+        raise ValueError(f"Widths must be positive, not hidden={hidden} and multiple_of={multiple_of}.")
+    # 2 hidden / (3 multiple_of), rounded to the nearest integer without a detour through floating point.
+    multiples = (4 * hidden + 3 * multiple_of) // (6 * multiple_of)
+    if multiples == 0:
+        raise ValueError(f"The multiple of {multiple_of} nearest to 2/3 of hidden={hidden} is 0.")
+    return multiples * multiple_of

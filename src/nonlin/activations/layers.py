@@ -1,0 +1,329 @@
+"""A record becomes a function and an ``nn.Module`` whose backward is the record's own derivative."""
+
+import inspect
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.facts import FAR
+from nonlin.activations.fast import kernel_of
+from nonlin.activations.fast.kernel import ELEMENTARY, HALF, run
+from nonlin.activations.fast.kernel import overwrite as run_in_place
+from nonlin.activations.record import Activation, Interval
+
+
+def require_floating(name: str, x: Tensor) -> None:
+    """Refuse an integer tensor in one sentence.
+
+    Raises:
+        TypeError: if ``x`` does not hold real floating-point numbers.
+    """
+    if not x.is_floating_point():
+        raise TypeError(f"{name} needs a floating-point tensor, not {x.dtype}: use x.float().")
+
+
+# Both forms
+
+
+def textbook_values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
+    return _rounded_once(activation.function)(x, *(parameters or activation.default_values))
+
+
+def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+    """gradient * f' by the textbook form, which autograd can differentiate once more; arguments as for `chain`."""
+    parameters = parameters or activation.default_values
+    from_output = activation.keeps_output(*parameters)
+    derivative = activation.derivative_from_output if from_output else activation.derivative
+    return _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+
+
+def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """``function`` of 16-bit tensors by way of float32, rounded at the end and not after every step."""
+
+    def narrow(*arguments: Tensor | float) -> Tensor:
+        dtype = arguments[0].dtype
+        if dtype not in HALF:
+            return function(*arguments)
+        return function(*(a.float() if isinstance(a, Tensor) else a for a in arguments)).to(dtype)
+
+    return narrow
+
+
+def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None:
+        return textbook_values(activation, x, *parameters)
+    if kernel.forward is None:  # the function is one pass already, which rounds nothing
+        return activation.function(x, *parameters)
+    if kernel.forward in ELEMENTARY:
+        return kernel.forward(x)
+    return run(kernel.forward, (x,), parameters, rounds=kernel.rounds)
+
+
+def overwrite(activation: Activation, x: Tensor, *parameters: float) -> None:
+    """f(x) written over x."""
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None or kernel.forward is None:
+        x.copy_(values(activation, x, *parameters))
+    elif kernel.forward in ELEMENTARY:
+        kernel.forward(x, out=x)
+    else:
+        run_in_place(kernel.forward, x, parameters)
+
+
+def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
+    """gradient * f' by the fast form where there is one: the chain rule, as backward runs it.
+
+    Args:
+        activation: the record.
+        gradient: of the output.
+        saved: the output if ``keeps_output``, else the input.
+        parameters: by default the record's.
+    """
+    parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if kernel is None:
+        return textbook_chain(activation, gradient, saved, *parameters)
+    return run(kernel.backward, (gradient, saved), parameters, rounds=kernel.rounds)
+
+
+def slopes(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
+    """The slopes at ``x`` as backward computes them: from the output where they follow from the output."""
+    saved = values(activation, x, *parameters) if activation.keeps_output(*parameters) else x
+    return chain(activation, torch.ones_like(x), saved, *parameters)
+
+
+@cache
+def zero_slope_float32(activation: Activation) -> Interval:
+    """The open interval outside which, in both tails, backward in float32 returns a slope of exactly zero.
+
+    An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
+    slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
+    overflows.
+    """
+    low, high = (_first_zero_slope(activation, direction) for direction in (-1.0, 1.0))
+    return Interval(low=low, high=high, low_closed=False, high_closed=False)
+
+
+def _first_zero_slope(activation: Activation, direction: float) -> float:
+    def is_zero(x: np.float32) -> bool:
+        return slopes(activation, torch.tensor(x, dtype=torch.float32)).item() == 0
+
+    alive, far = np.float32(_steepest(activation)), np.float32(direction * FAR)
+    if not is_zero(far):
+        return direction * math.inf
+    while (middle := (alive + far) / 2) not in (alive, far):
+        alive, far = (alive, middle) if is_zero(middle) else (middle, far)
+    return float(far) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+
+def _steepest(activation: Activation) -> float:
+    """A point at which the slope, in float32, is the largest of those on a grid over [-20, 20]."""
+    x = torch.linspace(-20, 20, 40_001)
+    return x[slopes(activation, x).abs().argmax()].item()
+
+
+# One autograd.Function for all records
+
+
+class _Eager(torch.autograd.Function):
+    """Forward and backward of any record by its fast form; the textbook form where backward is itself differentiated.
+
+    This style, with ``ctx`` in forward, costs no more than torch's own functions; the one that transforms need costs
+    10 microseconds a call.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
+        y = values(activation, x, *parameters)
+        ctx.activation, ctx.parameters = activation, parameters
+        ctx.save_for_backward(y if activation.keeps_output(*parameters) else x)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (saved,) = ctx.saved_tensors
+        followed = torch.is_grad_enabled() or inside_transform(gradient)
+        by_form = textbook_chain if followed else chain
+        return by_form(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
+
+
+class _EagerInPlace(_Eager):
+    """An activation whose output is written over its input; for records whose backward needs the output only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
+        overwrite(activation, x, *parameters)
+        ctx.mark_dirty(x)
+        ctx.activation, ctx.parameters = activation, parameters
+        ctx.save_for_backward(x)
+        return x
+
+
+class _Transformable(torch.autograd.Function):
+    """The textbook form in the style that ``torch.func`` and ``torch.compile`` understand."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, activation: Activation, *parameters: float) -> Tensor:
+        return textbook_values(activation, x, *parameters)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, ctx.activation, *ctx.parameters = inputs
+        ctx.save_for_backward(output if ctx.activation.keeps_output(*ctx.parameters) else x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (saved,) = ctx.saved_tensors
+        return textbook_chain(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
+
+
+def inside_transform(tensor: Tensor) -> bool:
+    """Whether torch.func, torch.compile or ``is_grads_batched`` is at work, which cannot follow ``out=``."""
+    # torch has no public name for the first question, which autograd.Function.apply asks too, nor for the last.
+    return (
+        torch._C._are_functorch_transforms_active()
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.is_legacy_batchedtensor(tensor)
+    )
+
+
+def apply(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
+    """``f(x)``, differentiable through the record's derivative and not through autograd of its formula.
+
+    Args:
+        activation: the record.
+        x: floating-point tensor of any shape; integers where torch takes them.
+        parameters: values that replace the record's defaults.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``; of the default dtype for integers that are promoted.
+
+    Raises:
+        TypeError: for a parameter that the activation does not have, or an integer tensor that torch refuses as well.
+    """
+    return _apply(activation, x, _values(activation, parameters))
+
+
+def apply_(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
+    """``f(x)`` written over ``x``, like ``torch.relu_`` and its kin.
+
+    Backward then works with the output, where the slope follows from it; else a copy of ``x`` is kept, as in torch.
+
+    Args:
+        activation: the record.
+        x: floating-point tensor of any shape.
+        parameters: values that replace the record's defaults.
+
+    Returns:
+        ``x`` itself.
+
+    Raises:
+        TypeError: as ``apply``, and for integers that would become floating-point numbers.
+        RuntimeError: for a leaf that requires a gradient, or a view of one, before anything is overwritten.
+    """
+    return _apply_(activation, x, _values(activation, parameters))
+
+
+def _apply(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
+    if not x.is_floating_point():
+        return _of_integers(activation, x, parameters)
+    function = _Transformable if inside_transform(x) else _Eager
+    return function.apply(x, activation, *parameters)
+
+
+def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
+    if not x.is_floating_point():
+        if activation.integers == "promoted":
+            raise TypeError(f"{activation.title} of {x.dtype} has no place in it: use x.float() first.")
+        return x.copy_(_of_integers(activation, x, parameters))
+    needs_gradient = torch.is_grad_enabled() and x.requires_grad
+    if needs_gradient:
+        _refuse_leaves(x)
+    if inside_transform(x) or (needs_gradient and not activation.keeps_output(*parameters)):
+        return x.copy_(_apply(activation, x.clone(), parameters))
+    return _EagerInPlace.apply(x, activation, *parameters)
+
+
+def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
+    if activation.integers == "promoted" and not x.is_complex():
+        return values(activation, x.to(torch.get_default_dtype()), *parameters)
+    if activation.integers == "refused" or x.is_complex() or x.dtype == torch.bool:
+        require_floating(activation.title, x)
+    return activation.function(x, *parameters).to(x.dtype)
+
+
+def _refuse_leaves(x: Tensor) -> None:
+    # Afterwards autograd would say the same, but the values would be lost.
+    base = x._base if x._is_view() else x
+    if base.is_leaf and base.requires_grad:
+        kind = "a view of a leaf Variable" if x._is_view() else "a leaf Variable"
+        raise RuntimeError(f"{kind} that requires grad is being used in an in-place operation.")
+
+
+def _values(activation: Activation, parameters: dict[str, float]) -> tuple[float, ...]:
+    if not parameters:
+        return activation.default_values
+    if unknown := set(parameters) - set(activation.parameters):
+        raise TypeError(
+            f"{activation.title} has no parameter {', '.join(sorted(unknown))}; "
+            f"it takes {', '.join(activation.parameters) or 'none'}."
+        )
+    return tuple((activation.parameters | parameters).values())
+
+
+class ActivationModule(nn.Module):
+    """A record as a layer, the counterpart of ``torch.nn.Sigmoid()`` and its kin.
+
+    Args:
+        activation: the record.
+        arguments: values that replace the record's defaults, in torch's order or by name, and ``inplace``, whether to
+            write the output over the input, where torch's counterpart has it.
+
+    Shape: input and output of any shape, the same.
+
+    Raises:
+        TypeError: for an argument that the activation does not have.
+
+    Example: ``nn.Sequential(nn.Linear(2, 3), ActivationModule(LEAKY_RELU, 0.1, inplace=True))``
+    """
+
+    def __init__(self, activation: Activation, *arguments: float, **named: float) -> None:
+        super().__init__()
+        given = _bind(activation, arguments, named)
+        self.inplace = bool(given.pop("inplace", False))
+        self.activation = activation
+        self.parameters_given = given
+        self._values = _values(activation, given)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (_apply_ if self.inplace else _apply)(self.activation, x, self._values)
+
+    def _get_name(self) -> str:
+        return self.activation.title
+
+    def extra_repr(self) -> str:
+        shown = [f"{name}={value}" for name, value in (self.activation.parameters | self.parameters_given).items()]
+        return ", ".join([*shown, *(["inplace=True"] if self.inplace else [])])
+
+
+def _bind(activation: Activation, arguments: tuple[float, ...], named: dict[str, float]) -> dict[str, float]:
+    """The arguments by name, in the order of torch's module: the parameters, then ``inplace``."""
+    names = [*activation.parameters, *(["inplace"] if activation.takes_inplace else [])]
+    keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    try:
+        return (
+            inspect.Signature([inspect.Parameter(name, keyword) for name in names])
+            .bind_partial(*arguments, **named)
+            .arguments
+        )
+    except TypeError as error:
+        raise TypeError(f"{activation.title} takes {', '.join(names) or 'no arguments'}: {error}.") from None

@@ -1,0 +1,248 @@
+"""Activations that are more than a formula: a slope or a bend that is learned, a slope that is drawn (lessons 04, 06).
+
+A record states such an activation at fixed parameters; the modules here have what training changes.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.layers import inside_transform, require_floating
+from nonlin.activations.saturating import sigmoid_derivative
+from nonlin.activations.smooth import swish, swish_derivative
+
+
+def _along_channels(weight: Tensor, x: Tensor) -> Tensor:
+    """Slopes of shape (1,) or (channels,) in a shape that broadcasts against x, and no further than x."""
+    return weight.reshape(()) if weight.numel() == 1 else weight.reshape(-1, *[1] * (x.dim() - 2))
+
+
+def _leaky(x: Tensor, weight: Tensor) -> Tensor:
+    """max(x, 0) + a min(x, 0)."""
+    return torch.addcmul(x.clamp(min=0), _along_channels(weight, x), x.clamp(max=0))
+
+
+def _gathered(each: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of the slopes: one slope gathers from every element, one per channel from all others' dimensions."""
+    others = [d for d in range(each.dim()) if d != 1 or weight.numel() == 1]
+    return (each.sum(others) if others else each).reshape(weight.shape)
+
+
+class _PReLU(torch.autograd.Function):
+    """Backward for the input and for the slopes, in the form that torch.func and torch.compile follow."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor) -> Tensor:
+        return _leaky(x, weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        x, weight = ctx.saved_tensors
+        for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
+        return for_x, _gathered(gradient * x.clamp(max=0), weight)
+
+
+class _EagerPReLU(torch.autograd.Function):
+    """PReLU in few passes: ``torch.where`` costs more than all of them together."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _leaky(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        x, weight = ctx.saved_tensors
+        if torch.is_grad_enabled() or inside_transform(gradient):
+            return _PReLU.backward(ctx, gradient)
+        a = _along_channels(weight, x)
+        slope = torch.gt(x, 0, out=torch.empty_like(x)).mul_(1 - a).add_(a)
+        return slope.mul_(gradient), _gathered(x.clamp(max=0).mul_(gradient), weight)
+
+
+class PReLU(nn.Module):
+    r"""x above zero, a x elsewhere, with a learned; the counterpart of ``torch.nn.PReLU``, with the same state dict.
+
+    :math:`\partial L / \partial a = \sum_{x_i \le 0} g_i x_i` with the gradient g of the output.
+
+    Args:
+        num_parameters: 1 for one slope, or the number of channels, the size of dimension 1, for one slope each.
+        init: the slope before the first step.
+        device: where the slopes lie.
+        dtype: of the slopes; they are used in the dtype of the input, so that the layer works under autocast.
+
+    Shape: input and output of any shape, the same; (n, num_parameters, ...) for more than one slope.
+
+    Raises:
+        RuntimeError: at a call, if there is more than one slope and not as many channels.
+
+    Source: He, Zhang, Ren and Sun (2015), Delving deep into rectifiers, https://arxiv.org/abs/1502.01852.
+    """
+
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = nn.Parameter(torch.empty(num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set every slope to ``init``."""
+        nn.init.constant_(self.weight, self.init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_floating("PReLU", x)
+        slopes, channels = self.weight.numel(), x.size(1) if x.dim() > 1 else 1
+        if slopes not in (1, channels):
+            raise RuntimeError(
+                f"PReLU has {slopes} slopes, but the input of shape {tuple(x.shape)} has {channels} "
+                f"channel{'s' * (channels != 1)}: dimension 1 must have size {slopes}."
+            )
+        function = _PReLU if inside_transform(x) else _EagerPReLU
+        return function.apply(x, self.weight.to(x.dtype))
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
+
+
+class _Swish(torch.autograd.Function):
+    """Backward for the input and for β."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, beta: Tensor) -> Tensor:
+        return swish(x, beta)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        x, beta = ctx.saved_tensors
+        # Without infinities, and with x^2 never computed: times a slope that has fallen to 0, each would give NaN.
+        finite = x.clamp(torch.finfo(x.dtype).min, torch.finfo(x.dtype).max)
+        for_beta = gradient * (finite * (finite * sigmoid_derivative(beta * finite)))
+        return gradient * swish_derivative(x, beta), for_beta.sum()
+
+
+class Swish(nn.Module):
+    r"""x σ(βx) with one β, learned.
+
+    :math:`\partial L / \partial \beta = \sum_i g_i\, x_i^2\, s_i (1 - s_i)` with :math:`s_i = \sigma(\beta x_i)` and
+    the gradient g of the output.
+
+    Args:
+        init: β before the first step; with 1, Swish starts as SiLU.
+        device: where β lies.
+        dtype: of β; that of the output is the input's in any case, so that the layer works under autocast.
+
+    Shape: input and output of any shape, the same.
+
+    Source: Ramachandran, Zoph and Le (2017), Searching for activation functions, https://arxiv.org/abs/1710.05941.
+    """
+
+    def __init__(
+        self, init: float = 1.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.init = init
+        self.beta = nn.Parameter(torch.empty((), device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set β to ``init``."""
+        nn.init.constant_(self.beta, self.init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_floating("Swish", x)
+        return _Swish.apply(x, self.beta)
+
+    def extra_repr(self) -> str:
+        return f"init={self.init}"
+
+
+class _TimesSlope(torch.autograd.Function):
+    """x times a slope that is not learned: backward multiplies by the very slope that forward has used."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, slope: Tensor) -> Tensor:
+        return x * slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
+
+
+class RReLU(nn.Module):
+    """x above zero, a x elsewhere; in training, a is drawn anew from U(lower, upper) for each of those inputs.
+
+    In evaluation a is the mean, (lower + upper) / 2. The counterpart of ``torch.nn.RReLU``.
+
+    Args:
+        lower: the smallest slope.
+        upper: the largest slope.
+        inplace: whether the output overwrites the input.
+        generator: what the slopes are drawn from, on the device of the input; None for torch's global one. Copies and
+            pickles of the module continue from its state, independently.
+
+    Shape: input and output of any shape, the same.
+
+    Raises:
+        ValueError: for bounds that are not finite or out of order; torch complains at the first call in training.
+
+    Source: Xu, Wang, Chen and Li (2015), Empirical evaluation of rectified activations in convolutional network,
+    https://arxiv.org/abs/1505.00853.
+    """
+
+    def __init__(
+        self,
+        lower: float = 1 / 8,
+        upper: float = 1 / 3,
+        inplace: bool = False,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if not -math.inf < lower <= upper < math.inf:
+            raise ValueError(f"RReLU draws slopes between finite bounds, lower <= upper, not {lower} and {upper}.")
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+        self.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_floating("RReLU", x)
+        slope = torch.where(x > 0, 1.0, self._slopes_below_zero(x))
+        return x.mul_(slope) if self.inplace else _TimesSlope.apply(x, slope)
+
+    def _slopes_below_zero(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return torch.full_like(x, (self.lower + self.upper) / 2)
+        share = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
+        return self.lower + (self.upper - self.lower) * share
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")

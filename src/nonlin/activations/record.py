@@ -1,0 +1,226 @@
+"""What is known of one activation function, held in one frozen record."""
+
+import importlib
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from torch import Tensor, nn
+
+from nonlin.activations.facts import Facts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval of the real line with open or closed ends.
+
+    Example: ``Interval.parse("[0, inf)")`` holds 0 but not infinity.
+    """
+
+    low: float
+    high: float
+    low_closed: bool
+    high_closed: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read mathematical notation: ``"(-1, 1)"``, ``"[0, inf)"``.
+
+        Raises:
+            ValueError: if the text is not an interval, or its ends are out of order.
+        """
+        try:
+            low, high = (float(end) for end in text[1:-1].split(","))
+        except ValueError:
+            low = high = math.nan
+        if text[:1] not in ("(", "[") or text[-1:] not in (")", "]") or not low < high:
+            raise ValueError(f"{text!r} is not an interval such as '(0, 1]' or '[0, inf)'.")
+        return cls(low=low, high=high, low_closed=text[0] == "[", high_closed=text[-1] == "]")
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Whether each value lies inside: bool, of the shape of ``x``."""
+        above = x >= self.low if self.low_closed else x > self.low
+        below = x <= self.high if self.high_closed else x < self.high
+        return above & below
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{end:g}".replace("inf", "∞") for end in (self.low, self.high))
+        return f"{'[' if self.low_closed else '('}{ends}{']' if self.high_closed else ')'}"
+
+
+REAL, NOT_NEGATIVE, POSITIVE = map(Interval.parse, ("(-inf, inf)", "[0, inf)", "(0, inf)"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kink:
+    """A point where the slope jumps, and the slope that torch returns exactly there."""
+
+    at: float
+    slope: float
+
+
+def fixed(value: T) -> Callable[..., T]:
+    """For what does not depend on the parameters: a function that returns ``value`` whatever they are."""
+    return lambda *_: value
+
+
+ALWAYS = fixed(True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where an activation comes from."""
+
+    authors: str
+    year: int
+    title: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} ({self.year}), {self.title}, {self.url}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A number that shapes an activation.
+
+    Args:
+        symbol: its letter in the formula, ``"α"``.
+        default: that of torch, as in the signature of the function.
+        domain: the values for which what the record says is true.
+        meaning: what it does, in a few words.
+    """
+
+    symbol: str
+    default: float
+    domain: Interval
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activation(Facts):
+    """Everything that is known of one activation, written down once.
+
+    A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
+    named in the error; only the last two have a default, which fits most activations.
+
+    Args:
+        name: the name used in code and on the command line, ``"sigmoid"``.
+        title: the name as a person writes it, ``"Sigmoid"``.
+        function: ``y = f(x, *parameters)``, element by element. Its signature after ``x`` holds the parameters with
+            their defaults.
+        derivative: ``f'(x, *parameters)``, with the signature of ``function``.
+        derivative_from_output: the same slope computed from ``y = f(x)``, or None where it does not follow from ``y``.
+            Backward then keeps ``y``, which the next layer keeps anyway, instead of ``x``.
+        formula: LaTeX of :math:`f(x)`.
+        derivative_formula: LaTeX of :math:`f'(x)`.
+        range: from the parameters to the set of values of ``f`` over the real line, in exact arithmetic.
+        kinks: from the parameters to the points where the slope jumps; ``fixed(())`` for none.
+        smoothness: from the parameters to the number of continuous derivatives: -1 for a jump, 0 for a kink, 1 where
+            only the second derivative jumps, infinity for a smooth function.
+        takes: what is known of each parameter, by its name.
+        torch_module: the counterpart in ``torch.nn``, taking the same parameters, or None.
+        paper: the source.
+        use: when to use it, one sentence.
+        caveat: when not to, one sentence.
+        output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
+        integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
+    """
+
+    name: str
+    title: str
+    function: Callable[..., Tensor]
+    derivative: Callable[..., Tensor]
+    derivative_from_output: Callable[..., Tensor] | None
+    formula: str
+    derivative_formula: str
+    range: Callable[..., Interval]
+    kinks: Callable[..., tuple[Kink, ...]]
+    smoothness: Callable[..., float]
+    takes: Mapping[str, Parameter]
+    torch_module: Callable[..., nn.Module] | None
+    paper: Paper
+    use: str
+    caveat: str
+    output_suffices: Callable[..., bool] = ALWAYS
+    integers: Literal["refused", "promoted", "kept"] = "refused"
+
+    def __post_init__(self) -> None:
+        for other in filter(None, (self.derivative, self.derivative_from_output)):
+            if _parameters(other) != self.parameters:
+                raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
+        if {name: parameter.default for name, parameter in self.takes.items()} != self.parameters:
+            said = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items()) or "nothing"
+            raise TypeError(f"{self.name}: takes must explain {said}, as the function takes it.")
+        # Now, not at the first plot: what depends on the parameters must take them.
+        for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
+            dependent(*self.parameters.values())
+
+    def __deepcopy__(self, memo: dict) -> "Activation":
+        return self  # nothing in it can change
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        # Pickled by its place where it has one, because its fields may be lambdas, which pickle refuses.
+        # Not in a notebook or a script: another process has a __main__ of its own, without this record. There
+        # cloudpickle, which a sweep uses, sends the functions themselves.
+        module = sys.modules[self.function.__module__]
+        for name, value in vars(module).items():
+            if value is self and module.__name__ != "__main__":
+                return _recall, (module.__name__, name)
+        return super().__reduce_ex__(protocol)
+
+    @property
+    def family(self) -> str:
+        """The file that holds the record: ``"saturating"``, ``"rectified"``, ..."""
+        return self.function.__module__.rpartition(".")[2]
+
+    @cached_property
+    def default_range(self) -> Interval:
+        """The range with the default parameters."""
+        return self.range(*self.parameters.values())
+
+    @cached_property
+    def default_kinks(self) -> tuple[Kink, ...]:
+        """The kinks with the default parameters."""
+        return self.kinks(*self.parameters.values())
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Parameter names with their default values."""
+        return _parameters(self.function)
+
+    @cached_property
+    def default_values(self) -> tuple[float, ...]:
+        """The default parameters in order."""
+        return tuple(self.parameters.values())
+
+    def keeps_output(self, *parameters: float) -> bool:
+        """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``."""
+        values = parameters or self.default_values
+        return self.derivative_from_output is not None and self.output_suffices(*values)
+
+
+def _recall(module: str, name: str) -> Activation:
+    return getattr(importlib.import_module(module), name)
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, float]:
+    """What a function of ``x`` takes behind ``x``, with its defaults.
+
+    Raises:
+        TypeError: for a built-in function, whose parameters cannot be read.
+    """
+    try:
+        takes = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise TypeError(
+            f"{getattr(function, '__name__', function)} is built in and does not tell its parameters: "
+            "write a function with def that calls it."
+        ) from error
+    return {p.name: p.default for p in list(takes)[1:]}

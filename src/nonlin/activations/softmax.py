@@ -1,0 +1,287 @@
+"""Softmax and its relatives (lesson 08): functions of a vector, whose slope is a matrix.
+
+What follows holds along ``dim``; all other dimensions only count vectors. Two conventions are torch's: an entry of
+minus infinity is a class that is ruled out and gets the probability 0; where all entries are minus infinity, or one is
+plus infinity, no distribution is the right one, and the whole vector becomes NaN.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlin.activations.layers import require_floating
+
+
+def require_dim(name: str, dim: object) -> None:
+    """Refuse a missing dimension, for which torch guesses one: 1 for matrices, but 0 for vectors and 3-d tensors.
+
+    Raises:
+        TypeError: if ``dim`` is not an integer.
+    """
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        raise TypeError(f"{name} needs dim, the dimension along which the vectors lie, as an integer, not {dim}.")
+
+
+def require_temperature(temperature: float) -> None:
+    """Refuse what is no temperature.
+
+    Raises:
+        ValueError: if ``temperature`` is not a positive finite number.
+    """
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be a positive finite number, not {temperature}.")
+
+
+def _wide(x: Tensor) -> Tensor:
+    """x in at least 32 bits: in 16 bits, a sum over a vocabulary of 100,000 words would overflow."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _shifted(x: Tensor, dim: int) -> Tensor:
+    """x minus its maximum, which changes no softmax: the largest exponential is now 1, so that nothing overflows."""
+    # An empty vector has no maximum; its sum, 0, has the right shape, and nothing is subtracted from.
+    maximum = x.amax(dim, keepdim=True) if x.numel() else x.sum(dim, keepdim=True)
+    return x - maximum
+
+
+class _Softmax(torch.autograd.Function):
+    """Forward shifted by the maximum; backward from the output alone."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, dim: int, temperature: float) -> Tensor:
+        # Divided after the shift: a large x over a small temperature would overflow.
+        e = torch.exp(_shifted(_wide(x), dim) / temperature)
+        return (e / e.sum(dim, keepdim=True)).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _, ctx.dim, ctx.temperature = inputs
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (output,) = ctx.saved_tensors
+        y, g = _wide(output), _wide(gradient)
+        # g times the Jacobian diag(y) - y y^T, without ever writing the matrix down.
+        product = y * (g - (g * y).sum(ctx.dim, keepdim=True)) / ctx.temperature
+        return product.to(output.dtype), None, None
+
+
+class _LogSoftmax(torch.autograd.Function):
+    """The logarithm in one step: the logarithm of a softmax that is rounded to 0 would be minus infinity."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, dim: int) -> Tensor:
+        shifted = _shifted(_wide(x), dim)
+        return (shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _, ctx.dim = inputs
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        (output,) = ctx.saved_tensors
+        g = _wide(gradient)
+        # g times the Jacobian I - 1 p^T with p = e^y.
+        product = g - torch.exp(_wide(output)) * g.sum(ctx.dim, keepdim=True)
+        return product.to(output.dtype), None
+
+
+def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
+    r""":math:`y_i = e^{x_i / T} / \sum_j e^{x_j / T}`, with an explicit backward.
+
+    Args:
+        x: floating-point tensor of any shape, logits.
+        dim: the dimension along which the outputs sum to 1.
+        temperature: T, positive: near 0 all weight goes to the maximum, and growing values approach equal weights.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``.
+
+    Raises:
+        TypeError: for an integer tensor, or without ``dim``.
+        IndexError: if ``x`` has no such dimension.
+        ValueError: for a temperature that is not positive and finite.
+
+    Example: ``softmax(torch.tensor([0.0, math.log(3.0)]), dim=0)`` is ``[0.25, 0.75]``.
+
+    Source: Bridle (1989), Training stochastic model recognition algorithms as networks can lead to maximum mutual
+    information estimation of parameters, https://mlanthology.org/neurips/1989/bridle1989neurips-training; the
+    temperature as in Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network,
+    https://arxiv.org/abs/1503.02531.
+    """
+    require_floating("Softmax", x)
+    require_dim("Softmax", dim)
+    require_temperature(temperature)
+    return _Softmax.apply(x, dim, temperature)
+
+
+def log_softmax(x: Tensor, dim: int) -> Tensor:
+    r""":math:`y_i = x_i - \log \sum_j e^{x_j}`, with an explicit backward; finite where softmax is rounded to 0.
+
+    Args:
+        x: floating-point tensor of any shape, logits.
+        dim: the dimension along which the exponentials of the outputs sum to 1.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``.
+
+    Raises:
+        TypeError: for an integer tensor, or without ``dim``.
+        IndexError: if ``x`` has no such dimension.
+    """
+    require_floating("LogSoftmax", x)
+    require_dim("LogSoftmax", dim)
+    return _LogSoftmax.apply(x, dim)
+
+
+def softmin(x: Tensor, dim: int) -> Tensor:
+    r""":math:`y_i = e^{-x_i} / \sum_j e^{-x_j}`: softmax of -x, so that the smallest entry gets the largest weight.
+
+    Args:
+        x: floating-point tensor of any shape, costs.
+        dim: the dimension along which the outputs sum to 1.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``.
+
+    Raises:
+        TypeError: for an integer tensor, or without ``dim``.
+        IndexError: if ``x`` has no such dimension.
+    """
+    require_floating("Softmin", x)
+    require_dim("Softmin", dim)
+    return softmax(-x, dim)
+
+
+def softmax2d(x: Tensor) -> Tensor:
+    """Softmax over the channels of images, one distribution for each pixel.
+
+    Args:
+        x: floating-point tensor of shape (n, channels, height, width) or (channels, height, width), logits.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``.
+
+    Raises:
+        TypeError: for an integer tensor.
+        ValueError: for any other number of dimensions.
+    """
+    if x.dim() not in (3, 4):
+        raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {x.dim()}D instead")
+    return softmax(x, -3)
+
+
+def jacobian(y: Tensor) -> Tensor:
+    r"""The matrix of slopes of softmax from its output: :math:`\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)`.
+
+    For teaching: it has n^2 entries, and backward needs none of them. At a temperature T it is to be divided by T.
+
+    Args:
+        y: output of softmax along the last dimension, shape (..., n).
+
+    Returns:
+        Tensor of shape (..., n, n), symmetric, every row summing to 0.
+
+    Raises:
+        ValueError: for a number instead of a vector.
+    """
+    if y.dim() == 0:
+        raise ValueError("The Jacobian of softmax needs a vector or a batch of them, not a single number.")
+    return torch.diag_embed(y) - y.unsqueeze(-1) * y.unsqueeze(-2)
+
+
+class Softmax(nn.Module):
+    """:func:`softmax` as a layer, the counterpart of ``torch.nn.Softmax``.
+
+    Args:
+        dim: the dimension along which the outputs sum to 1; required, where torch would guess.
+        temperature: divides the inputs, positive.
+
+    Shape: input and output of any shape, the same.
+
+    Raises:
+        TypeError: without ``dim``.
+        ValueError: for a temperature that is not positive and finite.
+
+    Example: ``nn.Sequential(nn.Linear(2, 3), Softmax(dim=1))``
+    """
+
+    def __init__(self, dim: int | None = None, temperature: float = 1.0) -> None:
+        super().__init__()
+        require_dim("Softmax", dim)
+        require_temperature(temperature)
+        self.dim = dim
+        self.temperature = temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        return softmax(x, self.dim, self.temperature)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}" + (f", temperature={self.temperature}" if self.temperature != 1 else "")
+
+
+class LogSoftmax(nn.Module):
+    """:func:`log_softmax` as a layer, the counterpart of ``torch.nn.LogSoftmax``.
+
+    Args:
+        dim: the dimension along which the exponentials of the outputs sum to 1; required, where torch would guess.
+
+    Shape: input and output of any shape, the same.
+
+    Raises:
+        TypeError: without ``dim``.
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        require_dim("LogSoftmax", dim)
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return log_softmax(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmin(nn.Module):
+    """:func:`softmin` as a layer, the counterpart of ``torch.nn.Softmin``.
+
+    Args:
+        dim: the dimension along which the outputs sum to 1; required, where torch would guess.
+
+    Shape: input and output of any shape, the same.
+
+    Raises:
+        TypeError: without ``dim``.
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        require_dim("Softmin", dim)
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return softmin(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax2d(nn.Module):
+    """:func:`softmax2d` as a layer, the counterpart of ``torch.nn.Softmax2d``.
+
+    Shape: input and output (n, channels, height, width) or (channels, height, width), the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return softmax2d(x)

@@ -1,0 +1,54 @@
+"""nonlin bench: time and memory against torch.nn."""
+
+import argparse
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nonlin.commands.common import UsageError, add_command, records_named, save_picture, whole
+
+if TYPE_CHECKING:
+    from nonlin.bench.cost import Timing
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(commands, "bench", run, "Time and memory of our activations against torch.nn, side by side.")
+    parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
+    parser.add_argument("--repeats", type=whole(2), default=20, help="rounds that count (default: 20)")
+    parser.add_argument(
+        "--threads", type=whole(1), nargs="+", default=[1, 2], help="that torch may use, one table each (default: 1 2)"
+    )
+    parser.add_argument(
+        "--compiled", action="store_true", help="also through torch.compile; needs a C++ compiler and takes minutes"
+    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    records = [record for record in records_named(arguments.names) if record.torch_module]
+    if not records:
+        raise UsageError("none of these has a counterpart in torch.nn to be compared with")
+    from tqdm import tqdm
+
+    from nonlin.bench import cost
+
+    for threads, shape in itertools.product(arguments.threads, cost.SHAPES):
+        options = {"repeats": arguments.repeats, "number_of_threads": threads, "compiled": arguments.compiled}
+        timings = [
+            cost.compare(record, shape, **options)
+            for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False)
+        ]
+        print(cost.machine(threads))
+        print(cost.time_table(shape, timings), end="\n\n", flush=True)
+        if arguments.output:
+            _draw_costs(timings, arguments.output / f"bench_{'x'.join(map(str, shape))}_{threads}_threads.png")
+    print(cost.memory_table(records))
+
+
+def _draw_costs(timings: "list[Timing]", file: Path) -> None:
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlin import plots
+
+    picture = plots.costs({t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}, floor=2)
+    save_picture(picture, file)

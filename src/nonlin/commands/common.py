@@ -1,0 +1,229 @@
+"""What several commands share. Only the standard library is imported: ``--help`` comes at once, without torch too."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nonlin.errors import ReaderError, reason
+
+if TYPE_CHECKING:
+    from nonlin.activations import Activation
+    from nonlin.images.dataset import Dataset
+    from nonlin.plots import Picture
+    from nonlin.signatures import MakeActivation
+
+FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+HOST, PORT = "127.0.0.1", 6006
+UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing bends curves of a few epochs
+
+# Spelled out, since --help must not wait for torch.
+NETWORKS = ("cnn", "cnn_full_resolution", "resnet", "mlp")
+INITIALISATIONS = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
+PRECISIONS = ("float32", "bfloat16", "auto")
+
+
+class UsageError(ReaderError):
+    """Wrong input."""
+
+
+def sentence(error: Exception | str) -> str:
+    """An error's message as one sentence. The system's errors carry a number, which helps nobody."""
+    words = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        words = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
+    return words if words.endswith("?") else f"{words.rstrip('.')}."
+
+
+def say(line: str, code: int) -> int:
+    """Print a line on the error stream; returns the exit code, so that a command can end with it."""
+    print(line, file=sys.stderr)
+    return code
+
+
+def program() -> str:
+    """The name in the usage."""
+    return "start.py" if os.environ.get("NONLIN_PROG") else "nonlin"
+
+
+def program_as_typed() -> str:
+    """What the user types to run this program."""
+    return "python3 start.py" if os.environ.get("NONLIN_PROG") else "nonlin"
+
+
+def typed(arguments: argparse.Namespace) -> str:
+    """The whole command as the user could type it again."""
+    return " ".join([program_as_typed(), *(quoted(word) for word in arguments.argv)])
+
+
+def add_command(
+    commands: "argparse._SubParsersAction", name: str, run: Callable, summary: str, *, passes_on: bool = False
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Args:
+        commands: where to.
+        name: as it is typed.
+        run: takes the arguments; returns the exit code, or None for 0.
+        summary: for the help.
+        passes_on: whether arguments that it does not know are left to it, in ``rest``.
+    """
+    # No abbreviations: "--log" must not mean one thing today and another when an option is added.
+    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.set_defaults(run=run, parser=parser, passes_on=passes_on)
+    return parser
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """``--data``, as `load_images` takes it."""
+    parser.add_argument(
+        "--data",
+        default="auto",
+        metavar="DATA",
+        help="cifar10, shapes10, a folder with train/CLASS/* and test/CLASS/*, or auto: CIFAR-10 if it can be had, "
+        "else shapes10 (default: auto)",
+    )
+
+
+def add_log_dir(parser: argparse.ArgumentParser) -> None:
+    """``--log-dir``, as `writable_runs` takes it."""
+    parser.add_argument(
+        "--log-dir",
+        type=Path,
+        metavar="DIR",
+        help="where TensorBoard runs are kept; each run gets a new folder in it (default: the project's runs/, or what "
+        "NONLIN_RUNS names)",
+    )
+
+
+def whole(lowest: int, highest: int = 2**31 - 1) -> Callable[[str], int]:
+    """A type for argparse: a whole number from lowest to highest."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} to {highest}, not {text!r}")
+        return number
+
+    return parse
+
+
+def above_zero(text: str) -> float:
+    """A type for argparse: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return number
+
+
+def load_images(source: str) -> "Dataset":
+    """The data set that ``--data`` names."""
+    from nonlin.images.sources import load
+
+    return load(source)
+
+
+def loader(source: str) -> "Callable[[], Dataset]":
+    """What loads the same data set in another process, whatever that process's working folder is, without a notice."""
+    from functools import partial
+
+    from nonlin.images import sources
+
+    named = source if source in sources.SOURCES else str(Path(source).expanduser().absolute())
+    return partial(sources.load, named, notice=_already_given)
+
+
+def _already_given(notice: str) -> None:
+    """Other processes need not say again which data they use."""
+
+
+def save_picture(picture: "Picture", output: Path) -> None:
+    """Write a figure whole or not at all."""
+    part = output.with_name(f".{output.stem}.part.png")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(part)
+        part.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({reason(error)}): choose another --output") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def records_named(names: Sequence[str]) -> list["Activation"]:
+    """The records of these names, or all for "all", each once, in the order given."""
+    from nonlin.activations import ACTIVATIONS
+
+    if "all" in names:
+        return list(ACTIVATIONS.values())
+    for name in names:
+        if name not in ACTIVATIONS:
+            raise UsageError(_unknown(name, list(ACTIVATIONS)))
+    return [ACTIVATIONS[name] for name in dict.fromkeys(names)]
+
+
+def makers_named(names: Sequence[str]) -> dict[str, "MakeActivation"]:
+    """What makes a module of each name, or of all for "all": a record's own, or one that learns or draws."""
+    from functools import partial
+
+    from nonlin.activations import ACTIVATIONS, ActivationModule
+    from nonlin.activations.learned import PReLU, RReLU, Swish
+
+    makers = {name: partial(ActivationModule, record) for name, record in ACTIVATIONS.items()}
+    makers |= {"prelu": PReLU, "rrelu": RReLU, "swish_learned": Swish}
+    for name in names:
+        if name not in makers and name != "all":
+            raise UsageError(_unknown(name, list(makers)))
+    return makers if "all" in names else {name: makers[name] for name in names}
+
+
+def title_of(name: str) -> str:
+    """How an activation is called in a sentence."""
+    from nonlin.activations import ACTIVATIONS
+
+    return ACTIVATIONS[name].title if name in ACTIVATIONS else name
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    return f"there is no activation {name!r}; {hint} are: {', '.join(known)}"
+
+
+def writable_runs(log_dir: Path | None) -> Path:
+    """Where runs go, which must be writable: asked before anything that takes time."""
+    from nonlin.paths import is_writable, runs_folder
+
+    folder = (log_dir or runs_folder()).expanduser().absolute()
+    if not is_writable(folder):
+        raise UsageError(
+            f"runs cannot be written into {folder}, which is no folder or not writable: name another with --log-dir or "
+            "in NONLIN_RUNS"
+        )
+    return folder
+
+
+def how_to_look(log_dir: Path | None, run: Path, tab: str) -> str:
+    """Two lines: where a run lies, and the command that shows it in TensorBoard, with the tab to open."""
+    place = f" --log-dir {quoted(log_dir)}" if log_dir else ""
+    return f"Run: {run}\nTo look: {program_as_typed()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    import shlex
+
+    return shlex.quote(str(path)) if os.name == "posix" else f'"{path}"'

@@ -1,0 +1,45 @@
+"""nonlin guide: which activation, where."""
+
+import argparse
+import os
+from pathlib import Path
+
+from nonlin.commands.common import UsageError, add_command
+from nonlin.errors import reason
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(commands, "guide", run, "Which activation, where: advice, each line with its evidence.")
+    parser.add_argument(
+        "--cheat-sheet",
+        type=Path,
+        metavar="FILE",
+        help="write all activations and this guide as one page to print, a PNG or PDF file",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    page = arguments.cheat_sheet
+    if page and page.suffix.lower() not in (".png", ".pdf"):
+        raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
+    if page:
+        os.environ.setdefault("MPLBACKEND", "agg")
+        from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
+
+        try:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            save(cheat_sheet(), page)
+        except OSError as error:
+            raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
+        print(page.absolute())
+        return
+    from nonlin.lessons.choosing.guide import examine
+
+    situation = ""
+    for line, found in examine().items():
+        if line.situation != situation:
+            situation = line.situation
+            print(f"{situation}")
+        print(f"  {line.advice}")
+        for each in found:
+            print(f"     {each}")

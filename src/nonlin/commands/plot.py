@@ -1,0 +1,32 @@
+"""nonlin plot: curves and slopes."""
+
+import argparse
+import os
+from pathlib import Path
+
+from nonlin.commands.common import UsageError, add_command, records_named, save_picture, writable_runs
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(commands, "plot", run, "Draw activations and their slopes, and describe them in words.")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="names, or all; a wrong one lists the known ones")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="PNG file (default: plots/NAMES.png in the folder of the runs)"
+    )
+    parser.add_argument(
+        "--photograph", action="store_true", help="show what each makes of a photograph, above its curve"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    records = records_named(arguments.names)
+    output = arguments.output or writable_runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"--output must end in .png: {output}")
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlin.plots import curve_and_slope, on_a_photograph
+
+    picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
+    save_picture(picture, output)
+    print(output.absolute())
+    print(picture.text)

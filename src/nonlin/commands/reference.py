@@ -1,0 +1,137 @@
+"""nonlin reference: the runs that the course's tables rest on, a little at a time."""
+
+import argparse
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nonlin.commands.common import (
+    FAILED,
+    INTERRUPTED,
+    UsageError,
+    above_zero,
+    add_command,
+    add_data_option,
+    add_log_dir,
+    load_images,
+    loader,
+    makers_named,
+    say,
+    sentence,
+    whole,
+    writable_runs,
+)
+
+if TYPE_CHECKING:
+    from nonlin.lab.protocol import Protocol
+    from nonlin.lab.reference import Place, Results
+
+JOBS = {"cpu": 2, "cuda": 8}
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(
+        commands,
+        "reference",
+        run,
+        "Go on with the reference runs: what the protocol asks for and the results do not hold, each stored at once.",
+    )
+    parser.add_argument("--minutes", type=above_zero, metavar="X", help="stop cleanly after this time")
+    asks = parser.add_mutually_exclusive_group()
+    asks.add_argument("--status", action="store_true", help="print what is done and left, with hours, and run nothing")
+    asks.add_argument(
+        "--draw", action="store_true", help="draw the search's curves beside the tables, and print what was chosen"
+    )
+    asks.add_argument("--dry-run", action="store_true", help="list the runs that come next, and run nothing")
+    add_data_option(parser)
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="where the tables are (default: data/results/reference)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole(1, 1024),
+        metavar="N",
+        help="runs at a time, each on one thread (default: 2, on a graphics processor 8)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=tuple(JOBS),
+        default="cpu",
+        help="cuda trains on a graphics processor, into tables of its own (default: cpu)",
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, as for sweep")
+    add_log_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    import time
+
+    import torch
+
+    from nonlin.lab import reference
+    from nonlin.lab.protocol import PROTOCOL
+    from nonlin.paths import is_writable
+
+    until = math.inf if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
+    place, jobs = _place(arguments), arguments.jobs or JOBS[arguments.device]
+    results = reference.read(PROTOCOL, place.results)
+    if arguments.status:
+        return print(reference.status(PROTOCOL, results, place.scratch, jobs))
+    if arguments.dry_run:
+        return print("\n".join(map(str, reference.next_batch(PROTOCOL, results))) or "Nothing is left.")
+    if arguments.draw:
+        return _draw(PROTOCOL, results, place.results)
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("CUDA finds no graphics processor here: leave --device out to train on the processor")
+    if not is_writable(place.results):
+        raise UsageError(f"results cannot be written into {place.results}: name another folder with --results")
+    options = {"jobs": jobs, "device": arguments.device, "scheduler": arguments.scheduler, "until": until}
+    try:
+        failed = reference.go_on(PROTOCOL, load_images(arguments.data), place, **options)
+    except KeyboardInterrupt as stop:
+        if time.monotonic() >= until:
+            return print(f"The time is up. {_counts(place)}")
+        return say(f"\n{stop or 'Stopped.'} The same command goes on.", INTERRUPTED)
+    print(_counts(place))
+    for outcome in failed:
+        say(f"Failed: {outcome.folder}: {sentence(outcome.failure)}", FAILED)
+    return FAILED if failed else 0
+
+
+def _place(arguments: argparse.Namespace) -> "Place":
+    """Where tables and runs go; those of a graphics processor go to folders of their own."""
+    from nonlin.lab.protocol import PROTOCOL
+    from nonlin.lab.reference import Place
+    from nonlin.paths import results_folder
+
+    name = "reference" if arguments.device == "cpu" else f"reference-{arguments.device}"
+    results = arguments.results.expanduser().absolute() if arguments.results else results_folder() / name
+    scratch = writable_runs(arguments.log_dir) / name
+    activations = makers_named(PROTOCOL.activations)
+    return Place(results=results, scratch=scratch, load=loader(arguments.data), activations=activations)
+
+
+def _draw(protocol: "Protocol", results: "Results", folder: Path) -> None:
+    """A figure for each network that the search has begun with, its words in one file, and the choices on paper."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlin.lab import reference, report
+    from nonlin.plots.reference import rate_curves
+
+    words = []
+    for network in protocol.networks:
+        if any(reference.curve(results.search, network, name) for name in protocol.activations):
+            picture, name = rate_curves(protocol, network, results.search), f"search-{network.name}.png"
+            report.write_file(folder / name, picture.save)
+            words.append(f"{name}\n{picture.text}")
+    report.write_file(folder / "figures.txt", lambda file: file.write(("\n\n".join(words) + "\n").encode()))
+    print(reference.choices_in_words(protocol, results))
+
+
+def _counts(place: "Place") -> str:
+    from nonlin.lab import reference
+    from nonlin.lab.protocol import PROTOCOL
+
+    results = reference.read(PROTOCOL, place.results)
+    count, left = len(results.search) + len(results.runs), len(reference.left(PROTOCOL, results))
+    return f"{count} runs are stored in {place.results}, {left} are left as far as is known by now."

@@ -1,0 +1,69 @@
+"""nonlin report: finished runs compared."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nonlin.commands.common import UsageError, add_command, typed
+
+if TYPE_CHECKING:
+    from nonlin.lab.report import Row
+    from nonlin.plots import Picture
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(
+        commands,
+        "report",
+        run,
+        "Compare finished runs: accuracies with paired differences to ReLU, as a table, CSV files and figures.",
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of a sweep, or any with runs below it, or a runs.csv"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where the files go (default: report/ in FOLDER)")
+    parser.add_argument(
+        "--reference", type=Path, metavar="CSV", help="a runs.csv to draw these runs over, data/results/*/runs.csv say"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    source = arguments.folder.expanduser().absolute()
+    output = arguments.output or (source.parent if source.is_file() else source) / "report"
+    from nonlin.lab import report
+    from nonlin.paths import is_writable
+
+    if not is_writable(output.expanduser().absolute()):
+        raise UsageError(f"a report cannot be written into {output}: choose another --output")
+    rows = report.read_runs(source)
+    reference = report.read_runs(arguments.reference) if arguments.reference else []
+    print(report.table(report.summary(rows)))
+    for line in report.missing_in_words(source):
+        print(line)
+    pictures = _pictures(rows, reference)
+    report.write(rows, source, output, command=typed(arguments))
+    for name, picture in pictures.items():
+        report.write_file(output / f"{name}.png", picture.save)
+    words = "\n\n".join(f"{name}.png\n{picture.text}" for name, picture in pictures.items()) + "\n"
+    report.write_file(output / "figures.txt", lambda file: file.write(words.encode()))
+    print(f"Tables, figures, and the figures in words: {output.absolute()}")
+
+
+def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]":
+    """Every figure of a report by the name of its file."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from nonlin import plots
+    from nonlin.lab import report
+
+    pictures = {}
+    for name, members in report.by_file_name(rows).items():
+        pictures[f"{name}-epochs"] = plots.learning_curves(members)
+        if any(entry.difference is not None for entry in report.summary(members)):
+            pictures[f"{name}-differences"] = plots.paired_differences(members)
+    if reference:
+        try:
+            pictures["reference"] = plots.against_reference(rows, reference)
+        except ValueError as error:
+            raise UsageError(f"--reference: {error}") from error
+    return pictures

@@ -1,0 +1,76 @@
+"""nonlin tensorboard: runs in a browser."""
+
+import argparse
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nonlin.commands.common import HOST, PORT, UsageError, add_command, add_log_dir, whole, writable_runs
+
+if TYPE_CHECKING:
+    from tensorboard.program import TensorBoard
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(
+        commands,
+        "tensorboard",
+        run,
+        "Show the runs in TensorBoard, on this machine only, until Ctrl-C. Other options go to TensorBoard itself.",
+        passes_on=True,
+    )
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
+    )
+    add_log_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    folder = arguments.log_dir or writable_runs(None)
+    _check_port(arguments.port)
+    from tensorboard import default, program
+    from tensorboard.plugins.base_plugin import FlagsError
+
+    server = program.TensorBoard(plugins=default.get_plugins())
+    options = ["--logdir", str(folder), "--host", HOST, "--port", str(arguments.port)]
+    try:
+        server.configure(["tensorboard", *options, *arguments.rest])
+    except FlagsError as error:
+        raise UsageError(f"TensorBoard does not take these options: {error}") from error
+    # TensorBoard has no login: whoever can reach it reads every run.
+    if server.flags.bind_all or server.flags.host != HOST:
+        raise UsageError("TensorBoard is shown on this machine only: leave out --bind_all and --host")
+    _serve(server, folder)
+
+
+def _check_port(port: int) -> None:
+    """Before TensorBoard, which prints paragraphs about other things before it finds the port taken."""
+    import socket
+
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+    except OSError as error:
+        raise UsageError(f"port {port} is taken or not allowed; choose another with --port") from error
+
+
+def _serve(server: "TensorBoard", folder: Path) -> None:
+    from tensorboard.program import TensorBoardServerException
+
+    server._fix_mime_types()  # as TensorBoard's own main does: some Windows machines call JavaScript plain text
+    try:
+        url = server.launch()
+    except TensorBoardServerException as error:
+        raise UsageError(error.msg) from error
+    # A handler of our own: a KeyboardInterrupt that happens to be raised in a destructor would be swallowed.
+    stops: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, frame: stops.append(number))
+    try:
+        print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
+        while not stops:
+            time.sleep(0.2)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    print()

@@ -1,0 +1,527 @@
+"""Runs that survive: a run has a folder, and whatever stops it, it goes on from its last checkpoint to the same result.
+
+What lies in the folder of a run:
+
+- ``run.json``: the configuration, and for every session (start or resumption) versions, code revision and hardware.
+- ``checkpoint.pt``: everything that training needs to go on; it exists until the run has ended.
+- ``result.json``: the curves and a digest of the weights, but no times, so that an undisturbed run and a resumed one on
+  the same machine give the same file, byte for byte.
+- ``times.json``: how long it took. ``weights.pt``: the trained weights.
+- ``events.out.tfevents.*``: curves for TensorBoard.
+
+Every file but TensorBoard's is either the old one or the complete new one, at any moment.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import signal
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import filelock
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from nonlin.errors import ReaderError, reason
+from nonlin.images.dataset import Dataset
+from nonlin.lab import tracking
+from nonlin.lab.initialisation import SCHEMES
+from nonlin.lab.networks import NETWORKS, threads
+from nonlin.lab.precision import PRECISIONS
+from nonlin.lab.training import Epoch, Observer, Recipe, Result, Training, own_randomness, prepare
+from nonlin.paths import project_root, remove_parts, write_whole
+from nonlin.signatures import MakeActivation
+
+RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
+CHECKPOINT_SECONDS = 10.0  # one takes some hundredths of a second
+LOCK_SECONDS = 5.0  # to wait for a process that is just ending, for one whose parent was killed, say
+
+
+class RunError(ReaderError):
+    """A run cannot be started, resumed or kept."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, or the time is up; a checkpoint was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """All that decides about a run's numbers, besides the machine and the versions.
+
+    Args:
+        activation: its name, for people; the callable itself goes to `run`.
+        data: title of the data set.
+        fingerprint: of the data set, from `fingerprint`.
+        network: a name in ``models.NETWORKS``.
+        depth, batch_norm: passed to the network.
+        initialisation: one of ``initialisation.SCHEMES``.
+        precision: one of ``precision.PRECISIONS``.
+        threads: processor threads, at least 1.
+        recipe: how to train; it holds the seed.
+
+    Raises:
+        ValueError: if there is no network, initialisation or precision of that name, or a number is out of bounds.
+    """
+
+    activation: str
+    data: str
+    fingerprint: str
+    network: str = "cnn"
+    depth: int = 1
+    batch_norm: bool = True
+    initialisation: str = "torch"
+    precision: str = "float32"
+    threads: int = 1
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        choices = {"network": NETWORKS, "initialisation": SCHEMES, "precision": PRECISIONS}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"there is no {name} {getattr(self, name)!r}: choose one of {', '.join(known)}.")
+        for name, lowest in {"depth": 0, "threads": 1}.items():
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, not {getattr(self, name)}.")
+
+
+@lru_cache(maxsize=1)  # the runs of a sweep share their data
+def fingerprint(dataset: Dataset) -> str:
+    """A digest of all images and labels, in their order, and of the names of the classes."""
+    digest = hashlib.sha256("\n".join(dataset.classes).encode())
+    for split in (dataset.train, dataset.test):
+        for tensor in (split.images, split.labels):
+            digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()
+
+
+def run(
+    configuration: Configuration,
+    activation: MakeActivation,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    observer: Observer | None = None,
+    log: bool = True,
+    progress: bool | None = False,
+    keep_weights: bool = True,
+    device: str | None = None,
+    until: float = math.inf,
+    every_seconds: float = CHECKPOINT_SECONDS,
+    every_updates: int | None = None,
+) -> Result:
+    """Train in a folder: start there, or go on from the checkpoint that is there, or return the result that is there.
+
+    A resumed run gives the same curves and weights as an undisturbed one, to the last bit, on the same machine with the
+    same versions, on a processor. Killed at any moment, it loses at most what was done since its last checkpoint.
+    Ctrl-C lets the present update end, writes a checkpoint and raises `Stopped`; a second Ctrl-C stops at once.
+
+    Args:
+        configuration: what to train; its fingerprint must be that of the data set.
+        activation: makes one activation module.
+        dataset: training and test images.
+        folder: of the run, made if missing.
+        observer: looks into the network; its state is part of the checkpoint.
+        log: whether to write curves for TensorBoard.
+        progress: whether to show a progress bar; None shows one in a terminal only.
+        keep_weights: whether to store the trained weights.
+        device: ``"cpu"`` or ``"cuda"``; by default the graphics processor if there is one.
+        until: when `time.monotonic` reaches this, write a checkpoint and raise `Stopped`, as after Ctrl-C.
+        every_seconds: time from one checkpoint to the next.
+        every_updates: updates from one checkpoint to the next, if that comes earlier; None counts seconds only.
+
+    Raises:
+        RunError: if the folder holds a run of another configuration, another process trains in it, its checkpoint is
+            damaged, or it cannot be written.
+        Stopped: after Ctrl-C, or when the time is up.
+        ValueError: if the data set is not that of the configuration, and as for `training.train`.
+    """
+    folder = Path(folder)
+    if configuration.fingerprint != fingerprint(dataset):
+        raise ValueError(f"the configuration is for other images than those of {dataset.title}: use `fingerprint`.")
+    identity = asdict(configuration) | {"observer": type(observer).__name__ if observer else None}
+    finished = _finished(folder, identity)
+    if finished:
+        return finished
+    with _only_process(folder):
+        finished = _finished(folder, identity)  # by the process that held the lock a moment ago
+        if finished:
+            return finished
+        for name in (RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS):
+            remove_parts(folder / name)
+        with threads(configuration.threads), own_randomness(configuration.recipe.seed), ctrl_c() as asked_to_stop:
+            training = _prepare(configuration, activation, dataset, folder, identity, observer, device)
+            with _open_log(folder, training, configuration, activation) if log else nullcontext() as writer:
+                pause = _Checkpoints(folder, training, writer, asked_to_stop, until, every_seconds, every_updates)
+                result = training.run(writer=writer, progress=progress, pause=pause)
+            result = replace(result, log_dir=folder if log else None)
+            _store(folder, identity, result, training.model.state_dict(), keep_weights)
+    return result
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """The configuration of the run in a folder.
+
+    Raises:
+        RunError: if there is no run, or it is damaged.
+    """
+    stored = _read_json(Path(folder) / RUN)
+    if stored is None:
+        raise RunError(f"{folder} holds no run: check the path.")
+    values = {name: value for name, value in stored["configuration"].items() if name != "observer"}
+    return Configuration(**values | {"recipe": Recipe(**values["recipe"])})
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """What `environment` gave in each session of the run in a folder, and the session's ``first_update``.
+
+    Raises:
+        RunError: if there is no run, or it is damaged.
+    """
+    stored = _read_json(Path(folder) / RUN)
+    if stored is None:
+        raise RunError(f"{folder} holds no run: check the path.")
+    return stored["sessions"]
+
+
+# Starting and going on
+
+
+def _prepare(
+    configuration: Configuration,
+    activation: MakeActivation,
+    dataset: Dataset,
+    folder: Path,
+    identity: dict[str, Any],
+    observer: Observer | None,
+    device: str | None,
+) -> Training:
+    """The training at its beginning or at its checkpoint, and this session noted in ``run.json``."""
+    stored = _read_json(folder / RUN)
+    build = partial(NETWORKS[configuration.network], depth=configuration.depth, batch_norm=configuration.batch_norm)
+    training = prepare(
+        activation,
+        dataset,
+        configuration.recipe,
+        network=build,
+        initialisation=configuration.initialisation,
+        precision=stored["precision"]["name"] if stored else configuration.precision,  # "auto" decides once
+        observer=observer,
+        where=device,
+    )
+    state = _read_checkpoint(folder / CHECKPOINT)
+    if state:
+        training.restore(state)
+    sessions = stored["sessions"] if stored else []
+    content = {
+        "configuration": identity,
+        "precision": stored["precision"] if stored else asdict(training.precision),
+        "sessions": [*sessions, environment() | {"first_update": training.done + 1}],
+    }
+    _write_json(folder / RUN, content)
+    return training
+
+
+@contextmanager
+def _open_log(
+    folder: Path, training: Training, configuration: Configuration, activation: MakeActivation
+) -> Iterator[SummaryWriter]:
+    """TensorBoard's writer. Points after the checkpoint, which will come again, are forgotten."""
+    seconds = [int(path.name.split(".")[3]) for path in folder.glob(tracking.EVENTS)]
+    # TensorBoard reads the files of a run in the order of their names, which count seconds.
+    time.sleep(max(0.0, max(seconds) + 1 - time.time()) if seconds else 0.0)
+    first = training.done + 1 if training.done else 0
+    with tracking.open_run(folder, resume_at=first if seconds else None) as writer:
+        if not training.done:
+            writer.add_text("configuration", training.in_words(repr(activation()), configuration.initialisation), 0)
+        yield writer
+
+
+class _Checkpoints:
+    """Called between updates: writes a checkpoint when one is due, and when Ctrl-C was pressed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        training: Training,
+        writer: SummaryWriter | None,
+        asked_to_stop: threading.Event,
+        until: float,
+        every_seconds: float,
+        every_updates: int | None,
+    ) -> None:
+        self.folder, self.training, self.writer = folder, training, writer
+        self.asked_to_stop, self.until = asked_to_stop, until
+        self.every_seconds, self.every_updates = every_seconds, every_updates or math.inf
+        self.last_time, self.last_update = perf_counter(), training.done
+
+    def __call__(self) -> None:
+        if self.asked_to_stop.is_set() or time.monotonic() >= self.until:
+            self.write()
+            done, updates = self.training.done, self.training.updates
+            raise Stopped(f"Stopped after {done} of {updates} updates; the run in {self.folder} can go on from there.")
+        updates = self.training.done - self.last_update
+        if updates >= self.every_updates or perf_counter() - self.last_time >= self.every_seconds:
+            self.write()
+
+    def write(self) -> None:
+        if self.writer:
+            self.writer.flush()  # so that no point up to the checkpoint can be lost after it
+        _write_tensors(self.folder / CHECKPOINT, self.training.state())
+        self.last_time, self.last_update = perf_counter(), self.training.done
+
+
+@contextmanager
+def ctrl_c() -> Iterator[threading.Event]:
+    """Within the block the first Ctrl-C sets the event and does nothing else; the second one acts as usual.
+
+    Where Python does not handle Ctrl-C in the usual way, or this is not the main thread, all stays as it is.
+    """
+    event, usual = threading.Event(), signal.default_int_handler
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not usual:
+        yield event
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def _only_process(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system frees when the process ends, however it ends."""
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=LOCK_SECONDS)
+    except filelock.Timeout as error:
+        raise RunError(f"Another process trains in {folder}: wait until it ends, or use another folder.") from error
+    except OSError as error:
+        raise RunError(f"Cannot write a run into {folder} ({reason(error)}): choose another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# The end
+
+
+def _store(folder: Path, identity: dict[str, Any], result: Result, weights: dict[str, Tensor], keep: bool) -> None:
+    """Write the result last: its presence says that the run has ended and that all else is there."""
+    epochs = [asdict(epoch) for epoch in result.epochs]
+    seconds = [epoch.pop("seconds") for epoch in epochs]
+    if keep:
+        _write_tensors(folder / WEIGHTS, weights)
+    _write_json(folder / TIMES, {"epochs": seconds, "seconds": result.seconds})
+    content = {
+        "configuration": identity,
+        "data": result.data,
+        "device": result.device,
+        "diverged": result.diverged,
+        "epochs": [_with_words(epoch) for epoch in epochs],
+        "observed": _with_words(result.observed),
+        "parameters": result.parameters,
+        "precision": result.precision,
+        "weights": _digest(weights),
+    }
+    _write_json(folder / RESULT, content)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _finished(folder: Path, identity: dict[str, Any]) -> Result | None:
+    """The stored result, or None if the run has not ended.
+
+    Raises:
+        RunError: if the folder holds a run of another configuration.
+    """
+    stored = _read_json(folder / RUN)
+    if stored is None:
+        return None
+    different = _differences(stored["configuration"], identity)
+    if different:
+        raise RunError(
+            f"The run in {folder} has another configuration ({'; '.join(different)}): use another folder, or the same "
+            "configuration."
+        )
+    return read_result(folder) if (folder / RESULT).exists() else None
+
+
+def read_result(folder: Path) -> Result:
+    """The result of the finished run in a folder.
+
+    Raises:
+        RunError: if there is none, or it is damaged.
+    """
+    folder = Path(folder)
+    stored, times = _read_json(folder / RESULT), _read_json(folder / TIMES)
+    if stored is None or times is None:
+        raise RunError(f"{folder} holds no finished run: train it to the end first.")
+    epochs = zip(stored["epochs"], times["epochs"], strict=True)
+    return Result(
+        recipe=read_configuration(folder).recipe,
+        data=stored["data"],
+        epochs=tuple(Epoch(**_from_words(epoch), seconds=seconds) for epoch, seconds in epochs),
+        diverged=stored["diverged"],
+        parameters=stored["parameters"],
+        device=stored["device"],
+        precision=stored["precision"],
+        observed=_from_words(stored["observed"]),
+        seconds=times["seconds"],
+        log_dir=folder if next(folder.glob(tracking.EVENTS), None) else None,
+    )
+
+
+def _differences(stored: dict[str, Any], given: dict[str, Any], prefix: str = "") -> list[str]:
+    """The fields that differ, with both values, those of the recipe included."""
+    different = []
+    for name in sorted(stored.keys() | given.keys()):
+        old, new = stored.get(name), given.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            different += _differences(old, new, f"{name}.")
+        elif old != new:
+            different.append(f"{prefix}{name} was {old}, now is {new}")
+    return different
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in weights.items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+# JSON has no infinity and no NaN, which a diverged run needs
+
+
+def _with_words(numbers: dict[str, float]) -> dict[str, float | str]:
+    return {name: value if math.isfinite(value) else str(value) for name, value in numbers.items()}
+
+
+def _from_words(numbers: dict[str, float | str]) -> dict[str, float]:
+    return {name: float(value) for name, value in numbers.items()}
+
+
+# Where a run took place
+
+
+def environment() -> dict[str, Any]:
+    """Versions, code revision and hardware, for a file beside numbers."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "versions": {
+            "nonlin": version("nonlin"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        },
+        "revision": _revision(),
+        "hardware": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "graphics_processor": gpu,
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+    }
+
+
+@lru_cache
+def _revision() -> str:
+    """The commit that the code is at, and whether it was changed since; without git, the package's version."""
+    git = ["git", "--no-optional-locks", "-C", str(project_root())]
+    options = {"capture_output": True, "text": True, "check": True}
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], **options).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], **options).stdout
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+        return f"version {version('nonlin')}"
+    return f"{commit}{', changed since' if changes else ''}"
+
+
+@lru_cache
+def _processor() -> str:
+    with suppress(OSError):  # Linux only; elsewhere platform knows
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+# Files
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """What a file holds, or None if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({reason(error)}): remove its folder and begin anew.") from error
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any] | None:
+    """What `Training.state` gave, or None if there is no checkpoint."""
+    if not path.exists():
+        return None
+    try:
+        # torch.load sees a truncated file, but no changed byte; the checksums in the archive do.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load and zipfile raise many types on damaged files
+        raise RunError(f"{path} is damaged ({reason(error)}): remove that file, and the run begins anew.") from error
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    _write(path, lambda file: file.write(text.encode()))
+
+
+def _write_tensors(path: Path, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()  # torch.save to a full disk raises an error that does not say so
+    torch.save(content, buffer)
+    _write(path, lambda file: file.write(buffer.getbuffer()))
+
+
+def _write(path: Path, write: Callable[[Any], object]) -> None:
+    """Write a file whole and durably: after a power cut, too, there is the old one or the new one."""
+    try:
+        write_whole(path, write)
+        if os.name == "posix":  # Windows opens no folders
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({reason(error)}): make room and start the run again; it goes on from its last "
+            "checkpoint."
+        ) from error

@@ -1,0 +1,107 @@
+"""What the lessons hold, gathered: claims by number, exercises by number, quizzes by lesson.
+
+Each lesson has a folder, with the same file names in all of them: ``experiments.py``, ``figures.py``, ``claims.py`` and
+``exercises.py``, as far as it needs them.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from nonlin.exercises import Exercise, Feedback, Quiz, judge
+from nonlin.ledger import Claim
+from nonlin.ledger.tables import ledger
+from nonlin.typography import Markdown
+
+TOPICS = MappingProxyType(
+    {
+        f"{number:02}": topic
+        for number, topic in enumerate(
+            (
+                "start_here",
+                "nonlinearity",
+                "saturating",
+                "rectified",
+                "leaky",
+                "exponential",
+                "smooth",
+                "hardware",
+                "outputs",
+                "gated",
+                "gradient_flow",
+                "before_after",
+                "training",
+                "speed",
+                "choosing",
+            )
+        )
+    }
+)
+
+
+def parts(name: str) -> dict[str, ModuleType]:
+    """The modules of one name, ``"claims"`` for instance, by the number of the lesson that has it."""
+    places = {number: f"{__name__}.{topic}.{name}" for number, topic in TOPICS.items()}
+    return {number: import_module(place) for number, place in places.items() if find_spec(place)}
+
+
+def _claims() -> Mapping[int, Claim]:
+    found = [
+        value for module in parts("claims").values() for value in vars(module).values() if isinstance(value, Claim)
+    ]
+    claims = {claim.number: claim for claim in sorted(found, key=lambda claim: claim.number)}
+    if len(claims) < len(found):
+        numbers = [claim.number for claim in found]
+        raise ValueError(f"two claims have the number {min(n for n in numbers if numbers.count(n) > 1)}.")
+    return MappingProxyType(claims)
+
+
+def _exercises(modules: Mapping[str, ModuleType]) -> Mapping[str, Exercise]:
+    found = [value for module in modules.values() for value in vars(module).values() if isinstance(value, Exercise)]
+    return MappingProxyType({exercise.number: exercise for exercise in found})
+
+
+CLAIMS = _claims()
+EXERCISES = _exercises(parts("exercises"))
+QUIZZES = MappingProxyType({number: module.QUIZ for number, module in parts("exercises").items()})
+
+
+def of_lesson(lesson: str) -> tuple[Claim, ...]:
+    """The claims that a lesson ("03") takes apart, by number."""
+    return tuple(claim for claim in CLAIMS.values() if claim.lesson == lesson)
+
+
+def verdicts(lesson: str) -> Markdown:
+    """The claims that a lesson ("03") takes apart, tested now or read from what was measured, with their verdicts.
+
+    Raises:
+        KeyError: if no claim belongs to it.
+    """
+    claims = of_lesson(lesson)
+    if not claims:
+        raise KeyError(f"no claim belongs to lesson {lesson!r}.")
+    return ledger(claims)
+
+
+def check(number: str, answer: Any) -> Feedback:
+    """Judge an answer to exercise ``number`` ("02.1"); hints and the solution are folded below the verdict.
+
+    Raises:
+        KeyError: if there is no such exercise.
+    """
+    if number not in EXERCISES:
+        raise KeyError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
+    return judge(EXERCISES[number], answer)
+
+
+def quiz(lesson: str) -> Quiz:
+    """The quiz of a lesson ("02").
+
+    Raises:
+        KeyError: if the lesson has none.
+    """
+    if lesson not in QUIZZES:
+        raise KeyError(f"there is no quiz for lesson {lesson!r}; there are {', '.join(QUIZZES)}.")
+    return QUIZZES[lesson]

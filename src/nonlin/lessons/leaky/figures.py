@@ -1,0 +1,139 @@
+"""Figures of lesson 04: slopes below zero."""
+
+import math
+from collections.abc import Mapping
+from itertools import cycle
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from nonlin.lessons.leaky.experiments import Revival
+from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
+from nonlin.typography import true_minus
+
+
+def leak(slope: float) -> Picture:
+    """LeakyReLU with one slope a beside max(ax, x), and the line and the V of which it is made up.
+
+    Args:
+        slope: a.
+    """
+    figure, (left, right) = subplots(1, 2)
+    x = torch.linspace(-3, 3, 601, dtype=torch.float64)
+    y, larger = torch.where(x > 0, x, slope * x), torch.maximum(slope * x, x)
+    left.plot(x, y, color=COLOURS[0], linewidth=3, label="LeakyReLU")
+    left.plot(x, larger, color="black", linestyle=(0, (2, 2)), linewidth=1.8, label="max(ax, x)")
+    left.set(title=f"a = {_number(slope)}", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
+    line, bend = (1 + slope) / 2, (1 - slope) / 2
+    right.plot(x, y, color=COLOURS[0], linewidth=3, label="LeakyReLU")
+    right.plot(x, line * x, color=COLOURS[1], linestyle="--", label=f"line: {_number(line)} x")
+    right.plot(x, bend * x.abs(), color=COLOURS[2], linestyle="-.", label=f"V: {_number(bend)} |x|")
+    right.set(title="LeakyReLU = a line + a V", xlabel="x", ylim=(-4.2, 4.2), xlim=(-3, 3))
+    for axes in (left, right):
+        axes.legend(loc="lower right", fontsize=9)
+    gap = (larger - y).abs().max().item()
+    same = "the same" if gap == 0 else f"apart by up to {gap:.3g} between −3 and 3"
+    gain = 1 / math.sqrt((1 + slope**2) / 2)
+    return Picture(
+        figure,
+        f"a = {_number(slope)}: LeakyReLU and max(ax, x) are {same}. LeakyReLU is {_number(line)} x + "
+        f"{_number(bend)} |x|. For inputs from N(0, 1) the mean output is {_number(bend * math.sqrt(2 / math.pi))}, "
+        f"and the gain {gain:.3g}.",
+    )
+
+
+def _number(value: float) -> str:
+    return true_minus(f"{value + 0.0:.3g}")
+
+
+def below_the_surface(revivals: Mapping[str, Revival]) -> Picture:
+    """The largest input of every killed unit during training, one line a unit: above the surface it is alive again.
+
+    Args:
+        revivals: a label, and what `leaky.revive` found, for each panel.
+    """
+    figure, panels = subplots(1, len(revivals), height=3.6, width=10, sharey=True, squeeze=False)
+    lines = []
+    for axes, (label, revival) in zip(panels[0], revivals.items(), strict=True):
+        highest = revival.highest.flatten(1)  # (steps + 1, layers * seeds * units)
+        up = highest[-1] > 0
+        axes.axhspan(-2, 0, color="0.88", linewidth=0)
+        axes.axhline(0, color="black", linewidth=1)
+        axes.plot(highest[:, ~up], color=COLOURS[0], linewidth=0.7, alpha=0.7)
+        axes.plot(highest[:, up], color=COLOURS[1], linewidth=0.7, alpha=0.7)
+        share = up.float().mean().item()
+        axes.set(
+            title=f"{label}\n{100 * share:.0f} % have surfaced",
+            xlabel="step",
+            ylim=(-1.25, 3),
+            xlim=(0, len(highest) - 1),
+        )
+        lines.append(
+            f"{label}: of {up.numel()} killed units {100 * share:.0f} % are on for at least one point at the end; "
+            f"the deepest has a largest input of {_number(highest[-1].min().item())}, the highest one of "
+            f"{_number(highest[-1].max().item())}; mean loss {revival.losses[-1].mean():.3f}."
+        )
+    panels[0][0].set_ylabel("largest input of a unit")
+    panels[0][0].text(0.03, 0.03, "below the surface: off for all points", transform=panels[0][0].transAxes, fontsize=9)
+    return Picture(figure, "\n".join(lines))
+
+
+def fans(slopes: Mapping[str, Tensor], *, init: float = 0.25) -> Picture:
+    """What PReLU has become: one ray below zero for each learned slope, one panel a label, a dashed ray for the start.
+
+    Args:
+        slopes: a label, and slopes of shape (layers, seeds), for each panel.
+        init: where all of them began.
+    """
+    figure, panels = subplots(1, len(slopes), height=3.4, width=10, sharey=True, squeeze=False)
+    lines = []
+    for axes, (label, found) in zip(panels[0], slopes.items(), strict=True):
+        for layer, (values, colour, style) in enumerate(zip(found, cycle(COLOURS), cycle(STYLES)), 1):
+            _rays(axes, values, colour, style, f"layer {layer}")
+        axes.plot([-1, 0], [-init, 0], color="black", linestyle=":", linewidth=2.5, label="start")
+        axes.plot([0, 1], [0, 1], color="black", linewidth=2)
+        axes.set(title=label, xlabel="x", xlim=(-1, 1), ylim=(-4, 2), xticks=(-1, 0, 1))
+        lines.append(
+            f"{label}: "
+            + "; ".join(
+                f"layer {layer} from {_number(values.min().item())} to {_number(values.max().item())}"
+                for layer, values in enumerate(found, 1)
+            )
+            + f"; mean size {found.abs().mean():.2f}."
+        )
+    panels[0][0].set_ylabel("PReLU(x)")
+    panels[0][0].legend(loc="lower right", fontsize=8)
+    return Picture(figure, f"All slopes began at {init:g}.\n" + "\n".join(lines))
+
+
+def _rays(axes: Axes, values: Tensor, colour: str, style: object, label: str) -> None:
+    for number, slope in enumerate(values.tolist()):
+        axes.plot([-1, 0], [-slope, 0], color=colour, linestyle=style, linewidth=1.2, label=None if number else label)
+
+
+def forgotten_eval(points: Tensor, share: Tensor, answer: Tensor) -> Picture:
+    """A map of a classifier's answers, and of how often it says otherwise when its slopes are still drawn.
+
+    Args:
+        points: (n, n, 2), a square grid.
+        share: (n, n), share of the calls in training mode that answer otherwise than evaluation.
+        answer: (n, n), the answer in evaluation, 0 or 1.
+    """
+    figure, (left, right) = subplots(1, 2, height=3.8, sharey=True)
+    x, y = points[..., 0].numpy(), points[..., 1].numpy()
+    left.pcolormesh(x, y, answer.numpy(), cmap="Greys", shading="nearest", vmin=0, vmax=2)
+    left.set_title("model.eval(): one answer a point")
+    mesh = right.pcolormesh(x, y, 100 * share.numpy(), cmap="Greys", shading="nearest", vmin=0)
+    right.set_title("eval() forgotten: the other answer")
+    figure.colorbar(mesh, ax=right, label="% of the calls", shrink=0.85)
+    for axes in (left, right):
+        axes.set(xlabel="first input", aspect="equal")
+        axes.grid(visible=False)
+    left.set_ylabel("second input")
+    return Picture(
+        figure,
+        f"On a grid of {share.numel()} points, evaluation gives each one answer. With the slopes still drawn, "
+        f"{100 * (share > 0).double().mean():.0f} % of the points get the other answer at least once, all near the "
+        f"border between the classes; at worst in {100 * share.max():.0f} % of the calls.",
+    )

@@ -1,0 +1,295 @@
+"""Exercises and quiz of lesson 02, sigmoid and tanh."""
+
+import torch
+from torch import Tensor
+
+from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
+from nonlin.exercises.quiz import Option, Question, Quiz
+
+
+def slope_from_output(y: Tensor) -> Tensor:
+    return y * (1 - y)
+
+
+SLOPE = Exercise(
+    number="02.1",
+    title="The slope of sigmoid, from its output",
+    minutes=5,
+    difficulty=1,
+    solution=slope_from_output,
+    probes=(
+        Probe(label="for outputs between 0 and 1", arguments=(torch.linspace(0, 1, 11),)),
+        Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(6.0).double().reshape(2, 3) / 6,)),
+    ),
+    mistakes=(
+        Mistake(
+            answer=lambda y: torch.sigmoid(y) * (1 - torch.sigmoid(y)),
+            hint="you applied sigmoid again: y already is the output, so use it as it stands.",
+        ),
+        Mistake(answer=lambda y: 1 - y**2, hint="1 - y^2 is the slope of tanh."),
+        Mistake(
+            answer=lambda y: y * (1 + y), hint="check the sign: the slope must be 0 at y = 1, where sigmoid is flat."
+        ),
+        Mistake(
+            answer=lambda y: y * (y - 1), hint="the sign: sigmoid rises everywhere, so its slope is nowhere negative."
+        ),
+        Mistake(answer=lambda y: 1 - y, hint="that is one factor of two: the slope is a product."),
+        Mistake(
+            answer=lambda y: 1 - 2 * y,
+            hint="that is the derivative of y (1 - y) with respect to y; wanted is the slope of sigmoid itself.",
+        ),
+    ),
+    hints=(
+        "Differentiate 1 / (1 + e^-x) with the chain rule; one factor of the result is sigmoid itself.",
+        "The other factor is e^-x / (1 + e^-x). Add and subtract 1 in its numerator: what is it in terms of y?",
+    ),
+    remark="y is all that backward needs, and the next layer keeps y anyway: no extra memory.",
+)
+
+
+def my_sigmoid(x: Tensor) -> Tensor:
+    return torch.exp(-torch.logaddexp(torch.zeros_like(x), -x))
+
+
+def _sigmoid_by_where(x: Tensor) -> Tensor:
+    return torch.where(x >= 0, 1 / (1 + torch.exp(-x)), torch.exp(x) / (1 + torch.exp(x)))
+
+
+STABLE = Exercise(
+    number="02.2",
+    title="Find the bug: a sigmoid with the right slope everywhere",
+    minutes=10,
+    difficulty=2,
+    solution=my_sigmoid,
+    forbidden=("sigmoid", "sigmoid_", "expit", "logsigmoid"),
+    probes=(
+        Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
+        Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
+        Probe(label="at x = 100", arguments=(torch.tensor(100.0),)),
+        Probe(label="at x = -30", arguments=(torch.tensor(-30.0),), with_slope=True),
+        Probe(label="at x = -80", arguments=(torch.tensor(-80.0),), with_slope=True),
+        Probe(label="at x = -1000", arguments=(torch.tensor(-1000.0),), with_slope=True),
+        Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0]).double(),), with_slope=True),
+    ),
+    mistakes=(
+        Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x)),
+            hint="this is the textbook formula: e^-x is infinite for x = -1000, and backward multiplies it by 0.",
+        ),
+        Mistake(
+            answer=_sigmoid_by_where,
+            hint="if you use torch.where: it picks the right value but differentiates both branches, and the one that was "
+            "not picked overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
+        ),
+        Mistake(
+            answer=lambda x: torch.where(x >= 0, 1 / (1 + torch.exp(-x)), 1 - 1 / (1 + torch.exp(x))),
+            hint="far to the left 1 - 1 / (1 + e^x) subtracts two numbers that are nearly equal: at x = -30 nothing is left of "
+            "the tail. (And torch.where still differentiates both branches.)",
+        ),
+        Mistake(
+            answer=lambda x: torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs())),
+            hint="no NaN any more, but your slope at 0 is not 0.25: clamp and abs have kinks there, and autograd picks a "
+            "slope for each by itself.",
+        ),
+        Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-80, 80))),
+            hint="clamping the input stops the overflow, but makes the function constant out there: at -1000 it is e^-80, "
+            "not 0, and in float64 its tail is lost.",
+        ),
+        Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-50, 50))),
+            hint="clamping the input makes the function constant out there: its slope is 0 too early, its tail is lost.",
+        ),
+        Mistake(
+            answer=lambda x: (1 + torch.tanh(x / 2)) / 2,
+            hint="right in exact arithmetic, but at x = -30 the 1 swallows what tanh leaves: the tail is rounded away.",
+        ),
+    ),
+    hints=(
+        "Which function of torch computes log(1 + e^z) without overflow? Its slope must be right as well.",
+        "torch.logaddexp(a, b) is log(e^a + e^b), and autograd knows it as one smooth operation. What are a and b?",
+        "sigmoid is e to the power of -log(1 + e^-x).",
+    ),
+    remark="values and slopes hold from -1000 to 100, at 0 as well. Our solution uses one smooth operation, in which "
+    "autograd finds no kink.",
+)
+
+
+def tanh_from_sigmoid(x: Tensor) -> Tensor:
+    return 2 * torch.sigmoid(2 * x) - 1
+
+
+RELATION = Exercise(
+    number="02.3",
+    title="Tanh is a sigmoid in disguise",
+    minutes=5,
+    difficulty=1,
+    solution=tanh_from_sigmoid,
+    forbidden=("tanh", "tanh_"),
+    probes=number_line(torch.float64),
+    mistakes=(
+        Mistake(
+            answer=lambda x: 2 * torch.sigmoid(x) - 1,
+            hint="the values lie in (-1, 1) now, but the curve is too flat: its slope at 0 is 1/2, tanh's is 1.",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(2 * x),
+            hint="the steepness is right; now stretch the values from (0, 1) to (-1, 1).",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(2 * x) - 0.5,
+            hint="it goes through 0 now, but its values lie in (-1/2, 1/2): shift and stretch.",
+        ),
+        Mistake(answer=lambda x: 2 * torch.sigmoid(2 * x), hint="the values lie in (0, 2): what is missing?"),
+        Mistake(answer=lambda x: 2 * torch.sigmoid(2 * x) + 1, hint="the values lie in (1, 3): shift the other way."),
+        Mistake(
+            answer=lambda x: 2 * torch.sigmoid(x / 2) - 1,
+            hint="dividing x by 2 makes the curve wider; tanh is half as wide as sigmoid.",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(x) - 0.5,
+            hint="it goes through 0 now; but tanh is twice as tall, and half as wide.",
+        ),
+    ),
+    hints=(
+        "Which two numbers turn the range (0, 1) into (-1, 1)?",
+        "Divide numerator and denominator of tanh by e^x: which exponent appears where sigmoid has -x?",
+    ),
+    remark="so tanh is sigmoid with 4 times the slope and a mean of zero: section 8 pulls the two apart.",
+)
+
+
+def layers_until_a_millionth() -> int:
+    import math
+
+    return math.ceil(math.log(1e-6) / math.log(1 / 4))
+
+
+DEPTH = Exercise(
+    number="02.4",
+    title="How deep is too deep?",
+    minutes=5,
+    difficulty=2,
+    solution=layers_until_a_millionth,
+    mistakes=(
+        Mistake(answer=9, hint="(1/4)^9 is 3.8e-6: still above a millionth."),
+        Mistake(answer=9.9658, hint="the right equation; but a number of layers is whole: round up."),
+        Mistake(answer=9.97, hint="the equation is right. A number of layers is whole: round up."),
+        Mistake(answer=-9.9658, hint="the sign: divide by the logarithm of 1/4, not of 4. Then round up."),
+        Mistake(answer=5, hint="(1/4)^5 is 1/1024, about a thousandth. A millionth is a thousandth of that."),
+        Mistake(answer=11, hint="10 layers are enough: (1/4)^10 is 9.5e-7."),
+        Mistake(answer=6, hint="6 is for a factor of 1/10 a layer; sigmoid's largest slope is 1/4."),
+        Mistake(answer=20, hint="20 is for a factor of 1/2 a layer; sigmoid's largest slope is 1/4."),
+    ),
+    hints=(
+        "At best, each sigmoid multiplies the gradient by its largest slope.",
+        "Solve (1/4)^n <= 1e-6 for n and round up.",
+    ),
+    remark="that is the best case: every unit at x = 0. Weights can make up for it only as long as nothing saturates.",
+)
+
+
+def lecun_tanh_slope(x: Tensor) -> Tensor:
+    y = torch.tanh(2 / 3 * x)
+    return 1.7159 * 2 / 3 * (1 - y**2)
+
+
+LECUN = Exercise(
+    number="02.5",
+    title="LeCun's tanh",
+    minutes=10,
+    difficulty=3,
+    solution=lecun_tanh_slope,
+    probes=number_line(torch.float64),
+    mistakes=(
+        Mistake(
+            answer=lambda x: 1.7159 * (1 - torch.tanh(2 / 3 * x) ** 2),
+            hint="the inner derivative is missing: the chain rule brings a factor of 2/3.",
+        ),
+        Mistake(
+            answer=lambda x: 2 / 3 * (1 - (1.7159 * torch.tanh(2 / 3 * x)) ** 2),
+            hint="1 - y^2 holds for y = tanh alone, before it is multiplied by 1.7159.",
+        ),
+        Mistake(
+            answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(x) ** 2),
+            hint="the slope is taken at the wrong place: tanh sees 2x/3, not x.",
+        ),
+        Mistake(
+            answer=lambda x: 2 / 3 * (1 - torch.tanh(2 / 3 * x) ** 2),
+            hint="the inner derivative is there; the factor 1.7159 in front is not.",
+        ),
+        Mistake(answer=lambda x: 1.7159 * torch.tanh(2 / 3 * x), hint="that is the function; its slope is asked for."),
+        Mistake(
+            answer=lambda x: 2 / 3 * (1 - torch.tanh(x) ** 2),
+            hint="the inner derivative is there. The factor 1.7159 in front is not, and tanh must be taken at 2x/3, not at x.",
+        ),
+        Mistake(
+            answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(2 / 3 * x)),
+            hint="nearly: the slope of tanh is 1 minus its square.",
+        ),
+        Mistake(
+            answer=lambda x: 1 - (1.7159 * torch.tanh(2 / 3 * x)) ** 2,
+            hint="1 - y^2 holds for y = tanh alone. Then the chain rule brings 2/3, and 1.7159 stays in front.",
+        ),
+        Mistake(
+            answer=lambda x: 1 - torch.tanh(x) ** 2,
+            hint="that is the slope of tanh itself: both constants are missing, the 1.7159 outside and the 2/3 inside.",
+        ),
+    ),
+    hints=(
+        "Two constants, one chain rule: d/dx a tanh(b x) = a b tanh'(b x).",
+        "Call y = tanh(2x/3), without the 1.7159. Then tanh' is 1 - y^2.",
+    ),
+    remark="its slope at 0 is 1.144, and f(1) is very nearly 1: targets of -1 and 1 lie on the steep part.",
+)
+
+QUIZ = Quiz(
+    (
+        Question(
+            "A unit receives x = 50 in float32. What gradient does sigmoid pass back through it?",
+            (
+                Option(
+                    "About 2e-22", False, "That is the exact slope e^-50, but y has rounded to 1, so y (1 - y) is 0."
+                ),
+                Option("Exactly 0", True, "y rounds to 1 from about 16.6 on, and 1 - y is then exactly 0."),
+                Option(
+                    "NaN",
+                    False,
+                    "Only the textbook formula at large negative x gives NaN; here every factor is finite.",
+                ),
+            ),
+        ),
+        Question(
+            "In the race, what did an odd (zero-centred) output buy on its own, at the same slope?",
+            (
+                Option(
+                    "Everything: slope does not matter",
+                    False,
+                    "Under SGD, sigmoid − ½ still needed more than twice tanh's steps.",
+                ),
+                Option(
+                    "Nothing", False, "sigmoid − ½ beat sigmoid on the same seeds, with an interval that excludes 1."
+                ),
+                Option(
+                    "A good part, under both optimizers",
+                    True,
+                    "The slope bought more on top: much under SGD, little under Adam.",
+                ),
+            ),
+        ),
+        Question(
+            "Where is a sigmoid still the right choice?",
+            (
+                Option(
+                    "In the hidden layers of a deep network", False, "There it cost a factor of about four per layer."
+                ),
+                Option(
+                    "For gates, and for the probability of a yes", True, "Its range (0, 1) is what those places need."
+                ),
+                Option(
+                    "Nowhere", False, "Every LSTM has three of them per unit, and most binary classifiers end in one."
+                ),
+            ),
+        ),
+    )
+)

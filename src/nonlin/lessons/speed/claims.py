@@ -1,0 +1,337 @@
+"""Claims about speed and memory.
+
+What decides, chosen before the measurements were looked at. A time is the processor's, as a ratio within a round; its
+figure is the median over the rounds with the 95 % interval of that median, which the order of the values gives for any
+distribution: an interval above a bound decides for, one below it against, one around it not at all.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from time import get_clock_info, perf_counter, process_time
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nonlin.activations import ACTIVATIONS
+from nonlin.bench.cost import WARM_UP, margin, settle_allocator
+from nonlin.intervals import Median, above, median_interval, within
+from nonlin.lab.networks import threads
+from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
+
+# Times
+
+
+# On one thread the processor's time is that of the clock on the wall, less what other programs take in between.
+_clock = process_time if get_clock_info("process_time").resolution < 1e-5 else perf_counter
+
+
+def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: int) -> dict[str, list[float]]:
+    """Time of each function over that of the base in the same round, on one thread.
+
+    The order is drawn anew for each round: nobody is always first, and nobody always follows the same other, whose
+    memory it would get.
+    """
+    draw = random.Random(0)
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    settle_allocator()
+    with threads(1):
+        for _ in range(WARM_UP + repeats):
+            for name in draw.sample(list(functions), len(functions)):
+                start = _clock()
+                functions[name]()
+                seconds[name].append(_clock() - start)
+    return {
+        name: [float(f"{a / b:.4g}") for a, b in zip(times[WARM_UP:], seconds[base][WARM_UP:], strict=True)]
+        for name, times in seconds.items()
+        if name != base
+    }
+
+
+def _forward(layer: nn.Module, x: Tensor) -> Callable[[], object]:
+    return lambda: layer(x)
+
+
+def _step(network: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Forward and backward, with the gradients of the input and of all parameters."""
+    x = x.clone().requires_grad_()
+    gradient, inputs = torch.ones_like(network(x)), [x, *network.parameters()]
+    return lambda: torch.autograd.grad(network(x), inputs, gradient)
+
+
+def _numbers(mebibytes: float) -> Tensor:
+    return torch.randn(int(mebibytes * 2**18), generator=torch.Generator().manual_seed(0))
+
+
+def _between_convolutions(activation: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), activation, nn.Conv2d(16, 16, 3, padding=1))
+
+
+def _places(layers: Mapping[str, Callable[[], nn.Module]]) -> dict[str, dict[str, Callable[[], object]]]:
+    """What is timed, by place and activation: alone, where all that counts is itself, and in a small network."""
+    large, small = _numbers(4), _numbers(1 / 8)
+    images = torch.randn(8, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+    return {
+        "forward, 4 MiB": {name: _forward(make(), large) for name, make in layers.items()},
+        "forward, ⅛ MiB": {name: _forward(make(), small) for name, make in layers.items()},
+        "forward and backward, 4 MiB": {name: _step(make(), large) for name, make in layers.items()},
+        "forward and backward, ⅛ MiB": {name: _step(make(), small) for name, make in layers.items()},
+        "forward and backward, between two small convolutions": {
+            name: _step(_between_convolutions(make()), images) for name, make in layers.items()
+        },
+    }
+
+
+def _timed(
+    layers: Mapping[str, Callable[[], nn.Module]], base: str, places: Sequence[str], repeats: int
+) -> Measurement:
+    functions = _places(layers)
+    return {
+        f"{place}: {name}": ratios
+        for place in places
+        for name, ratios in _ratios(functions[place], base, repeats).items()
+    }
+
+
+def _by_place(measured: Measurement) -> dict[str, dict[str, Median]]:
+    found: dict[str, dict[str, Median]] = {}
+    for key, ratios in measured.items():
+        place, _, name = key.partition(": ")
+        found.setdefault(place, {})[name] = median_interval(ratios)
+    return found
+
+
+# 5: the exponential
+
+NOTABLY = 1.25  # times ReLU's time
+
+
+def _exponential_times() -> Measurement:
+    layers = {"ReLU": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+    return _timed(layers, "ReLU", list(_places({})), repeats=150)
+
+
+def _judge_exponential_times(measured: Measurement) -> Sequence[Case]:
+    return [
+        Case(f"{name}, {place}", above(ratio, NOTABLY), f"{ratio} times ReLU's time")
+        for place, ratios in _by_place(measured).items()
+        for name, ratio in ratios.items()
+    ]
+
+
+EXPONENTIAL_IS_SLOW = Claim(
+    number=5,
+    statement="The exponential makes sigmoid and tanh notably slower than ReLU.",
+    lesson="13",
+    measure=_exponential_times,
+    judge=_judge_exponential_times,
+    kept=True,
+    limits="Notably means by a quarter or more. One thread of one x86 processor with vector instructions, float32; the "
+    "intervals are of the median.",
+)
+
+
+# 8: the cheapest
+
+CLEARLY = 0.1  # cheaper or dearer by this share
+CHEAPEST_PLACES = ("forward, 4 MiB", "forward and backward, 4 MiB", "forward and backward, ⅛ MiB")
+
+
+def _all_times() -> Measurement:
+    layers = {
+        record.title: lambda r=record: r.torch_module(**r.parameters)
+        for record in ACTIVATIONS.values()
+        if record.torch_module
+    }
+    return _timed(layers, ACTIVATIONS["relu"].title, CHEAPEST_PLACES, repeats=50)
+
+
+def _judge_all_times(measured: Measurement) -> Sequence[Case]:
+    cases = []
+    for place, ratios in _by_place(measured).items():
+        least = min(ratios, key=lambda name: ratios[name].value)
+        cheaper = [above(ratio, 1 - CLEARLY) for ratio in ratios.values()]
+        dearer = [above(ratio, 1 + CLEARLY) for ratio in ratios.values()]
+        level = sum(each is False for each in dearer)
+        said = f"the least of the {len(ratios)} others is {least} with {ratios[least]} times ReLU's time"
+        cases.append(Case(f"none is clearly cheaper, {place}", all_hold(cheaper), said))
+        said = f"{sum(each is True for each in dearer)} of {len(ratios)} are clearly dearer, {level} are not"
+        cases.append(Case(f"all others are clearly dearer, {place}", all_hold(dearer), said))
+    return cases
+
+
+CHEAPEST = Claim(
+    number=8,
+    statement="ReLU is the cheapest activation.",
+    lesson="13",
+    measure=_all_times,
+    judge=_judge_all_times,
+    kept=True,
+    limits="Clearly means by a tenth or more. torch's own layers on one thread of one x86 processor, float32; memory "
+    "is not part of it.",
+)
+
+
+# 49: four published times
+
+PUBLISHED = {"ReLU": 94, "ReLU6": 97, "LeakyReLU": 106, "PReLU": 106}  # milliseconds
+LEVEL = 1.05  # PReLU and LeakyReLU, published as equal, may differ by this factor
+FOUR_PLACES = ("forward, 4 MiB", "forward and backward, 4 MiB", "forward and backward, between two small convolutions")
+
+
+def _four_times() -> Measurement:
+    layers = {name: getattr(nn, name) for name in PUBLISHED}
+    measured: dict[str, Sequence[float]] = {}
+    for place in FOUR_PLACES:
+        over_relu = _ratios(_places(layers)[place], "ReLU", 100)
+        pairs = {
+            "ReLU6 over ReLU": over_relu["ReLU6"],
+            "LeakyReLU over ReLU6": _over(over_relu["LeakyReLU"], over_relu["ReLU6"]),
+            "PReLU over LeakyReLU": _over(over_relu["PReLU"], over_relu["LeakyReLU"]),
+        }
+        measured |= {f"{place}: {name}": ratios for name, ratios in pairs.items()}
+    return measured
+
+
+def _over(these: Sequence[float], those: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(these, those, strict=True)]
+
+
+def _judge_four_times(measured: Measurement) -> Sequence[Case]:
+    """Each place is one case: an order of four stands or falls as a whole."""
+    cases = []
+    for place, ratios in _by_place(measured).items():
+        answers, said = [], []
+        for pair, ratio in ratios.items():
+            slower, faster = pair.split(" over ")
+            published = PUBLISHED[slower] / PUBLISHED[faster]
+            stands = above(ratio, (1 + published) / 2) if published > 1 else within(ratio, 1 / LEVEL, LEVEL)
+            answers.append(stands)
+            said.append(f"{pair} {ratio}, published {published:.2f}")
+        cases.append(Case(place, all_hold(answers), ", ".join(said)))
+    return cases
+
+
+FOUR_TIMES = Claim(
+    number=49,
+    statement="The published times ReLU 94, ReLU6 97, LeakyReLU 106, PReLU 106 ms order the four.",
+    lesson="13",
+    measure=_four_times,
+    judge=_judge_four_times,
+    kept=True,
+    limits="A step of the order stands if at least half of the published difference is there; the two that are level, "
+    "if they differ by less than 5 %. One thread of one x86 processor, float32.",
+)
+
+
+# 50: in place
+
+
+def _in_place() -> Measurement:
+    measured: dict[str, Sequence[float]] = {}
+    for record in ACTIVATIONS.values():
+        if record.takes_inplace:
+            saved = margin(_torch(record, False)) - margin(_torch(record, True))
+            measured[f"saved: {record.title}"] = [saved]
+            measured[f"same memory: {record.title}"] = [_overwrites(_torch(record, True)())]
+    measured["gradients: chain"] = [_largest_difference_in_a_chain()]
+    measured |= {f"refused: {what}": [_refused(program)] for what, program in PROGRAMS.items()}
+    measured["residual"] = _residual(inplace=True) + _residual(inplace=False)
+    return measured
+
+
+def _torch(record: object, inplace: bool) -> Callable[[], nn.Module]:
+    return lambda: record.torch_module(**record.parameters, inplace=inplace)
+
+
+@torch.no_grad()
+def _overwrites(layer: nn.Module) -> float:
+    """Whether the output lies where the input was, so that the call needs no second tensor."""
+    x = torch.randn(8)
+    return float(layer.eval()(x).data_ptr() == x.data_ptr())
+
+
+def _largest_difference_in_a_chain() -> float:
+    """Of outputs and gradients of linear, ReLU, linear, with the activation in place and not."""
+    found = []
+    for inplace in (False, True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(inplace=inplace), nn.Linear(16, 4))
+            y = network(torch.randn(32, 8))
+        found.append([y, *torch.autograd.grad(y.square().sum(), list(network.parameters()))])
+    return max((a - b).abs().max().item() for a, b in zip(*found, strict=True))
+
+
+def _leaf() -> Tensor:
+    return torch.tensor([-1.0, 2.0], requires_grad=True)
+
+
+def _after_exp() -> None:
+    F.relu(_leaf().exp(), inplace=True).sum().backward()
+
+
+def _used_before() -> None:
+    h = 1 * _leaf()
+    square = h**2
+    (square + F.relu(h, inplace=True)).sum().backward()
+
+
+PROGRAMS = {
+    "on a weight or an input": lambda: F.relu(_leaf(), inplace=True),
+    "after an operation that keeps its output": _after_exp,
+    "after another operation has kept the input": _used_before,
+}
+
+
+def _refused(program: Callable[[], object]) -> float:
+    try:
+        program()
+    except RuntimeError:
+        return 1.0
+    return 0.0
+
+
+def _residual(*, inplace: bool) -> list[float]:
+    h = 1 * _leaf()
+    return (h + F.relu(h, inplace=inplace)).tolist()
+
+
+def _judge_in_place(measured: Measurement) -> Sequence[Case]:
+    saved = _titles(measured, "saved: ")
+    some, none = ([title for title, bytes_ in saved.items() if (bytes_ > 0) == wanted] for wanted in (True, False))
+    cases = [
+        Case(f"it saves what is kept for backward: {', '.join(some)}", True, _bytes(saved, some)),
+        Case(f"it saves what is kept for backward: {', '.join(none)}", False, _bytes(saved, none)),
+    ]
+    cases = [case for case, titles in zip(cases, (some, none), strict=True) if titles]
+    over = _titles(measured, "same memory: ")
+    count = f"the output lies where the input was, for {sum(over.values()):.0f} of {len(over)}"
+    cases.append(Case("it needs no second tensor during the call, without autograd", all(over.values()), count))
+    [difference] = measured["gradients: chain"]
+    said = f"outputs and gradients differ by {difference:g}"
+    cases.append(Case("it is free in a chain of linear, ReLU, linear", difference == 0, said))
+    for what, refused in _titles(measured, "refused: ").items():
+        cases.append(Case(f"it is free {what}", not refused, "autograd refuses" if refused else "accepted"))
+    first, plain = measured["residual"][:2], measured["residual"][2:]
+    said = f"h + relu(h) gives {first} instead of {plain} for h = [-1, 2], without an error"
+    cases.append(Case("it is free in a residual branch", first == plain, said))
+    return cases
+
+
+def _titles(measured: Measurement, start: str) -> dict[str, float]:
+    return {key.removeprefix(start): values[0] for key, values in measured.items() if key.startswith(start)}
+
+
+def _bytes(saved: Mapping[str, float], titles: Sequence[str]) -> str:
+    return f"{' or '.join(sorted({f'{saved[title]:g}' for title in titles}))} bytes a number, between two convolutions"
+
+
+IN_PLACE = Claim(
+    number=50,
+    statement="`inplace=True` saves memory and is free.",
+    lesson="13",
+    measure=_in_place,
+    judge=_judge_in_place,
+    limits="torch's 13 layers that have the option, float32. Time is not judged here; lesson 13 measures it.",
+)

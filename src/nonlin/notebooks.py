@@ -1,0 +1,126 @@
+"""For authors: run lessons from top to bottom and store their outputs, the same on every machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+# nbformat and nbclient are imported where they are needed: every lesson imports this module for the place of the
+# lessons alone, and nbformat takes longer to import than anything but torch.
+
+LESSONS = Path(__file__).parents[2] / "notebooks"
+
+# What stored outputs and tests are made with. Set before a kernel starts, because threads are counted at import.
+REPRODUCIBLE = {
+    "NONLIN_DATA": "shapes10",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "COLUMNS": "100",
+}
+
+# Cells that start a server; a test would leave it running.
+NOT_RUN = "nbval-skip"
+CELL_NAME = re.compile(r"[0-9a-f]{8}")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def lessons(names: list[str]) -> list[Path]:
+    """The notebooks whose file names begin with one of ``names`` ("02"), or all.
+
+    Raises:
+        FileNotFoundError: if a name fits no notebook.
+    """
+    if not names:
+        return sorted(LESSONS.glob("*.ipynb"))
+    found = []
+    for name in names:
+        matches = sorted(LESSONS.glob(f"{Path(name).stem}*.ipynb"))
+        if not matches:
+            known = ", ".join(path.stem for path in lessons([]))
+            raise FileNotFoundError(f"no lesson is called {name!r}; there are {known or 'none'}.")
+        found += matches
+    return found
+
+
+@cache
+def lesson_file(lesson: str) -> tuple[str, str]:
+    """The file name and the title of a lesson ("03"), or two empty strings if there is none."""
+    path = next(iter(LESSONS.glob(f"{lesson}_*.ipynb")), None)
+    return (path.name, _title(path)) if path else ("", "")
+
+
+def _title(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        found = re.search(r'# Lesson \d\d · ([^\\"]+)', file.read(2000))  # the first cell holds it
+    return found[1] if found else path.stem
+
+
+def refresh(names: list[str]) -> None:
+    """Execute lessons on the built-in data, with one thread, and store their outputs in place.
+
+    A lesson that fails keeps its old outputs.
+
+    Args:
+        names: beginnings of file names ("02"); empty for all lessons.
+    """
+    import nbformat
+
+    for path in lessons(names):
+        print(f"{path.name} ...", end=" ", flush=True)
+        notebook = execute(nbformat.read(path, as_version=4), path.parent)
+        temporary = path.with_suffix(".tmp")
+        nbformat.write(notebook, temporary)
+        temporary.replace(path)
+        print(f"{path.stat().st_size / 1000:.0f} kB")
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run all cells but those tagged ``nbval-skip`` in a fresh kernel, and drop what differs from run to run."""
+    from nbclient import NotebookClient
+
+    cells = notebook.cells
+    notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
+    with tempfile.TemporaryDirectory() as runs:
+        environment = os.environ | REPRODUCIBLE | {"NONLIN_RUNS": runs}
+        # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
+        # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
+        client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})
+        client.execute(env=environment)
+    notebook.cells = cells
+    _normalise(notebook)
+    return notebook
+
+
+def _normalise(notebook: NotebookNode) -> None:
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, 1):
+        cell.execution_count = count
+        # A widget is drawn by its kernel, which is gone when the notebook is read.
+        cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    name_cells(notebook)
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give every cell a name for life, in place: eight random hexadecimal digits. A cell that has one keeps it.
+
+    What is said about a cell (a review, a mark, a translation) finds it by its name, wherever it stands by then. A copy
+    of a cell gets a name of its own, the first of the two keeps the old one.
+    """
+    taken: set[str] = set()
+    for cell in notebook.cells:
+        if not CELL_NAME.fullmatch(cell.get("id", "")) or cell.id in taken:
+            cell.id = secrets.token_hex(4)
+        taken.add(cell.id)

@@ -1,0 +1,1 @@
+"""Small networks and random stacks, fast enough for many seeds at once."""

@@ -1,0 +1,437 @@
+"""Every record: what it says, and its values and slopes against torch and against autograd of its own formula."""
+
+import copy
+import dataclasses
+import inspect
+import math
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from nonlin.activations import (
+    ACTIVATIONS,
+    FAMILIES,
+    Activation,
+    ActivationModule,
+    Interval,
+    Kink,
+    Line,
+    Parameter,
+    apply,
+)
+from nonlin.activations.layers import slopes, zero_slope_float32
+from nonlin.activations.saturating import sigmoid, sigmoid_derivative
+
+RECORDS = list(ACTIVATIONS.values())
+WITH_COUNTERPART = [record for record in RECORDS if record.torch_module]
+EXTREMES = [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf]
+
+every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
+against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
+precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+every_dtype = pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+
+
+def random_points(dtype: torch.dtype, n: int = 2000) -> Tensor:
+    return 4 * torch.randn(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+
+
+def value_and_slope(function, x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    y = function(x)
+    return y.detach(), torch.autograd.grad(y.sum(), x)[0]
+
+
+def other_parameters(record: Activation) -> dict[str, float]:
+    """Values that differ from the defaults, in the same order as those."""
+    return {name: 0.8 * value + 0.3 for name, value in record.parameters.items()}
+
+
+# Where torch itself is less exact than a few roundings: its largest error in the slope, measured against float64.
+INEXACT_IN_TORCH = {
+    ("gelu_tanh", torch.float32): 2e-6,
+    ("gelu_tanh", torch.float64): 1e-14,
+    ("hardsigmoid", torch.float64): 5e-9,  # torch's slope is float32's 1/6 in float64, too
+    ("celu", torch.float64): 5e-8,  # torch rounds 1/alpha to float32 in float64, too
+}
+
+
+def theirs(record: Activation, dtype: torch.dtype, parameters: dict[str, float] | None = None) -> torch.nn.Module:
+    """torch's counterpart with these parameters, or with our defaults."""
+    return record.torch_module(**(record.parameters | (parameters or {}))).to(dtype)
+
+
+@against_torch
+def test_parameters_have_the_names_and_defaults_of_torch(record: Activation) -> None:
+    signature = inspect.signature(record.torch_module).parameters
+    assert record.parameters == pytest.approx({name: signature[name].default for name in record.parameters})
+
+
+def assert_like_torch(record: Activation, x: Tensor, parameters: dict[str, float]) -> None:
+    """Values and slopes equal torch's, wherever torch has a number."""
+    pairs = zip(
+        value_and_slope(ActivationModule(record, **parameters), x),
+        value_and_slope(theirs(record, x.dtype, parameters), x),
+        strict=True,
+    )
+    # A slope that follows from a rounded output is right to a few roundings of 1, not of itself.
+    eps = torch.finfo(x.dtype).eps
+    tolerance = max(8 * eps, INEXACT_IN_TORCH.get((record.name, x.dtype), 0))
+    for got, wanted in pairs:
+        known = ~wanted.isnan()
+        torch.testing.assert_close(got[known], wanted[known], rtol=16 * eps, atol=tolerance)
+
+
+@against_torch
+@every_dtype
+@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+def test_values_and_slopes_equal_torchs(record: Activation, dtype: torch.dtype, change: Callable) -> None:
+    assert_like_torch(record, random_points(dtype), change(record))
+
+
+@against_torch
+@every_dtype
+def test_extremes_equal_torchs(record: Activation, dtype: torch.dtype) -> None:
+    assert_like_torch(record, torch.tensor(EXTREMES, dtype=dtype), {})
+
+
+@every_record
+@precise
+def test_far_values_and_slopes_are_numbers(record: Activation, dtype: torch.dtype) -> None:
+    for values in value_and_slope(ActivationModule(record), torch.tensor(EXTREMES[:4], dtype=dtype)):
+        assert values.isfinite().all()
+
+
+@every_record
+def test_huge_inputs_are_no_harder_in_float32_than_in_float64(record: Activation) -> None:
+    x = torch.tensor([-1e20, 1e20])
+    for narrow, wide in zip(
+        value_and_slope(ActivationModule(record), x), value_and_slope(ActivationModule(record), x.double()), strict=True
+    ):
+        torch.testing.assert_close(narrow.double(), wide, rtol=1e-6, atol=1e-6)
+
+
+@every_record
+@every_dtype
+def test_nan_stays_nan(record: Activation, dtype: torch.dtype) -> None:
+    assert apply(record, torch.tensor(math.nan, dtype=dtype)).isnan()
+
+
+@against_torch
+@precise
+@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+def test_slope_at_kinks_is_the_recorded_one_and_torchs(
+    record: Activation, dtype: torch.dtype, change: Callable
+) -> None:
+    assert_slopes_at_kinks(record, dtype, record.parameters | change(record))
+
+
+def assert_slopes_at_kinks(record: Activation, dtype: torch.dtype, parameters: dict[str, float]) -> None:
+    """The recorded slope is that of the formula, that of backward, which may use the output instead, and torch's."""
+    kinks = [kink for kink in record.kinks(*parameters.values()) if held_exactly(kink.at, dtype)]
+    x = torch.tensor([kink.at for kink in kinks], dtype=dtype)
+    wanted = torch.tensor([kink.slope for kink in kinks], dtype=dtype)
+    found = [record.derivative(x, *parameters.values())]
+    found.append(value_and_slope(ActivationModule(record, **parameters), x)[1])
+    found.append(value_and_slope(theirs(record, dtype, parameters), x)[1])
+    for slope in found:
+        torch.testing.assert_close(slope, wanted, rtol=4 * torch.finfo(dtype).eps, atol=0)
+
+
+def held_exactly(number: float, dtype: torch.dtype) -> bool:
+    """Whether a kink can be hit in this dtype: 0.7 cannot in float32."""
+    return torch.tensor(number, dtype=dtype).item() == number
+
+
+@against_torch
+@every_dtype
+def test_signed_zeros_and_denormals(record: Activation, dtype: torch.dtype) -> None:
+    tiny = torch.finfo(dtype).smallest_normal / 8
+    x = torch.tensor([0.0, -0.0, tiny, -tiny], dtype=dtype)
+    for got, wanted in zip(
+        value_and_slope(ActivationModule(record), x), value_and_slope(theirs(record, dtype), x), strict=True
+    ):
+        # In bfloat16, torch's GELU takes a denormal number for 0.
+        flushed = record.name == "gelu" and dtype == torch.bfloat16
+        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=tiny if flushed else tiny / 100)
+
+
+def away_from_kinks(record: Activation, x: Tensor, distance: float, *parameters: float) -> Tensor:
+    # 0 and the corners of clamps, too: a smooth formula may hold abs or clamp, whose kinks cancel in exact arithmetic.
+    corners = [0.0, 3.0, -3.0, 6.0, *parameters, *(-p for p in parameters)]
+    for point in [*corners, *(kink.at for kink in record.kinks(*parameters))]:
+        x = x[(x - point).abs() > distance]
+    return x
+
+
+@every_record
+@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+def test_derivative_is_autograds_of_the_formula(record: Activation, change: Callable) -> None:
+    parameters = tuple((record.parameters | change(record)).values())
+    x = away_from_kinks(record, random_points(torch.float64), 1e-6, *parameters)
+    _, slope = value_and_slope(lambda x: record.function(x, *parameters), x)
+    torch.testing.assert_close(record.derivative(x, *parameters), slope, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(slopes(record, x, *parameters), slope, rtol=1e-7, atol=1e-13)
+
+
+# Parameters at which kinks vanish, appear or change their nature.
+SPECIAL = [
+    ("leaky_relu", {"negative_slope": 1.0}),
+    ("leaky_relu", {"negative_slope": 0.0}),
+    ("prelu", {"init": 1.0}),
+    ("prelu", {"init": -0.5}),
+    ("rrelu", {"lower": 1.0, "upper": 1.0}),
+    ("threshold", {"threshold": 0.0, "value": 0.0}),
+    ("threshold", {"threshold": -1.0, "value": -1.0}),
+    ("elu", {"alpha": 0.5}),
+    ("celu", {"alpha": 3.0}),
+    ("softplus", {"beta": 2.0, "threshold": 3.0}),
+    ("swish", {"beta": 0.0}),
+    ("swish", {"beta": -1.0}),
+    ("hardtanh", {"min_val": 0.0, "max_val": 6.0}),
+]
+
+
+@every_record
+@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+def test_kinks_and_smoothness_are_as_stated(record: Activation, change: Callable) -> None:
+    assert_kinks_and_smoothness(record, tuple((record.parameters | change(record)).values()))
+
+
+@pytest.mark.parametrize(("name", "parameters"), SPECIAL, ids=str)
+def test_special_parameters(name: str, parameters: dict[str, float]) -> None:
+    record = ACTIVATIONS[name]
+    values = tuple((record.parameters | parameters).values())
+    assert_kinks_and_smoothness(record, values)
+    y = record.function(torch.linspace(-30, 30, 60_001, dtype=torch.float64), *values)
+    assert (record.range(*values).contains(y) | torch.isclose(y, y.new_tensor(record.range(*values).low))).all()
+    if record.torch_module:
+        assert_like_torch(record, random_points(torch.float32), parameters)
+        assert_slopes_at_kinks(record, torch.float64, record.parameters | parameters)
+
+
+def test_range_of_threshold_is_closed_just_where_its_lowest_value_is_taken() -> None:
+    ranges = {(1.0, 0.0): "[0, ∞)", (0.0, 0.0): "[0, ∞)", (1.0, 2.0): "(1, ∞)"}
+    assert {parameters: str(ACTIVATIONS["threshold"].range(*parameters)) for parameters in ranges} == ranges
+
+
+@pytest.mark.parametrize("name", ["hardshrink", "softshrink"])
+def test_a_shrink_by_nothing_is_the_identity(name: str) -> None:
+    record = ACTIVATIONS[name]
+    x = random_points(torch.float64)
+    assert torch.equal(record.function(x, 0.0), x)
+    assert record.kinks(0.0) == ()
+    assert record.smoothness(0.0) == math.inf
+
+
+def assert_kinks_and_smoothness(record: Activation, parameters: tuple[float, ...]) -> None:
+    kinks = record.kinks(*parameters)
+    step = 1 / 4000
+    x = torch.arange(-40_000, 40_001, dtype=torch.float64) * step + 1.2345e-7  # beside round numbers
+    value, slope = record.function(x, *parameters), record.derivative(x, *parameters)
+    assert len(jumps(x, slope)) == len(kinks)
+    for kink in kinks:
+        assert (jumps(x, slope) - kink.at).abs().min() <= step
+    smoothness = record.smoothness(*parameters)
+    assert (smoothness < 0) == (len(jumps(x, value)) > 0)
+    assert (smoothness < 1) == (len(kinks) > 0)
+    bends = jumps(x[1:], slope.diff() / step) if not kinks else x[:0]
+    assert (smoothness < 2) == (len(kinks) > 0 or len(bends) > 0)
+
+
+def jumps(x: Tensor, y: Tensor) -> Tensor:
+    """Where neighbouring values differ by far more than a smooth curve's do over so small a step."""
+    return x[1:][y.diff().abs() > 5e-3]
+
+
+@every_record
+def test_second_derivative(record: Activation) -> None:
+    x = away_from_kinks(record, random_points(torch.float64, 30), 1e-2, *record.parameters.values()).requires_grad_()
+    assert torch.autograd.gradcheck(ActivationModule(record), x)
+    assert torch.autograd.gradgradcheck(ActivationModule(record), x)
+
+
+@every_record
+def test_values_lie_in_the_range_and_reach_its_ends(record: Activation) -> None:
+    y = record.function(torch.linspace(-15, 15, 10_001, dtype=torch.float64))
+    assert record.default_range.contains(y).all()
+    far = record.function(torch.tensor([-1e9, 1e9], dtype=torch.float64))
+    reached = torch.cat([y, far])
+    for end, found in ((record.default_range.low, reached.min()), (record.default_range.high, reached.max())):
+        assert abs(found) > 1e3 if math.isinf(end) else found == pytest.approx(end, abs=1e-6)
+
+
+@every_record
+def test_shapes_layouts_and_dtypes(record: Activation) -> None:
+    module = ActivationModule(record)
+    x = random_points(torch.float32, 120).reshape(2, 3, 4, 5)
+    for view in (x, x[:, 1:, ::2], x.to(memory_format=torch.channels_last), x[:0], x[0, 0, 0, 0]):
+        assert module(view).shape == view.shape
+        # torch's own sigmoid differs by a rounding between its vectorised loop and the loop for strided tensors.
+        torch.testing.assert_close(module(view), module(view.contiguous()), rtol=1e-6, atol=1e-7)
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        y, slope = value_and_slope(module, x.to(dtype))
+        assert y.dtype == slope.dtype == dtype
+        torch.testing.assert_close(
+            y.double(), module(x.to(dtype).double()), rtol=4 * torch.finfo(dtype).eps, atol=4 * torch.finfo(dtype).eps
+        )
+
+
+@every_record
+def test_transforms_and_copies(record: Activation) -> None:
+    module = ActivationModule(record)
+    x = random_points(torch.float64, 8)
+    by_transform = torch.func.vmap(torch.func.grad(module))(x)
+    torch.testing.assert_close(by_transform, slopes(record, x))
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(torch.nn.Sequential(module)))[0]):
+        assert torch.equal(twin(x), module(x))
+        assert twin.activation is record
+    assert record.title in repr(module)
+
+
+@every_record
+def test_backward_keeps_the_output_where_the_slope_follows_from_it(record: Activation) -> None:
+    kept: list[Tensor] = []
+    x = random_points(torch.float32, 16).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        y = apply(record, x)
+    assert len(kept) == 1
+    assert torch.equal(kept[0], x if record.derivative_from_output is None else y)
+
+
+def test_a_forgotten_field_is_named() -> None:
+    record = ACTIVATIONS["elu"]
+    facts = {field.name: getattr(record, field.name) for field in dataclasses.fields(Activation)}
+    for forgotten in facts.keys() - {"output_suffices", "integers"}:  # these have defaults that fit most
+        with pytest.raises(TypeError, match=rf"missing 1 required keyword-only argument: '{forgotten}'"):
+            Activation(**{name: fact for name, fact in facts.items() if name != forgotten})
+
+
+@every_record
+def test_a_record_says_where_it_comes_from_and_where_it_is(record: Activation) -> None:
+    assert record.paper.url.startswith("https://")
+    [family] = [family for family in FAMILIES if any(value is record for value in vars(family).values())]
+    assert family.__name__.rpartition(".")[2] == record.family
+
+
+def test_computed_properties() -> None:
+    records = ACTIVATIONS
+    assert records["sigmoid"].mean_under_normal == pytest.approx(0.5)
+    assert records["relu"].mean_under_normal == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-6)
+    odd = ["tanh", "softsign", "tanhshrink", "hardshrink", "softshrink", "selu", "hardtanh"]
+    assert [name for name, record in records.items() if record.zero_centred] == odd
+    largest = {"sigmoid": 0.25, "tanh": 1, "relu": 1}
+    assert {name: records[name].largest_slope for name in largest} == pytest.approx(largest)
+    assert records["relu"].saturates == (True, False)
+    assert records["tanh"].saturates == (True, True)
+    assert all(records[name].monotonic for name in largest)
+    zero = zero_slope_float32(records["sigmoid"])
+    assert zero.high == pytest.approx(24 * math.log(2), abs=1e-3)
+    assert zero.low == pytest.approx(-128 * math.log(2), abs=1e-3)  # below it, torch.sigmoid's e^-x is infinite
+    assert str(zero_slope_float32(records["relu"])) == "(0, ∞)"
+    assert str(zero_slope_float32(records["relu6"])) == "(0, 6)"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"), [("(0, 1]", [0.5, 1.0], [0.0, 1.5]), ("[0, inf)", [0.0, 1e30], [-1.0, math.inf])]
+)
+def test_interval(text: str, inside: list[float], outside: list[float]) -> None:
+    interval = Interval.parse(text)
+    assert interval.contains(torch.tensor(inside, dtype=torch.float64)).all()
+    assert not interval.contains(torch.tensor(outside, dtype=torch.float64)).any()
+    assert str(interval) == text.replace("inf", "∞")
+
+
+@pytest.mark.parametrize("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)"])
+def test_what_is_no_interval(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an interval"):
+        Interval.parse(text)
+
+
+def steep_sigmoid(x: Tensor, beta: float = 2.0) -> Tensor:
+    return sigmoid(beta * x)
+
+
+def steep_sigmoid_derivative(x: Tensor, beta: float = 2.0) -> Tensor:
+    return beta * sigmoid_derivative(beta * x)
+
+
+def own_record(**changes) -> Activation:
+    fields = {
+        "function": steep_sigmoid,
+        "derivative": steep_sigmoid_derivative,
+        "derivative_from_output": None,
+        "torch_module": None,
+        "name": "steep_sigmoid",
+        "takes": {"beta": Parameter(symbol="β", default=2.0, domain=Interval.parse("(0, inf)"), meaning="steepness")},
+    }
+    return dataclasses.replace(ACTIVATIONS["sigmoid"], **(fields | changes))
+
+
+def test_a_learners_own_record_with_a_parameter() -> None:
+    record = own_record(title="Steep sigmoid")
+    assert (record.name, record.parameters) == ("steep_sigmoid", {"beta": 2.0})
+    x = random_points(torch.float64, 50)
+    for beta in (2.0, 0.7):
+        _, slope = value_and_slope(ActivationModule(record, beta=beta), x)
+        _, wanted = value_and_slope(lambda x, beta=beta: torch.sigmoid(beta * x), x)
+        torch.testing.assert_close(slope, wanted)
+    assert repr(ActivationModule(record, beta=0.5)) == "Steep sigmoid(beta=0.5)"
+    assert record.name not in ACTIVATIONS
+    assert copy.deepcopy(ActivationModule(record)).activation is record
+
+
+@pytest.mark.parametrize("field", ["function", "derivative"])
+def test_a_built_in_function_is_refused_with_what_to_do(field: str) -> None:
+    with pytest.raises(TypeError, match=r"tanh is built in .* write a function with def"):
+        own_record(**{field: torch.tanh})
+
+
+def test_range_and_kinks_follow_the_parameters() -> None:
+    record = own_record(range=lambda beta: Interval.parse(f"(0, {beta})"), kinks=lambda beta: (Kink(at=beta, slope=1),))
+    assert str(record.range(3.0)) == "(0, 3)"
+    assert str(record.default_range) == "(0, 2)"
+    assert record.default_kinks == (Kink(at=2.0, slope=1),)
+    with pytest.raises(TypeError):
+        own_record(range=lambda: Interval.parse("(0, 1)"))
+
+
+def test_a_record_whose_derivative_takes_other_parameters_is_refused() -> None:
+    with pytest.raises(TypeError, match="must take the same parameters"):
+        own_record(derivative=sigmoid_derivative)
+
+
+def test_a_parameter_that_is_not_explained_is_refused() -> None:
+    with pytest.raises(TypeError, match="steep_sigmoid: takes must explain beta = 2"):
+        own_record(takes={})
+
+
+@every_record
+def test_defaults_lie_in_their_domain(record: Activation) -> None:
+    for parameter in record.takes.values():
+        assert parameter.domain.contains(torch.tensor(parameter.default, dtype=torch.float64))
+        assert parameter.meaning
+
+
+def test_gains_and_asymptotes() -> None:
+    relu, tanh, sigmoid = (ACTIVATIONS[name] for name in ("relu", "tanh", "sigmoid"))
+    assert relu.gain == pytest.approx(math.sqrt(2), rel=1e-6)
+    assert relu.gradient_gain == pytest.approx(math.sqrt(2), rel=1e-3)
+    assert tanh.gain == pytest.approx(1.5925, abs=1e-3)  # torch.nn.init recommends 5/3, a round number near it
+    assert [str(line) for line in relu.asymptotes] == ["0", "x"]
+    assert [str(line) for line in tanh.asymptotes] == ["-1", "1"]
+    assert [str(line) for line in sigmoid.asymptotes] == ["0", "1"]
+    assert str(Line(0.5, -1.0)) == "0.5 x - 1"
+    assert str(Line(1.0, 0.5)) == "x + 0.5"
+
+
+def test_wrong_parameters_and_integers_are_refused_in_one_sentence() -> None:
+    with pytest.raises(TypeError, match="takes beta: got an unexpected keyword argument 'gamma'"):
+        ActivationModule(own_record(), gamma=1.0)
+    with pytest.raises(TypeError, match="has no parameter gamma; it takes beta"):
+        apply(own_record(), torch.zeros(1), gamma=1.0)
+    with pytest.raises(TypeError, match=r"needs a floating-point tensor, not torch.int64: use x.float\(\)"):
+        apply(ACTIVATIONS["elu"], torch.arange(3))

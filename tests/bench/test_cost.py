@@ -1,0 +1,89 @@
+"""The benchmark: fair order, paired ratios, and memory counted exactly. No test depends on how long anything takes."""
+
+import pytest
+import torch
+from torch import nn
+
+from nonlin.activations import ACTIVATIONS, ActivationModule
+from nonlin.bench import cost
+
+
+def test_every_variant_runs_first_equally_often() -> None:
+    orders = list(cost.rounds(["a", "b", "c"], 6))
+    assert [order[0] for order in orders] == ["a", "b", "c", "a", "b", "c"]
+    assert all(sorted(order) == ["a", "b", "c"] for order in orders)
+
+
+def test_spread_is_median_and_quartiles() -> None:
+    assert cost.spread([1, 2, 3, 4, 100]) == cost.Spread(2, 3, 4)
+    assert str(cost.Spread(0.5, 1, 2)) == "1.00 [0.50, 2.00]"
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    # Ours takes half as long in each round; the second round was disturbed tenfold.
+    ours, theirs = [(1.0, 2.0), (10.0, 20.0), (1.0, 2.0)], [(2.0, 4.0), (20.0, 40.0), (2.0, 4.0)]
+    timing = cost._timing("x", {"ours": ours, "theirs": theirs, "copy": theirs})
+    assert timing.both == timing.forward == timing.copies == cost.Spread(0.5, 0.5, 0.5)
+    assert timing.their_copies == cost.Spread(1, 1, 1)
+
+
+def test_compare_measures_both_passes() -> None:
+    timing = cost.compare(ACTIVATIONS["relu"], (8, 8), repeats=3)
+    assert timing.name == "relu"
+    assert timing.milliseconds.median > 0
+    assert timing.copies.median > 0
+    assert timing.their_copies.median > 0
+    assert timing.compiled is None
+    assert cost.geometric_mean([timing, timing]) == pytest.approx(timing.both.median)
+
+
+def test_the_learned_slope_is_compared_with_the_learned_slope() -> None:
+    ours, theirs = cost._ours(ACTIVATIONS["prelu"]), cost._counterpart(ACTIVATIONS["prelu"])
+    assert [p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()] == [(1,)]
+
+
+def test_compiled_is_a_third_variant(monkeypatch) -> None:
+    # aot_eager needs no C++ compiler, which this machine may lack.
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module: compiled(module, backend="aot_eager"))
+    timing = cost.compare(ACTIVATIONS["relu"], (8, 8), repeats=3, compiled=True)
+    assert timing.compiled.median > 0
+    assert "compiled, both" in cost.time_table((256, 512), [timing])
+
+
+def test_without_a_counterpart_there_is_nothing_to_compare() -> None:
+    with pytest.raises(ValueError, match="swish has no counterpart"):
+        cost.compare(ACTIVATIONS["swish"], (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("make", "bytes_per_element"),
+    [
+        (nn.Identity, 0),
+        (lambda: ActivationModule(ACTIVATIONS["sigmoid"]), 0),  # keeps the output, as the convolution does
+        (lambda: ActivationModule(ACTIVATIONS["silu"]), 4),  # keeps the input as well
+        (nn.Sigmoid, 0),
+        (nn.SiLU, 4),
+        (lambda: nn.Sequential(nn.SiLU(), nn.SiLU()), 8),
+    ],
+)
+def test_margin_counts_what_is_kept_besides(make, bytes_per_element: float) -> None:
+    assert cost.margin(make) == bytes_per_element
+
+
+def test_passes_are_the_steps_of_the_fast_form() -> None:
+    counted = {name: cost.passes(ACTIVATIONS[name]) for name in ("relu", "sigmoid", "tanh", "leaky_relu", "silu")}
+    wanted = {"relu": (1, 2), "sigmoid": (1, 2), "tanh": (1, 2), "leaky_relu": (2, 3), "silu": (2, 4)}
+    assert counted == wanted
+
+
+def test_kept_bytes_counts_each_storage_once() -> None:
+    x = torch.randn(10, requires_grad=True)
+    assert cost.kept_bytes(ActivationModule(ACTIVATIONS["tanh"]), x) == 40
+    assert cost.kept_bytes(nn.Sequential(nn.Linear(10, 10), nn.Linear(10, 10)), x[None]) == 80
+
+
+@pytest.mark.parametrize("record", [r for r in ACTIVATIONS.values() if r.torch_module], ids=lambda record: record.name)
+def test_ours_never_keeps_more_than_torch(record) -> None:
+    theirs = cost.margin(lambda: record.torch_module(**record.parameters))
+    assert cost.margin(lambda: ActivationModule(record)) <= theirs

@@ -1,0 +1,425 @@
+"""The command line: what it prints, writes and returns, and one sentence for every wrong input."""
+
+import dataclasses
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small_data
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from nonlin import __main__ as command_line
+from nonlin.activations import ACTIVATIONS
+from nonlin.bench import cost
+from nonlin.commands import common
+from nonlin.images import image_folder, sources
+from nonlin.images.dataset import Dataset, Split
+from nonlin.lab import initialisation, networks, precision, tracking
+from nonlin.lab import runs as survivors
+
+COMMANDS = [
+    "before-after",
+    "train",
+    "sweep",
+    "report",
+    "data",
+    "plot",
+    "table",
+    "bench",
+    "bench-training",
+    "tensorboard",
+]
+COMMANDS += ["refresh", "claims", "guide"]
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("NONLIN_RUNS", str(folder))
+    monkeypatch.delenv("NONLIN_PROG", raising=False)
+    return folder
+
+
+@pytest.fixture
+def bright(monkeypatch) -> Dataset:
+    """Two classes that differ in brightness, under every name that a data set can have."""
+    dataset = small_data.bright(title="bright squares")
+    monkeypatch.setattr(sources, "load", lambda source: dataset)
+    return dataset
+
+
+def _run(capsys, *argv: str) -> tuple[int, str, str]:
+    try:
+        code = command_line.main(argv)
+    except SystemExit as stop:  # argparse's way to end
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+def _process(*argv: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nonlin", *argv],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_before_after_logs_a_run_for_each_activation_and_one_to_compare(capsys, bright, runs):
+    code, out, err = _run(capsys, "before-after", "--activation", "tanh", "relu", "tanh", "--batch-size", "2")
+    group = runs / "before-after" / "bright"
+    assert (code, err) == (0, "")
+    assert sorted(folder.name for folder in group.iterdir()) == ["ReLU", "Tanh", "compare"]
+    assert [step for step, _ in tracking.read_images(group / "ReLU", "normalised/after")] == [0, 20]
+    assert "ReLU, of all 64 images of bright squares" in out
+    assert "all equal their inputs exactly" in out
+    lines = out.splitlines()
+    assert re.fullmatch(r"Computation \d+\.\d s, logging \d+\.\d s, \d+\.\d MiB written\.", lines[-3])
+    assert lines[-2] == f"Run: {group}"
+    assert lines[-1].startswith("To look: nonlin tensorboard ")
+    assert _run(capsys, "before-after", "--activation", "relu")[0] == 0
+    assert (runs / "before-after" / "bright-2").is_dir()
+
+
+def test_all_means_every_record(capsys, bright, runs):
+    assert _run(capsys, "before-after", "--activation", "all")[0] == 0
+    names = {folder.name for folder in (runs / "before-after" / "bright").iterdir()}
+    assert len(names) == len(ACTIVATIONS) + 1
+
+
+def test_train_ends_with_accuracy_seed_time_and_where_to_look(capsys, bright, runs, monkeypatch):
+    monkeypatch.setenv("NONLIN_PROG", "1")
+    options = ["--epochs", "2", "--seed", "3", "--batch-size", "16", "--log-dir", str(runs / "mine")]
+    code, out, _ = _run(capsys, "train", "--activation", "tanh", *options)
+    run = runs / "mine" / "train" / "tanh-bright-seed3"
+    assert code == 0
+    accuracy = tracking.read_scalars(run)["accuracy/test"][-1][1]
+    assert re.match(rf"Tanh on bright squares: test accuracy {accuracy:.1f} % after 2 epochs, seed 3, \d+ s \(", out)
+    assert f"Run: {run}\nTo look: python3 start.py tensorboard --log-dir {runs / 'mine'} " in out
+
+
+def test_a_diverged_training_ends_with_one_line(capsys, bright):
+    code, out, err = _run(capsys, "train", "--learning-rate", "1e30", "--batch-size", "8")
+    assert (code, out) == (1, "")
+    assert re.search(r"^Diverged: the training loss of ReLU became infinite or NaN in epoch 1; try .*\.$", err, re.M)
+
+
+def test_data_describes(capsys, bright):
+    code, out, _ = _run(capsys, "data", "shapes10")
+    assert code == 0
+    assert out.startswith(
+        "bright squares\n  64 training images, 64 test images, 32x32, colour\n  2 classes: dark, bright"
+    )
+    assert f"{bright.mean[0]:.4f}" in out
+
+
+def test_plot_writes_a_picture_and_describes_it(capsys, tmp_path, runs):
+    code, out, _ = _run(capsys, "plot", "relu", "tanh", "--output", str(tmp_path / "new" / "both.png"))
+    assert code == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["both.png"]
+    assert (tmp_path / "new" / "both.png").read_bytes().startswith(b"\x89PNG")
+    assert out.startswith(str(tmp_path / "new" / "both.png"))
+    assert "ReLU: " in out
+    assert _run(capsys, "plot", "relu")[0] == 0
+    assert (runs / "plots" / "relu.png").is_file()
+
+
+def test_plot_shows_a_photograph(capsys, tmp_path):
+    code, out, _ = _run(capsys, "plot", "relu", "--photograph", "--output", str(tmp_path / "portrait.png"))
+    assert code == 0
+    assert "After ReLU: values from 0.00 to" in out
+    assert (tmp_path / "portrait.png").stat().st_size > 50_000
+
+
+def test_table_compares_all_or_those_named(capsys):
+    _, everything, _ = _run(capsys, "table")
+    assert all(f"| {name} " in everything for name in ACTIVATIONS)
+    _, one, _ = _run(capsys, "table", "tanh")
+    assert "| tanh " in one
+    assert "| relu " not in one
+    assert _run(capsys, "table", "tahn")[0] == 2
+
+
+def test_train_takes_one_activation(capsys, bright, runs):
+    code, _, err = _run(capsys, "train", "--activation", "all")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "one activation at a time" in err
+    assert not runs.exists()
+
+
+def test_a_run_that_is_stopped_before_its_first_point_leaves_nothing(capsys, bright, monkeypatch, runs):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(survivors, "run", stop)
+    assert _run(capsys, "train", "--epochs", "1")[0] == 130
+    assert list((runs / "train").iterdir()) == []
+
+
+def test_train_is_stopped_by_ctrl_c_and_goes_on_with_the_command_that_it_prints(capsys, bright, runs):
+    updates = []
+
+    def interrupt_at_the_third(*step):
+        updates.append(step)
+        if len(updates) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with register_optimizer_step_pre_hook(interrupt_at_the_third):
+        code, out, err = _run(capsys, "train", "--epochs", "2", "--batch-size", "16", "--data", "my photographs")
+    assert (code, out, len(updates)) == (130, "", 3)
+    run = runs / "train" / "relu-bright-seed0"
+    command = f"nonlin train --resume {run} --data 'my photographs'"
+    assert err.splitlines()[-1] == f"Stopped; to go on: {command}"
+    with register_optimizer_step_pre_hook(lambda *step: updates.append(step)):
+        code, out, _ = _run(capsys, *shlex.split(command)[1:])
+    assert code == 0
+    assert len(updates) == 8  # in all: what was done is not done again
+    assert out.startswith("ReLU on bright squares: test accuracy ")
+    assert _run(capsys, "train", "--resume", str(run))[:2] == (0, out)
+
+
+def test_train_passes_its_options_on(capsys, bright, runs):
+    line = "train --activation tanh --network mlp --depth 3 --no-batch-norm --initialisation he --precision bfloat16"
+    code, out, _ = _run(capsys, *line.split(), "--epochs", "1", "--batch-size", "32", "--threads", "1")
+    assert code == 0
+    assert "bfloat16)" in out
+    configuration = survivors.read_configuration(runs / "train" / "tanh-bright-seed0")
+    assert (configuration.network, configuration.depth, configuration.batch_norm) == ("mlp", 3, False)
+    assert (configuration.initialisation, configuration.recipe.learning_rate) == ("he", 0.1)
+
+
+def test_the_names_that_help_offers_are_those_that_there_are():
+    assert tuple(networks.NETWORKS) == common.NETWORKS
+    assert initialisation.SCHEMES == common.INITIALISATIONS
+    assert precision.PRECISIONS == common.PRECISIONS
+
+
+def test_resume_refuses_other_options_and_other_images(capsys, bright, runs, monkeypatch):
+    assert _run(capsys, "train", "--epochs", "1")[0] == 0
+    run = str(runs / "train" / "relu-bright-seed0")
+    code, out, err = _run(capsys, "train", "--resume", run, "--epochs", "2")
+    assert (code, out, err) == (2, "", "Error: --resume goes on with a run as it was started: leave out --epochs.\n")
+    darker = Split(images=bright.train.images // 2, labels=bright.train.labels)
+    monkeypatch.setattr(sources, "load", lambda source: dataclasses.replace(bright, train=darker, title="dark squares"))
+    code, out, err = _run(capsys, "train", "--resume", run)
+    assert (code, out) == (2, "")
+    assert "trained on other images, bright squares, than those of dark squares: name them with --data" in err
+
+
+def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(cost, "SHAPES", ((4, 4),))
+    monkeypatch.setattr(cost, "TARGETS", {(4, 4): 1.15})
+    code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2", "--output", str(tmp_path))
+    assert code == 0
+    assert "(4, 4) float32" in out
+    assert "target: at most 1.15" in out
+    assert re.search(r"^silu +4 +4 +4 +4$", out, flags=re.MULTILINE)
+    assert "swish" not in out
+    pictures = {"bench_4x4_1_threads.png", "bench_4x4_2_threads.png"}
+    assert {file.name for file in tmp_path.iterdir()} == pictures
+    assert _run(capsys, "bench", "swish")[0] == 2
+    assert _run(capsys, "bench", "--repeats", "1")[0] == 2
+
+
+def test_bench_training_prints_speeds_and_then_accuracies(capsys, bright, monkeypatch):
+    from nonlin.bench import loop
+
+    asked = {}
+
+    def throughput(dataset, **options):
+        asked.update(options)
+        return "measured"
+
+    monkeypatch.setattr(loop, "throughput", throughput)
+    monkeypatch.setattr(loop, "accuracies", lambda dataset, measured, seconds: {"ours": seconds})
+    monkeypatch.setattr(loop, "report", lambda measured, reached=None: f"{measured} {reached}")
+    code, out, _ = _run(capsys, "bench-training", "--rounds", "3", "--threads", "2", "--seconds", "7")
+    assert (code, out.splitlines()) == (0, ["measured None", "measured {'ours': 7.0}"])
+    assert asked == {"rounds": 3, "convolutions": 2, "number_of_threads": 2}
+
+
+def test_refresh_passes_the_lessons_on(capsys, monkeypatch):
+    notebooks = pytest.importorskip("nonlin.notebooks")
+    seen = []
+    monkeypatch.setattr(notebooks, "refresh", seen.append)
+    assert _run(capsys, "refresh", "02", "03")[0] == 0
+    assert seen == [["02", "03"]]
+
+
+WRONG = {
+    "train --activation rleu": "no activation 'rleu'; did you mean relu",
+    "train --activation zzz": "known are: sigmoid, ",
+    "before-after --activation relu nope": "no activation 'nope'",
+    "plot nope": "no activation 'nope'",
+    "plot relu --output x.jpg": "must end in .png",
+    "plot relu --output {file}/x.png": "{file}",
+    "train --epochs 0": "--epochs: must be a whole number from 1 to 2147483647, not '0'",
+    "train --epochs -1": "not '-1'",
+    "train --epochs abc": "not 'abc'",
+    "train --epochs 1.5": "not '1.5'",
+    "train --epochs 1e9": "not '1e9'",
+    "train --seed -1": "--seed: must be a whole number from 0 to",
+    "train --seed 99999999999999999999": "to 9223372036854775807, not",
+    "train --threads 0": "--threads: must be",
+    "train --threads 1000000": "--threads: must be a whole number from 1 to 1024",
+    "train --batch-size 0": "--batch-size: must be",
+    "train --batch-size 99999999999999999999": "--batch-size: must be",
+    "before-after --batch-size 0": "--batch-size: must be",
+    "train --learning-rate nan": "--learning-rate: must be a number above 0, not 'nan'",
+    "train --learning-rate inf": "not 'inf'",
+    "train --learning-rate 0": "not '0'",
+    "train --log-dir {file}": "{file}",
+    "train --log-dir {file}/below": "{file}/below",
+    "before-after --log-dir {file}/below": "{file}/below",
+    "train --data {empty}": "{empty}",
+    "train --data nowhere": "nowhere",
+    "before-after --data {corrupt}": "x.png cannot be read",
+    "data {corrupt}": "x.png cannot be read",
+    "train --resume {empty}": "{empty} holds no run: check the path",
+    "train --precision float16": "--precision: invalid choice: 'float16'",
+    "train --network vgg": "--network: invalid choice: 'vgg'",
+    "train --unknown": "unrecognised arguments: --unknown",
+    "train --epoch 1": "unrecognised arguments: --epoch 1",
+    "tensorboard --port 99999": "--port: must be a whole number from 0 to 65535",
+    "tensorboard --port {taken}": "port {taken} is taken",
+    "tensorboard --bind_all": "bind_all",
+    "tensorboard --host 0.0.0.0": "on this machine only",
+    "refresh no-such-lesson": "no-such-lesson",
+    "nonsense": "invalid choice: 'nonsense'",
+    "": "required: COMMAND",
+}
+
+
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, runs, monkeypatch, line):
+    monkeypatch.setattr(image_folder, "cached", lambda name, key, make: make())  # no cache outside tmp_path
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "empty").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "corrupt" / part / "cat").mkdir(parents=True)
+        (tmp_path / "corrupt" / part / "cat" / "x.png").write_bytes(b"\x89PNG and no more")
+    places = {name: str(tmp_path / name) for name in ("file", "empty", "corrupt")}
+    before = sorted(tmp_path.rglob("*"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places["taken"] = str(server.getsockname()[1])
+        code, out, err = _run(capsys, *line.format(**places).split())
+    assert code in (1, 2)
+    assert out == ""
+    assert WRONG[line].format(**places) in err
+    sentence = err.strip().splitlines()[-1]
+    assert re.match(r"Error: |nonlin( [a-z-]+)?: error: ", sentence)
+    assert err.count("rror: ") == 1
+    assert "Traceback" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not runs.exists()
+
+
+def test_a_run_that_cannot_be_written_ends_with_one_sentence(capsys, bright):
+    if not Path("/proc/self").exists():
+        pytest.skip("needs a folder in which even an administrator cannot write")
+    for command in ("train", "before-after"):
+        code, out, err = _run(capsys, command, "--log-dir", "/proc/nonlin")
+        assert (code, out) == (1 if os.geteuid() == 0 else 2, "")
+        assert re.fullmatch(r"Error: .*/proc/nonlin.*\.\n", err)
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(sources, "load", lambda source: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command_line.main(["data"])
+
+
+@pytest.mark.parametrize("command", ["table", "guide"])
+def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word(command: str) -> None:
+    with _process(command) as process:
+        process.stdout.close()  # as `| head` does when it has seen enough
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_another_broken_pipe_is_an_error(capsys, monkeypatch) -> None:
+    def lose_a_worker(source: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sources, "load", lose_a_worker)
+    assert _run(capsys, "data") == (1, "\n", "Error: Broken pipe.\n")
+
+
+def test_ctrl_c_ends_with_one_line(capsys, monkeypatch):
+    def interrupt(source: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sources, "load", interrupt)
+    assert _run(capsys, "data") == (130, "", "\nStopped.\n")
+
+
+def test_a_new_record_is_offered_by_itself(capsys, monkeypatch):
+    monkeypatch.setattr("nonlin.activations.ACTIVATIONS", dict(ACTIVATIONS) | {"mine": ACTIVATIONS["tanh"]})
+    assert "mine" in _run(capsys, "plot", "nope")[2]
+
+
+def test_help_needs_nothing_but_the_standard_library():
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] not in {*sys.stdlib_module_names, 'nonlin'}:\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from nonlin.__main__ import main\n"
+        "for command in sys.argv[1:]:\n"
+        "    try:\n"
+        "        main([*command.split(), '--help'])\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, "", *COMMANDS],
+        env=os.environ | {"PYTHONPATH": str(Path(command_line.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("usage: nonlin") == 1 + len(COMMANDS)
+    for default in ("(default: 64)", "(default: 4)", "(default: 0.3)", "(default: 6006)"):
+        assert default in " ".join(done.stdout.split())
+
+
+def test_usage_names_the_script_that_started_it(capsys, monkeypatch):
+    monkeypatch.setenv("NONLIN_PROG", "start.py")
+    assert _run(capsys, "train", "--help")[1].startswith("usage: start.py train ")
+
+
+def test_tensorboard_serves_the_runs_on_this_machine_until_it_is_stopped(runs):
+    with tracking.open_run(runs / "first") as writer:
+        writer.add_scalar("loss", 1.0, 0)
+    process = _process("tensorboard", "--port", "0", "--load_fast", "false")
+    try:
+        line = process.stdout.readline()
+        assert re.fullmatch(rf"{runs} in TensorBoard: http://127\.0\.0\.1:\d+/\n", line)
+        port = int(re.search(r":(\d+)/", line)[1])
+        assert _answers(port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _answers(port: int) -> bool:
+    """Whether something listens on a port of this machine within ten seconds."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False

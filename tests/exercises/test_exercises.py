@@ -1,0 +1,189 @@
+"""Every exercise: each wrong answer gets its own hint, an untouched one says "not yet". Whether the solutions are
+right is tested in test_exercise_oracles.py.
+"""
+
+import ast
+import html
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nonlin.exercises import Exercise, Mistake, Probe
+from nonlin.exercises.exercise import Feedback, judge, without_annotations
+from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
+
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+
+
+@every_exercise
+def test_each_mistake_gets_its_own_hint(exercise: Exercise) -> None:
+    assert len(exercise.mistakes) >= 3
+    assert len({mistake.hint for mistake in exercise.mistakes}) == len(exercise.mistakes)
+    for mistake in exercise.mistakes:
+        feedback = check(exercise.number, mistake.answer)
+        assert (feedback.state, feedback.message) == ("wrong", mistake.hint)
+
+
+@every_exercise
+def test_an_untouched_exercise_says_not_yet(exercise: Exercise) -> None:
+    untouched = [lambda *arguments: ...] if exercise.wants_function else [..., None]
+    assert {check(exercise.number, answer).state for answer in untouched} == {"not yet"}
+
+
+@every_exercise
+def test_hints_and_the_tested_solution_are_folded_below_the_verdict(exercise: Exercise) -> None:
+    page = check(exercise.number, ...)._repr_html_()
+    assert page.count("<details>") == len(exercise.hints) + 1
+    assert html.escape(exercise.solution_text) in page
+    assert exercise.hints
+    assert 1 <= exercise.difficulty <= 3
+
+
+@every_exercise
+def test_the_solution_shown_can_be_pasted_into_the_notebook(exercise: Exercise) -> None:
+    definitions = ast.parse(exercise.solution_text)
+    definitions.body = [node for node in definitions.body if not isinstance(node, ast.Expr)]  # a value: test_notebooks
+    exec(compile(definitions, exercise.number, "exec"), {})  # a name in an annotation would be missing there
+
+
+def test_annotations_are_cut_out_and_nothing_else() -> None:
+    source = """def f(x: Tensor, *, α: dict[str, int] = {"a: b": 1}) -> tuple[Tensor, Tensor]:
+    y: Tensor = x[1:2]  # a comment: it stays
+    return y, lambda z: z
+"""
+    assert (
+        without_annotations(source)
+        == """def f(x, *, α = {"a: b": 1}):
+    y = x[1:2]  # a comment: it stays
+    return y, lambda z: z
+"""
+    )
+    assert without_annotations("solution=lambda x: 2 * x,") == "solution=lambda x: 2 * x,"
+
+
+def test_numbers_are_those_of_the_lessons() -> None:
+    for number in TOPICS:
+        own = [each for each in EXERCISES if each.startswith(number)]
+        assert own == [f"{number}.{k}" for k in range(1, len(own) + 1)]
+        assert len(own) >= 4
+
+
+DOUBLE = Exercise(
+    number="99.1",
+    title="Twice x",
+    minutes=1,
+    difficulty=1,
+    solution=lambda x: 2 * x,
+    probes=(Probe(label="at x = 1, 2", arguments=(torch.tensor([1.0, 2.0]),), with_slope=True),),
+    mistakes=(Mistake(answer=lambda x: x, hint="that is once x."),),
+    hints=("Think of two.",),
+    remark="good.",
+)
+
+
+def fail(x: torch.Tensor) -> torch.Tensor:
+    raise RuntimeError("no luck")
+
+
+def in_place(x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        x.mul_(2)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda x: x + x, "good."),
+        (lambda x: x, "that is once x."),
+        (lambda x: 3 * x, "at x = 1, 2: 3 at index 0, expected 2."),
+        (lambda x: torch.cat([2 * x, x]), "at x = 1, 2: the shape is (4,), expected (2,)."),
+        (lambda x: (2 * x).double(), "at x = 1, 2: the dtype is torch.float64, expected torch.float32."),
+        (lambda x: 2 * x + (x - x.detach()), "at x = 1, 2, the slope by autograd: 3 at index 0, expected 2."),
+        (lambda x: 2 * x.detach(), "at x = 1, 2 autograd cannot follow your function: use torch operations on x"),
+        (fail, "at x = 1, 2 your function raised RuntimeError: no luck"),
+        (in_place, "at x = 1, 2, the slope by autograd: 1 at index 0, expected 2."),
+        (lambda x: float("nan") * x, "at x = 1, 2: nan at index 0, expected 2."),
+        (torch.tensor([2.0, 4.0]), "pass the function itself, without parentheses behind its name."),
+        (lambda x: "two", "at x = 1, 2 autograd cannot follow your function"),
+    ],
+)
+def test_messages_name_the_bug(answer: object, message: str) -> None:
+    feedback = judge(DOUBLE, answer)
+    assert feedback.message.startswith(message)
+    assert feedback.state == ("correct" if message == "good." else "wrong")
+
+
+def test_a_tensor_where_one_value_is_expected_is_told_so() -> None:
+    feedback = check("08.4", lambda outputs: (outputs >= 0).all(dim=1))
+    assert "one value is expected, not a tensor of shape (6,)." in feedback.message
+    assert feedback.state == "wrong"
+
+
+def test_an_answer_that_changes_its_argument_is_told_so() -> None:
+    without_slope = Exercise(
+        **{name: getattr(DOUBLE, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},
+        probes=(Probe(label="at 1", arguments=(torch.tensor([1.0]),)),),
+    )
+    assert "changes its argument in place" in judge(without_slope, lambda x: x.mul_(2)).message
+
+
+def test_a_missing_return_is_named() -> None:
+    assert judge(DOUBLE, lambda x: None).message == "your function returned nothing: is a return missing?"
+
+
+def test_the_answer_itself_is_no_answer() -> None:
+    assert check("00.1", torch.relu).message.startswith("that uses torch's own relu")
+    assert check("00.1", lambda x: torch.nn.functional.relu(x)).state == "wrong"
+    assert check("02.3", lambda x: x.tanh()).state == "wrong"
+    assert check("11.4", torch.logit).state == "wrong"
+
+
+def test_numbers_that_differ_look_different() -> None:
+    said = judge(DOUBLE, lambda x: 2 * x * (1 + 1e-5)).message
+    assert said == "at x = 1, 2: 2.00002 at index 0, expected 2."
+    near = Exercise(
+        **{name: getattr(DOUBLE, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},
+        probes=(Probe(label="at 1", arguments=(torch.tensor([1.0], dtype=torch.float64),)),),
+    )
+    assert judge(near, lambda x: 2 * x + 1e-12).message == "at 1: 2.000000000001 at index 0, expected 2."
+    tolerant = Exercise(
+        **{name: getattr(near, name) for name in DOUBLE.__dataclass_fields__ if name != "probes"},
+        probes=(Probe(label="at 1", arguments=(torch.tensor([1.0], dtype=torch.float64),), tolerance=1e-9),),
+    )
+    assert judge(tolerant, lambda x: 2 * x + 1e-12).state == "correct"
+
+
+def test_a_tolerance_holds_for_slopes_too() -> None:
+    probe = Probe(label="at 1", arguments=(torch.tensor([1.0]),), with_slope=True)
+    exercise = replace(DOUBLE, probes=(probe,))
+    loose = replace(DOUBLE, probes=(replace(probe, tolerance=0.1),))
+    nearly = lambda x: 2 * x + 0.01 * (x - 1)  # noqa: E731, right at 1, with a slope of 2.01
+    assert "the slope by autograd" in judge(exercise, nearly).message
+    assert judge(loose, nearly).state == "correct"
+
+
+def test_unknown_numbers_are_refused_with_those_there_are() -> None:
+    with pytest.raises(KeyError, match=r"there is no exercise '07\.9'; there are 00\.1"):
+        check("07.9", ...)
+    with pytest.raises(KeyError, match="there is no quiz for lesson '77'; there are 00"):
+        quiz("77")
+
+
+def test_feedback_escapes_what_a_learner_wrote() -> None:
+    assert "<b>hi</b>" not in Feedback(DOUBLE, "wrong", "<b>hi</b>")._repr_html_()
+
+
+@pytest.mark.parametrize("lesson", QUIZZES)
+def test_quiz(lesson: str) -> None:
+    questions = quiz(lesson).questions
+    assert len(questions) >= 3
+    for question in questions:
+        assert sum(option.right for option in question.options) == 1
+        assert all(option.why for option in question.options)
+    assert len({[option.right for option in question.options].index(True) for question in questions}) > 1
+    page, text = quiz(lesson)._repr_html_(), repr(quiz(lesson))
+    for option in (option for question in questions for option in question.options):
+        assert html.escape(option.why) in page
+        assert option.why in text

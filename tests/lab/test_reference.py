@@ -1,0 +1,392 @@
+"""The reference runs: what comes next follows from the tables, a kill changes no digit, wrong tables are told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny_reference
+import torch
+
+from nonlin import __main__ as command_line
+from nonlin.images.dataset import Dataset, Split, hold_out
+from nonlin.lab import reference, runs
+from nonlin.lab.protocol import PROTOCOL, Network, Protocol, in_words
+from nonlin.lab.reference import (
+    FLOAT32,
+    LONGER,
+    REPORTED,
+    SEARCH,
+    ReferenceRunError,
+    Results,
+    Task,
+    chosen_rate,
+    next_rates,
+)
+from nonlin.lab.report import Row, read_runs
+from nonlin.lab.runs import Configuration, Stopped
+from nonlin.paths import project_root
+from nonlin.plots.reference import rate_curves
+
+BN, PLAIN = PROTOCOL.networks[0], PROTOCOL.networks[2]
+SMALL = replace(
+    PROTOCOL, activations=("relu", "gelu"), networks=(BN, PLAIN), longer=("relu",), other_precision=("gelu",)
+)
+
+
+def row(task: Task, accuracy: float, *, diverged: bool = False, protocol: Protocol = SMALL) -> Row:
+    """A finished run of a task, on images that nobody has."""
+    recipe = replace(protocol.recipe, epochs=task.epochs, seed=task.seed, learning_rate=task.rate)
+    configuration = Configuration(
+        activation=task.activation,
+        data="nothing",
+        fingerprint=(task.stage == SEARCH and "held out") or "all",
+        depth=task.network.depth,
+        batch_norm=task.network.batch_norm,
+        initialisation=task.initialisation,
+        precision=task.precision,
+        recipe=recipe,
+    )
+    return Row(
+        configuration=configuration,
+        test_accuracies=(accuracy,),
+        diverged=diverged,
+        parameters=1,
+        device="cpu, 1 thread",
+        made_with={"protocol": str(protocol.version)},
+    )
+
+
+def tried(means: dict[float, float], network: Network = BN, seeds: Sequence[int] = (0, 1)) -> dict[float, list[Row]]:
+    """A curve with these means; 0 stands for runs that diverged."""
+    return {
+        rate: [
+            row(reference._task(SMALL, SEARCH, network, "relu", rate, seed), mean or 55.0, diverged=not mean)
+            for seed in seeds
+        ]
+        for rate, mean in means.items()
+    }
+
+
+def hill(peak: float, rates: Sequence[float], *, diverges_from: float = 1e9) -> dict[float, float]:
+    """Means that fall on both sides of a peak by 5 points for each doubling."""
+    return {
+        rate: 0.0 if rate >= diverges_from else 75 - 5 * abs(torch.tensor(rate / peak).log2().item()) for rate in rates
+    }
+
+
+# The search
+
+
+def test_the_search_begins_with_the_common_grid_and_waits_for_all_seeds():
+    assert next_rates(PROTOCOL, BN, {}) == list(BN.rates)
+    half = tried(hill(0.45, BN.rates), seeds=(0,))
+    assert next_rates(PROTOCOL, BN, half) == list(BN.rates)
+    assert next_rates(PROTOCOL, BN, tried(hill(0.45, BN.rates))) == []
+
+
+@pytest.mark.parametrize(("peak", "expected"), [(7.2, [7.2]), (0.05, [0.05]), (3.6, [7.2]), (1.8, [])])
+def test_the_grid_grows_while_the_best_stands_at_an_edge(peak: float, expected: list[float]):
+    assert next_rates(PROTOCOL, BN, tried(hill(peak, BN.rates))) == expected
+
+
+def test_the_grid_ends_where_the_runs_diverge_or_it_has_grown_enough():
+    rates = [*BN.rates, 7.2]
+    assert next_rates(PROTOCOL, BN, tried(hill(7.2, rates, diverges_from=7.0))) == []
+    endless = dict.fromkeys([*BN.rates, 7.2, 14.0, 28.0], 0.0) | {28.0: 70.0}
+    assert next_rates(PROTOCOL, BN, tried(endless)) == []
+    level = tried(dict.fromkeys(BN.rates, 10.0))  # nothing learns anywhere: the lowest is as good as any
+    assert next_rates(PROTOCOL, BN, level) == [0.05]
+
+
+def test_near_divergence_half_steps_are_tried_and_a_distance_is_kept():
+    curve = tried(hill(0.2, PLAIN.rates, diverges_from=0.15), PLAIN)
+    assert chosen_rate(curve) == 0.05  # 0.1 is better, and the next rate diverges
+    assert next_rates(PROTOCOL, PLAIN, curve) == [0.035, 0.071, 0.14]
+    curve |= tried({0.035: 62.5, 0.071: 67.5, 0.14: 72.5}, PLAIN)
+    assert chosen_rate(curve) == 0.1
+    assert next_rates(PROTOCOL, PLAIN, curve) == []
+
+
+def test_one_run_that_diverges_rules_a_rate_out_and_counts_as_chance():
+    curve = tried(hill(0.9, BN.rates))
+    curve[1.8][1] = replace(curve[1.8][1], diverged=True)
+    assert reference.score(curve[1.8][1]) == 10
+    assert chosen_rate(curve) == 0.45
+    everywhere = tried(dict.fromkeys(BN.rates, 0.0))
+    assert chosen_rate(everywhere) == 0.1
+
+
+def search_rows(protocol: Protocol = SMALL, missing: int = 0) -> list[Row]:
+    """A complete search, or one without its last runs."""
+    found: list[Row] = []
+    while tasks := [
+        t for t in reference._search_tasks(protocol, found) if reference._key(t) not in reference._keys(found)
+    ]:
+        for task in tasks:
+            peak = 0.9 if task.network.batch_norm else 0.1
+            value = hill(peak, [task.rate])[task.rate] + 0.3 * (-1) ** task.seed * (
+                1 + 0.1 * (task.activation == "gelu")
+            )
+            found.append(row(task, value))
+    return found[: len(found) - missing]
+
+
+def test_the_reported_runs_wait_for_the_search_and_come_in_balanced_rounds():
+    unfinished = Results(search=tuple(search_rows(missing=1)))
+    assert {task.stage for task in reference.planned(SMALL, unfinished)} == {SEARCH}
+    assert len(reference.left(SMALL, unfinished)) == 1
+    search = search_rows()
+    tasks = reference.left(SMALL, Results(search=tuple(search)))
+    n = {network: reference.seeds_to_report(SMALL, network, search) for network in SMALL.networks}
+    assert all(SMALL.fewest <= count <= SMALL.most for count in n.values())
+    rounds = [tasks[start : start + 4] for start in range(0, 4 * min(n.values()), 4)]
+    for number, members in enumerate(rounds):
+        assert {(t.stage, t.seed) for t in members} == {(REPORTED, SMALL.first_seed + number)}
+        assert len({(t.activation, t.network) for t in members}) == 4
+    counts = {stage: sum(task.stage == stage for task in tasks) for stage in (REPORTED, LONGER, FLOAT32)}
+    assert counts == {REPORTED: 2 * sum(n.values()), LONGER: 6, FLOAT32: 6}
+    assert {t.rate for t in tasks if t.network == BN} == {0.9}
+    assert all(t.epochs == 16 and t.network.batch_norm for t in tasks if t.stage == LONGER)
+    assert [t.stage for t in tasks] == sorted((t.stage for t in tasks), key=[REPORTED, LONGER, FLOAT32].index)
+    assert {t.seed for t in tasks}.isdisjoint(SMALL.search_seeds)
+
+
+def test_what_is_stored_is_not_planned_again_and_only_whole_rounds_count():
+    search = search_rows()
+    tasks = reference.left(SMALL, Results(search=tuple(search)))
+    done = [row(task, 70.0) for task in tasks[:7]]
+    assert reference.left(SMALL, Results(search=tuple(search), runs=tuple(done))) == tasks[7:]
+    whole = reference.complete_rounds(SMALL, [*done, row(tasks[-1], 70.0)])
+    assert whole == done[:6]
+    assert reference.is_done(tasks[0], Results(runs=tuple(done)))
+    assert not reference.is_done(tasks[7], Results(runs=tuple(done)))
+
+
+def test_the_figure_of_the_search_says_what_was_chosen_and_what_diverged():
+    search = search_rows()
+    lost = reference._task(SMALL, SEARCH, PLAIN, "gelu", 0.4, 0)
+    search = [row(lost, 10.0, diverged=True) if reference._keys([r]) == {reference._key(lost)} else r for r in search]
+    picture = rate_curves(SMALL, PLAIN, search)
+    assert [axes.get_title() for axes in picture.figure.axes if axes.get_visible()] == ["relu", "gelu"]
+    assert "chosen 0.1; diverged, counted as 10 %: 1 of 2 at 0.4." in picture.text
+    assert "the search is not complete" in rate_curves(SMALL, PLAIN, search[:-4]).text
+    with pytest.raises(ValueError, match="no run in cnn-depth1-bn"):
+        rate_curves(SMALL, BN, [])
+
+
+# The images of the search
+
+
+def test_held_out_images_are_training_images_of_every_class_that_are_not_trained_on():
+    labels = torch.arange(60) % 3
+    train = Split(images=torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 3, 32, 32), labels=labels)
+    test = Split(images=train.images[:3] + 100, labels=labels[:3])
+    dataset = Dataset(name="d", title="D", classes=("a", "b", "c"), train=train, test=test)
+    first, again, other = (hold_out(dataset, per_class=5, seed=seed) for seed in (1, 1, 2))
+    numbers = [split.images[:, 0, 0, 0].tolist() for split in (first.train, first.test)]
+    assert sorted(numbers[0] + numbers[1]) == list(range(60))
+    assert numbers == [sorted(part) for part in numbers]
+    assert first.test.labels.bincount().tolist() == [5, 5, 5]
+    assert runs.fingerprint(first) == runs.fingerprint(again) != runs.fingerprint(other)
+    assert first.title == "D, 15 training images held out"
+    with pytest.raises(ValueError, match="20 training images of a: 20 are too many"):
+        hold_out(dataset, per_class=20, seed=1)
+
+
+# Going on
+
+
+def _results(folder: Path) -> dict[str, list[Row]]:
+    """All rows, but for the code revision, which may change between two starts."""
+    return {
+        path.name: [replace(row, made_with={**row.made_with, "revision": ""}) for row in read_runs(path)]
+        for path in (folder / "results").glob("*.csv")
+    }
+
+
+def test_a_kill_in_the_middle_changes_no_digit(tmp_path: Path):
+    assert tiny_reference.go_on(tmp_path / "calm" / "results", tmp_path / "calm" / "scratch", jobs=1) == []
+    words = [
+        sys.executable,
+        tiny_reference.__file__,
+        str(tmp_path / "killed/results"),
+        str(tmp_path / "killed/scratch"),
+    ]
+    first = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    while first.poll() is None and not list(tmp_path.glob("killed/scratch/search/*/run.json")):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    assert first.poll() is None
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert len(_results(tmp_path / "killed")) < 2
+    assert subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    assert _results(tmp_path / "killed") == _results(tmp_path / "calm")
+    assert tiny_reference.go_on(tmp_path / "calm" / "results", tmp_path / "none", jobs=1) == []
+    assert not (tmp_path / "none").exists()  # nothing was left to do
+
+
+def test_it_stops_in_time_and_goes_on(tmp_path: Path):
+    place = (tmp_path / "results", tmp_path / "scratch")
+    with pytest.raises(Stopped, match="Stopped with 0 of 2 runs finished"):
+        tiny_reference.go_on(*place, jobs=1, until=time.monotonic() + 0.5)
+    assert not list(place[0].glob("*.csv"))
+    assert len(list(place[1].glob("search/*/checkpoint.pt"))) <= 1
+    assert tiny_reference.go_on(*place, jobs=1) == []
+    assert len(read_runs(place[0] / "search.csv")) == len(read_runs(place[0] / "runs.csv")) == 2
+
+
+def test_what_ended_before_it_was_stored_is_stored_and_not_run_again(tmp_path: Path):
+    place = (tmp_path / "results", tmp_path / "scratch")
+    assert tiny_reference.go_on(*place, jobs=1) == []
+    before = _results(tmp_path)
+    (place[0] / "search.csv").unlink()
+    times = {path: path.stat().st_mtime_ns for path in place[1].rglob("result.json")}
+    assert tiny_reference.go_on(*place, jobs=1) == []
+    assert _results(tmp_path) == before
+    assert {path: path.stat().st_mtime_ns for path in place[1].rglob("result.json")} == times
+
+
+def test_rows_are_added_sorted_whatever_their_order(tmp_path: Path):
+    rows = search_rows()
+    for name, order in (("a", rows), ("b", rows[::-1])):
+        for start in range(0, len(order), 7):
+            reference.add(SMALL, tmp_path / name, "search.csv", order[start : start + 7])
+    assert (tmp_path / "a" / "search.csv").read_bytes() == (tmp_path / "b" / "search.csv").read_bytes()
+    assert set(reference._keys(reference.read(SMALL, tmp_path / "a").search)) == reference._keys(rows)
+
+
+# Wrong tables, in one sentence
+
+
+def test_a_damaged_table_is_told_and_left_as_it_is(tmp_path: Path):
+    reference.add(SMALL, tmp_path, "search.csv", search_rows()[:3])
+    path = tmp_path / "search.csv"
+    damaged = path.read_bytes()[:-40]
+    path.write_bytes(damaged)
+    for attempt in (
+        lambda: reference.read(SMALL, tmp_path),
+        lambda: reference.add(SMALL, tmp_path, "search.csv", search_rows()[4:5]),
+    ):
+        with pytest.raises(ReferenceRunError, match=r"search\.csv is damaged: restore it from the repository"):
+            attempt()
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot bound the size of a file")
+def test_a_full_disk_is_told_and_the_table_stays_as_it_was(tmp_path: Path):
+    import resource
+
+    rows = search_rows()
+    reference.add(SMALL, tmp_path, "search.csv", rows[:3])
+    before = (tmp_path / "search.csv").read_bytes()
+    ignored, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
+    try:
+        with pytest.raises(
+            ReferenceRunError, match=r"search\.csv cannot be written \(.*\): make room, or name another"
+        ):
+            reference.add(SMALL, tmp_path, "search.csv", rows[3:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / "search.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "search.csv"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SMALL, version=2),
+        replace(SMALL, activations=("relu",)),
+        replace(SMALL, networks=(PLAIN,)),
+        replace(SMALL, recipe=replace(SMALL.recipe, momentum=0.8)),
+    ],
+)
+def test_a_table_of_another_protocol_is_refused(tmp_path: Path, other: Protocol):
+    reference.add(SMALL, tmp_path, "search.csv", search_rows())
+    with pytest.raises(ReferenceRunError, match="runs of another protocol"):
+        reference.read(other, tmp_path)
+
+
+def test_other_images_are_refused_before_anything_runs(tmp_path: Path):
+    reference.add(tiny_reference.PROTOCOL, tmp_path, "search.csv", [_tiny_row()])
+    with pytest.raises(ReferenceRunError, match=r"are of other images \(nothing\) than these \(few shapes, 200"):
+        tiny_reference.go_on(tmp_path, tmp_path / "scratch", jobs=1)
+    assert not (tmp_path / "scratch").exists()
+
+
+def _tiny_row() -> Row:
+    protocol = tiny_reference.PROTOCOL
+    return row(reference.planned(protocol, Results())[0], 50.0, protocol=protocol)
+
+
+def test_two_data_sets_in_one_table_are_refused(tmp_path: Path):
+    first, second = search_rows()[:2]
+    second = replace(second, configuration=replace(second.configuration, fingerprint="others"))
+    reference.add(SMALL, tmp_path, "search.csv", [first, second])
+    with pytest.raises(ReferenceRunError, match="runs on different images"):
+        reference.read(SMALL, tmp_path)
+
+
+# The command and the documentation
+
+
+def _run(capsys, *words: object) -> tuple[int, str, str]:
+    return command_line.main(["reference", *map(str, words)]), *capsys.readouterr()
+
+
+def test_status_and_dry_run_say_what_is_left_and_run_nothing(tmp_path: Path, capsys):
+    place = ("--results", tmp_path / "results", "--log-dir", tmp_path / "runs")
+    code, out, err = _run(capsys, "--status", *place)
+    assert (code, err) == (0, "")
+    assert "search, cnn-depth3-no_bn     0   144" in out
+    assert "all that is known by now     0   576" in out
+    code, out, err = _run(capsys, "--dry-run", *place)
+    assert (code, err, out.count("\n")) == (0, "", 576)
+    assert out.startswith("search: relu, cnn-depth1-bn, rate 0.1, seed 0\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_input_is_one_sentence(tmp_path: Path, capsys):
+    place = ("--results", tmp_path / "results", "--log-dir", tmp_path / "runs")
+    (tmp_path / "file").touch()
+    for words, expected in (
+        (("--data", "nosuch"), "there is no data source or folder 'nosuch'"),
+        (("--minutes", "0"), "must be a number above 0"),
+        (("--results", tmp_path / "file" / "below"), "results cannot be written into"),
+        *([(("--device", "cuda"), "CUDA finds no graphics processor here")] if not torch.cuda.is_available() else []),
+    ):
+        try:
+            code, _, err = _run(capsys, *place, *words)
+        except SystemExit as stop:
+            code, err = stop.code, capsys.readouterr().err.splitlines()[-1]
+        assert (code in (1, 2), err.strip().count("\n")) == (True, 0)
+        assert expected in err
+
+
+def test_the_search_is_drawn_beside_the_tables(tmp_path: Path, capsys):
+    task = reference.planned(PROTOCOL, Results())[0]
+    reference.add(PROTOCOL, tmp_path, "search.csv", [row(task, 50.0, protocol=PROTOCOL)])
+    code, out, _ = _run(capsys, "--draw", "--results", tmp_path, "--log-dir", tmp_path / "runs")
+    assert (code, out.splitlines()[0]) == (0, "cnn-depth1-bn: the search is not complete.")
+    assert {path.name for path in tmp_path.iterdir()} >= {"search-cnn-depth1-bn.png", "figures.txt"}
+
+
+def test_the_protocol_is_printed_where_the_results_are():
+    root = project_root()
+    assert in_words(PROTOCOL) in (root / "data" / "results" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_committed_results_follow_the_protocol():
+    found = reference.read(PROTOCOL, project_root() / "data" / "results" / "reference")
+    assert found.search
+    known = {reference._key(task) for task in reference.planned(PROTOCOL, found)}
+    assert reference._keys(found.search) <= known
+    assert reference._keys(found.runs) <= known

@@ -1,0 +1,198 @@
+"""Experiments and figures of lesson 01: XOR, deep linear networks, folded paper, straight pieces."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nonlin.intervals import mean_interval
+from nonlin.ledger import Verdict, verdict
+from nonlin.lessons import CLAIMS
+from nonlin.lessons.nonlinearity.experiments import (
+    complete,
+    corners,
+    count_spikes,
+    firing_rate,
+    fit_curve,
+    fold,
+    fold_flat,
+    identity,
+    pieces,
+    random_network,
+    relu_with_slope_at_zero,
+    snowflake_creases,
+    snowflake_distance,
+    step,
+    tents,
+    train_xor,
+    xor,
+)
+from nonlin.lessons.nonlinearity.figures import (
+    bent_grids,
+    completed,
+    fits,
+    folded_sheet,
+    neuron,
+    snowflake,
+    straight_pieces,
+)
+from nonlin.toys.race import two_rings
+
+
+def test_xor_is_not_learned_without_and_is_learned_with() -> None:
+    without = train_xor(identity, width=8, hidden_layers=2, seeds=10, steps=300)
+    assert without.losses.min() > math.log(2) - 1e-6
+    assert without.correct.max() <= 3
+    having = train_xor(torch.tanh, width=8, seeds=10, steps=300)
+    assert having.learned().mean == 1
+    assert (having.correct == 4).all()
+
+
+def test_seeds_do_not_depend_on_how_many_follow() -> None:
+    few, many = (train_xor(torch.tanh, width=3, seeds=n, steps=5).losses for n in (2, 4))
+    assert torch.allclose(few, many[:2])
+
+
+def test_networks_are_trained_once_even_if_a_default_is_spelt_out() -> None:
+    brief = train_xor(torch.tanh, width=3, seeds=2, steps=5)
+    assert train_xor(torch.tanh, steps=5, seeds=2, width=3, hidden_layers=1) is brief
+
+
+def test_the_clearest_network_is_one_of_the_best() -> None:
+    trained = train_xor(torch.tanh, width=2, seeds=20, steps=300)
+    network = trained.clearest()
+    points, labels = xor()
+    assert int(((network.logits(points) > 0) == (labels > 0.5)).sum()) == trained.correct.max()
+    assert 0 < network.flattening <= 1
+
+
+def test_only_depth_completes_the_matrix() -> None:
+    one, three = (complete(layers, seeds=3, steps=600) for layers in (1, 3))
+    assert torch.equal(one.target, three.target)
+    assert torch.equal(one.seen, three.seen)
+    assert one.seen_errors.max() < 0.05
+    assert one.hidden_errors.min() > 0.9  # an entry that is not seen gets no gradient
+    assert three.hidden_errors.max() < 0.2
+    assert (torch.linalg.matrix_rank(three.target, rtol=1e-4) == 1).all()
+
+
+@pytest.mark.parametrize(("power", "rank"), [(2, 3), (3, 4)])
+def test_a_polynomial_spans_no_more_than_its_degree(power: int, rank: int) -> None:
+    narrow, wide = (fit_curve(lambda x: x**power, width, seeds=2) for width in (8, 64))
+    assert wide.ranks.tolist() == [rank, rank]
+    assert torch.allclose(narrow.errors, wide.errors, rtol=1e-6)
+    assert wide.errors.min() > 0.5
+
+
+def test_width_helps_where_the_activation_is_no_polynomial() -> None:
+    for f, bound in ((torch.relu, 0.05), (torch.tanh, 1e-6)):
+        assert fit_curve(f, 128, seeds=2).errors.max() < bound
+
+
+def test_fitting_a_line_needs_no_bend() -> None:
+    assert fit_curve(identity, 4, target=lambda x: 2 * x + 1, seeds=2).errors.max() < 1e-9
+
+
+def test_a_chosen_slope_is_returned_at_zero_only() -> None:
+    x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
+    relu_with_slope_at_zero(0.25)(x).sum().backward()
+    assert x.grad.tolist() == [0, 0.25, 1]
+    assert torch.equal(step(x), torch.tensor([0.0, 0.0, 1.0]))
+
+
+def test_the_simulated_neuron_follows_the_formula() -> None:
+    for current in (1.1, 2.0, 5.0):
+        assert count_spikes(current, step=2e-5) == pytest.approx(firing_rate(torch.tensor(current)).item(), abs=2)
+    assert count_spikes(0.9, step=1e-4) == firing_rate(torch.tensor(0.9)) == 0
+    assert firing_rate(torch.tensor(1e9, dtype=torch.float64)).item() == pytest.approx(500, rel=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [0, 40, 90, 180])
+def test_a_fold_keeps_lengths_on_either_side_and_is_leaky_relu_from_above(degrees: float) -> None:
+    angle = math.radians(degrees)
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    folded = fold(points, 0.0, angle)
+    right, left = points[:, 0] > 0, points[:, 0] < 0
+    for side in (right, left):
+        assert torch.allclose(
+            torch.cdist(folded[side], folded[side]), torch.cdist(points[side], points[side]), atol=1e-3
+        )
+    assert torch.allclose(folded[:, 0], F.leaky_relu(points[:, 0], math.cos(angle)), atol=1e-6)
+    assert torch.equal(folded[right, 2], torch.zeros(int(right.sum())))
+
+
+def test_a_crease_may_lie_anywhere() -> None:
+    points = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
+    assert torch.allclose(fold(points, 0.0, math.pi, offset=2.0)[:, :2], torch.tensor([[3.0, 5.0], [3.0, 5.0]]))
+    assert torch.allclose(fold_flat(points, math.pi), torch.tensor([[-1.0, 5.0], [-3.0, 5.0]]))
+
+
+@pytest.mark.parametrize("folds", [2, 3, 4, 5])
+def test_a_snowflake_is_a_regular_polygon(folds: int) -> None:
+    sides = 2**folds
+    assert len(snowflake_creases(folds)) == folds
+    angle = torch.linspace(0, 2 * math.pi, 721, dtype=torch.float64)
+    circle = torch.stack([angle.cos(), angle.sin()], dim=1)
+    # On the unit circle, the distance along the middle of the nearest of 2^k wedges.
+    wedge = 2 * math.pi / sides
+    expected = torch.cos(torch.remainder(angle, wedge) - wedge / 2)
+    assert torch.allclose(snowflake_distance(circle, folds), expected, atol=1e-6)
+
+
+def test_tents_double_with_every_layer() -> None:
+    for layers in range(1, 9):
+        x, y = corners(tents(layers), 0, 1)
+        assert pieces(tents(layers), 0, 1) == 2**layers
+        assert torch.allclose(y, torch.arange(2**layers + 1).double() % 2, atol=1e-9)
+        assert torch.allclose(x, torch.linspace(0, 1, 2**layers + 1, dtype=torch.float64), atol=1e-9)
+
+
+def test_corners_describe_the_whole_network() -> None:
+    for seed in range(10):
+        network = random_network(8, 3, torch.Generator().manual_seed(seed))
+        x, y = corners(network, -3, 3)
+        places = torch.linspace(-3, 3, 2001, dtype=torch.float64)
+        h = places[:, None]
+        for weight, bias in network[:-1]:
+            h = torch.relu(h @ weight + bias)
+        direct = (h @ network[-1][0] + network[-1][1]).squeeze(1)
+        np.testing.assert_allclose(np.interp(places, x, y), direct, atol=1e-9)
+
+
+def test_one_layer_has_at_most_one_piece_more_than_units() -> None:
+    counts = [pieces(random_network(12, 1, torch.Generator().manual_seed(seed)), -1e3, 1e3) for seed in range(20)]
+    assert max(counts) == 13
+
+
+def test_figures_state_what_they_show() -> None:
+    sheet = folded_sheet(0, 180).text.splitlines()
+    assert "crosswise" in sheet[0]
+    assert "gap of 1.41" in sheet[1]
+    shares = [line.split("; ")[1] for line in snowflake(*two_rings(100), folds=(0, 1, 4)).text.splitlines()]
+    assert float(shares[0].split()[0]) < 75 < float(shares[2].split()[0])
+    assert "Current 2: 63 spikes" in neuron().text
+    network = train_xor(torch.tanh, width=2, seeds=20, steps=300).clearest()
+    assert "tanh: the points" in bent_grids({"tanh": network}).text
+    counts = {"built": {1: mean_interval(torch.tensor([2.0, 2.0]))}}
+    assert "built: 2 at 1 layers." in straight_pieces({2: tents(2)}, counts).text
+    assert "straight pieces: 4" in straight_pieces({2: tents(2)}, counts).text
+    assert "one: 0.97 with 8 units" in fits({"one": {8: fit_curve(torch.square, 8, seeds=2)}}, {"one": 8}).text
+    assert "Of 256 entries" in completed({"one": complete(1, seeds=1, steps=5)}).text
+
+
+def test_verdicts_turn_when_the_measurement_does() -> None:
+    kinks = CLAIMS[14].judge
+    assert verdict(kinks({"a": [20.0] * 20})) == Verdict.REFUTED
+    assert verdict(kinks({"a": [500.0] * 20})) == Verdict.CONFIRMED
+    assert verdict(kinks({"a": [20.0] * 10 + [500.0] * 10})) == Verdict.UNDECIDED
+    by_xor = CLAIMS[60].judge
+    learned, not_learned = [0.01] * 100, [0.69] * 100
+    assert verdict(by_xor({"without": not_learned, "with tanh": learned})) == Verdict.CONFIRMED
+    assert verdict(by_xor({"without": learned, "with tanh": not_learned})) == Verdict.REFUTED
+    depth = CLAIMS[61].judge
+    one, same = [1.0, 1.1, 0.9], [0.9, 1.1, 1.0]
+    assert verdict(depth({"difference": [1e-7], "one layer": one, "three layers": same})) == Verdict.CONFIRMED
+    polynomial = CLAIMS[63].judge({"x²": [0.97, 0.97], "open": [0.2, 0.2]})
+    assert [case.holds for case in polynomial] == [False, None]

@@ -1,0 +1,143 @@
+"""Output layers: the experiments of lesson 08 find what is built into their data; the figures say what they draw."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nonlin.ledger import Claim, judged, verdict
+from nonlin.lessons.outputs import claims, experiments
+from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, clouds, exact_logits, minimise
+from nonlin.lessons.outputs.figures import gradients_of_mistakes, in_triangle, pull_of, recalls, temperature
+from nonlin.toys.batched import as_linear, cross_entropy
+
+
+def test_training_learns_and_reports_the_loss_of_each_seed() -> None:
+    points, labels = clouds([30, 30], torch.tensor([[-3.0], [3.0]]), seeds=3)
+    losses = minimise(as_linear(3, [1, 4, 2]), points, lambda z: cross_entropy(z, labels), steps=60, learning_rate=0.1)
+    assert losses.shape == (60, 3)
+    assert (losses[-1] < 0.05).all()
+    assert (losses[0] > 0.3).all()
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 7.0])], ids=str)
+def test_cross_entropy_is_torchs_seed_by_seed(weight: torch.Tensor | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(4, 9, 3, generator=generator), torch.randint(3, (4, 9), generator=generator)
+    wanted = torch.stack([F.cross_entropy(z, y, weight=weight) for z, y in zip(logits, labels, strict=True)])
+    torch.testing.assert_close(cross_entropy(logits, labels, weight), wanted)
+    rest = experiments.one_against_rest(logits, labels)
+    wanted = 3 * F.binary_cross_entropy_with_logits(logits[1], F.one_hot(labels[1], 3).float())
+    torch.testing.assert_close(rest[1], wanted)
+
+
+def test_the_exact_probabilities_are_bayes() -> None:
+    point, densities = torch.tensor([1.0, 0.5]), []
+    for centre, prior in zip(CENTRES, PRIORS, strict=True):
+        normal = torch.distributions.MultivariateNormal(centre, torch.eye(2))
+        densities.append(prior * normal.log_prob(point).exp())
+    wanted = torch.stack(densities) / sum(densities)
+    torch.testing.assert_close(exact_logits(point, CENTRES, PRIORS).softmax(-1), wanted)
+
+
+def test_resampling_gives_every_class_its_number() -> None:
+    points, labels = clouds([6, 3, 2], CENTRES, seeds=2)
+    for each in (2, 6):
+        more, of_class = experiments._resampled(points, labels, [6, 3, 2], each)
+        assert all((y.bincount() == each).all() for y in of_class)
+        for x, y, known, label in zip(more, of_class, points, labels, strict=True):
+            for row, k in zip(x, y, strict=True):
+                assert (known[label == k] == row).all(dim=1).any()
+    # Without replacement as far as the class goes: oversampling keeps every point.
+    assert len(more[0].unique(dim=0)) == 11
+
+
+def test_nobody_beats_the_exact_probabilities_and_only_training_remedies_bend_them() -> None:
+    remedies = experiments.imbalance().remedies
+    exact = remedies["exact posterior"]
+    for name, found in remedies.items():
+        assert found.log_loss.min() >= exact.log_loss.item() - 1e-3, name
+        assert found.accuracy.max() <= exact.accuracy.item() + 0.003, name
+    assert torch.equal(remedies["decide without priors"].rare, remedies["nothing"].rare)
+    assert remedies["class weights"].rare.mean() > 3 * remedies["nothing"].rare.mean()
+
+
+def test_a_second_softmax_has_its_floor() -> None:
+    found = experiments.double_softmax(classes=4, spread=4.0, seeds=2, n=80, steps=80)
+    floor = math.log(1 + 3 / math.e)
+    assert (found["softmax"].losses > floor).all()
+    assert (found["softmax"].losses[-1] < floor + 0.3).all()
+    assert (found["logits"].losses[-1] < 0.1).all()
+
+
+def test_a_dead_output_is_seen_and_a_shifted_bias_revives_it() -> None:
+    dead = experiments.non_negative(lambda z: torch.relu(z - 100), "half zeros", seeds=2, n=20, steps=2)
+    assert dead.dead_at_start.all()
+    assert dead.dead.all()
+    assert (dead.zeros == 1).all()
+    assert (dead.error > 0.9).all()
+    alive = experiments.non_negative(torch.relu, "positive", start_at_mean=True, seeds=4, n=50, steps=2)
+    assert not alive.dead.any()
+    assert (alive.negative == 0).all()
+
+
+def test_pull_is_the_gradient_by_hand() -> None:
+    lead = torch.tensor([-1.0, 0.0, 3.0])
+    pull = pull_of(lambda z, y: F.cross_entropy(z, y, reduction="none"), lead)
+    torch.testing.assert_close(pull, torch.sigmoid(lead))  # 1 - p of the right class
+    picture = gradients_of_mistakes({"a": lambda z, y: F.cross_entropy(z, y, reduction="none")})
+    assert picture.text == "a: 0.50 when undecided; never below 0.01 while wrong."
+
+
+def test_temperature_draws_each_way_and_every_stop() -> None:
+    picture = temperature({"a": (3, 2, 1), "b": (0, 0, 0)}, (0.5, 2))
+    assert picture.text.splitlines()[0] == "Logits a at T = 0.5: 0.867, 0.117, 0.016."
+    assert picture.text.splitlines()[-1] == "Logits b at T = 2: 0.333, 0.333, 0.333."
+    left = picture.figure.axes[0]
+    stop = next(line for line in left.lines if line.get_marker() == "o")
+    wanted = in_triangle(torch.tensor([6.0, 4.0, 2.0]).softmax(0))
+    assert [stop.get_xdata()[0], stop.get_ydata()[0]] == pytest.approx(wanted.tolist(), abs=1e-6)
+    assert in_triangle(torch.eye(3))[2].tolist() == pytest.approx([0.5, math.sqrt(3) / 2])
+
+
+def test_recalls_are_said_in_words() -> None:
+    picture = recalls(experiments.imbalance(), ["nothing", "class weights", "exact posterior"])
+    assert "nothing, class of 2 %: recall 0." in picture.text
+    assert picture.text.splitlines()[-1].endswith("its share is 0.02.")
+    assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()][2] == "exact posterior"
+
+
+def test_planted_faults_turn_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "naive", lambda x: x.double().softmax(-1))
+    assert judged(claims.NAIVE_FAILS).verdict == "refuted"
+    monkeypatch.setattr(claims, "softmax", lambda x, dim, t=1.0: torch.sigmoid(x / t))  # every class by itself
+    monkeypatch.setattr(claims, "jacobian", lambda y: torch.diag_embed(y * (1 - y)))
+    assert judged(claims.INDEPENDENT).verdict == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("claim", "change", "expected"),
+    [
+        (claims.CURES, {"class of 90 %": 0.0, "said": 0.02}, "confirmed"),
+        (claims.CURES, {"recall of the class of 2 %": 0.0}, "refuted"),
+        (claims.BLAME, {"in its place": 0.5, "same softmax": 0.0}, "confirmed"),
+        (claims.DOUBLE, {"": 0.0}, "confirmed"),
+        (claims.RELU_OUTPUT, {"dead": 0.0, "error": 0.9}, "confirmed"),
+        (claims.SIGMOID_ONLY_BINARY, {"": -0.05}, "confirmed"),
+    ],
+    ids=lambda value: str(getattr(value, "number", value)),
+)
+def test_other_numbers_would_turn_the_verdict(claim: Claim, change: dict[str, float], expected: str) -> None:
+    measured = {}
+    for name, values in claim.measure().items():
+        new = [value for part, value in change.items() if part in name]
+        # Not all equal, so that the intervals have a width.
+        measured[name] = [new[0] * (1 + 1e-6 * k) for k in range(len(values))] if new else values
+    cases = claim.judge(measured)
+    assert verdict(cases) == expected
+
+
+def test_a_lost_class_is_counted() -> None:
+    found = experiments.double_softmax(classes=4, spread=0.0, seeds=2, n=80, steps=1)  # all clouds in one place
+    assert found["logits"].lost.min() >= 1

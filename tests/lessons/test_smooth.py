@@ -1,0 +1,156 @@
+"""Experiments and figures of lesson 06: each test fails for a planted fault."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nonlin.activations import ACTIVATIONS
+from nonlin.activations.smooth import GELU_MINIMUM, MISH_MINIMUM, SWISH_MINIMUM, swish, swish_derivative
+from nonlin.bench.cost import Spread
+from nonlin.intervals import Estimate
+from nonlin.ledger import Verdict, judged, verdict
+from nonlin.lessons import CLAIMS
+from nonlin.lessons.smooth import experiments, figures
+from nonlin.lessons.smooth.claims import SWISH_BEATS_RELU, _calmer, _lost_on_the_way, _more
+from nonlin.signatures import Elementwise
+from nonlin.toys.batched import with_gain
+
+
+def test_random_gates_pass_whole_or_not_at_all_and_as_often_as_told() -> None:
+    x = torch.tensor([-2.0, 0.5, 3.0])
+    draws = experiments.random_gates(x, lambda x: torch.tensor([0.1, 0.5, 1.0]), 20_000)
+    assert ((draws == 0) | (draws == x)).all()
+    assert (draws != 0).double().mean(dim=0).tolist() == pytest.approx([0.1, 0.5, 1.0], abs=0.02)
+    assert torch.equal(draws, experiments.random_gates(x, lambda x: torch.tensor([0.1, 0.5, 1.0]), 20_000))
+
+
+@pytest.mark.parametrize(("name", "depth"), [("silu", SWISH_MINIMUM), ("gelu", GELU_MINIMUM), ("mish", MISH_MINIMUM)])
+def test_the_lowest_point_is_found(name: str, depth: float) -> None:
+    record = ACTIVATIONS[name]
+    place = experiments.lowest_point(record.derivative, -2.5, -0.1)
+    assert record.function(torch.tensor(place, dtype=torch.float64)).item() == pytest.approx(depth, abs=1e-14)
+
+
+def test_a_curve_without_a_dip_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"negative at -2\.5 and positive at -0\.1"):
+        experiments.lowest_point(torch.sigmoid, -2.5, -0.1)
+
+
+def test_pieces_meet_the_curve_where_they_meet_each_other() -> None:
+    pieces = experiments.in_pieces(F.silu, length=0.5)
+    knots = torch.arange(-4, 4, 0.5)
+    assert torch.equal(pieces(knots), F.silu(knots))
+    x = torch.tensor([0.1, 0.2, 0.4], requires_grad=True)
+    (slope,) = torch.autograd.grad(pieces(x).sum(), x)
+    assert slope.tolist() == pytest.approx([2 * F.silu(torch.tensor(0.5)).item()] * 3)
+    fine = torch.linspace(-5, 5, 1001)
+    assert 0.01 < (experiments.in_pieces(F.silu)(fine) - F.silu(fine)).abs().max() < 0.1
+
+
+def test_networks_of_a_seed_share_their_draws() -> None:
+    alone, among = with_gain([3], [2, 8, 1], 1.5), with_gain([0, 3], [2, 8, 1], 3.0)
+    assert torch.equal(alone[0][0], among[0][1])
+    assert torch.allclose(2 * alone[2][0], among[2][1])
+    wide = with_gain([0], [2, 400, 400], 2.0)[2]
+    assert wide.std().item() == pytest.approx(2 / 20, rel=0.02)
+
+
+def test_the_slope_along_a_line_is_that_of_the_loss() -> None:
+    line = experiments.loss_along_a_line(F.silu, points=8, steps=801)
+    measured = (line.loss[2:] - line.loss[:-2]) / (line.place[2:] - line.place[:-2])
+    assert (measured - line.slope[1:-1]).abs().max() < 1e-4
+
+
+def test_jumps_of_a_kinked_loss_do_not_shrink_when_one_looks_closer() -> None:
+    def jump(f: Elementwise, steps: int) -> float:
+        return experiments.loss_along_a_line(f, points=1, steps=steps, length=2.0, seed=1).largest_jump
+
+    assert jump(torch.relu, 1601) > 0.9 * jump(torch.relu, 401) > 0.05
+    assert jump(F.silu, 1601) < 0.3 * jump(F.silu, 401)
+
+
+def test_restlessness_grows_with_the_rate_and_is_0_without_one() -> None:
+    rates = (0.01, 0.3)
+    (low, _), (high, loss) = (experiments.restlessness(F.silu, rate, seeds=2, warm_up=30, steps=15) for rate in rates)
+    assert (low < high).all()
+    assert (loss < math.log(2)).all()
+    still, _ = experiments.restlessness(F.silu, 0.0, seeds=2, warm_up=0, steps=5)
+    assert torch.equal(still, torch.zeros(2))
+
+
+def test_deep_networks_count_steps_and_stop_at_the_limit() -> None:
+    learned = experiments.steps_in_depth(F.silu, 3, 0.03, seeds=range(3))
+    assert (learned < 30).all()
+    assert torch.equal(learned[1:2], experiments.steps_in_depth(F.silu, 3, 0.03, seeds=[1]))
+    assert (experiments.steps_in_depth(lambda x: x, 3, 0.03, seeds=range(2), most_steps=20) == 20).all()
+    assert (experiments.steps_in_depth(F.silu, 3, 1e30, seeds=[0], most_steps=5) == 5).all()
+
+
+def test_the_best_rate_is_the_one_with_the_smallest_mean() -> None:
+    found = {0.1: [3.0, 5.0], 0.2: [1.0, 2.0], 0.3: [math.nan, 0.0]}
+    assert experiments.best_rate(lambda rate: torch.tensor(found[rate]), list(found)) == 0.2
+
+
+def test_learned_parameters_start_where_told_and_learn() -> None:
+    run = experiments.learned_parameters(swish, 0.3, steps=40, seeds=2, hidden_layers=3)
+    assert run.shape == (41, 3, 2)
+    assert (run[0] == 0.3).all()
+    assert (run[-1] != 0.3).all()
+
+
+def test_figures_say_in_words_what_they_show() -> None:
+    coins = figures.coin_flips(torch.special.ndtr, F.gelu, name="GELU")
+    assert "every dot lies on the line y = x or on y = 0" in coins.text
+    bends = figures.bends(swish, swish_derivative, 0.0, 1.0)
+    assert "β = 0: falls to the left end" in bends.text
+    assert "β = 1: lowest at x = −1.28 with −0.278" in bends.text
+    x = torch.linspace(-7, -1, 61)
+    errors = figures.relative_errors(x, {"twice": 2 * x, "right": x}, x.double())
+    assert "twice: the largest relative error is 1 at −6" in errors.text
+    pair = (lambda x: x + (x == 2), lambda x: 0 * x)
+    off = figures.approximations(lambda x: x, lambda x: 0 * x, {"bump": pair})
+    assert "bump: value off by up to 1, at x = ±2.00; slope off by up to 0" in off.text
+    lines = {"one point": {"ReLU": experiments.loss_along_a_line(torch.relu, points=1, steps=51)}}
+    assert "ReLU, one point: the largest jump" in figures.slopes_along(lines).text
+    assert (
+        "after 1 steps, by layer, 2.00, 3.00" in figures.learned({"a": torch.tensor([[[1.0], [1]], [[2], [3]]])}).text
+    )
+    step = {"step": lambda x: (x > 0).double(), "line": torch.sigmoid}
+    assert "line: a gate of 0.27" in figures.thresholds(step, lambda gate, x: gate(x) * (1 - gate(x))).text
+
+
+def test_verdicts_follow_from_the_numbers() -> None:
+    assert (_more(Spread(1.2, 1.3, 1.4)), _more(Spread(0.9, 1.0, 1.05)), _more(Spread(1.0, 1.2, 1.3))) == (
+        True,
+        False,
+        None,
+    )
+    names = [f"{depth}, {name}" for depth in (3, 10, 30) for name in ("relu", "silu")]
+    slower = {name: [20.0, 22, 21] if "silu" in name else [10.0, 11, 12] for name in names}
+    cases = [case for case in SWISH_BEATS_RELU.judge(slower) if "rings" in case.condition]
+    assert verdict(cases) == Verdict.REFUTED
+    random = {"GELU": [0.5], "GELU, tanh form": [0.5], "dropout": [0.5]}
+    distance = {"largest distance of the mean of its coins, in standard errors": [1.0]}
+    assert verdict(CLAIMS[30].judge(random | distance)) == Verdict.CONFIRMED
+    known = {name: [1.0] for name in CLAIMS[32].measure()}
+    assert verdict(CLAIMS[32].judge(known)) == Verdict.CONFIRMED
+
+
+def test_where_no_accuracy_fell_claim_29_has_no_case_as_it_says() -> None:
+    assert "no accuracy ever fell" in CLAIMS[29].limits
+    assert not [case for case in judged(CLAIMS[29]).cases if "falls" in case.condition]
+
+
+def test_only_falls_of_the_accuracy_count() -> None:
+    class Row:
+        test_accuracies = (50.0, 60.0, 57.0, 58.0, 57.5)
+
+    assert _lost_on_the_way(Row()) == 3.5
+
+
+def test_falls_are_judged_in_both_directions_and_not_where_there_is_nothing_to_save() -> None:
+    less, more, same = Estimate(-2, -3, -1, 5), Estimate(2, 1, 3, 5), Estimate(0, -0.2, 0.2, 5)
+    assert [_calmer(difference, 4.0) for difference in (less, more, same)] == [True, False, False]
+    assert [_calmer(difference, 0.0) for difference in (more, same)] == [False, None]

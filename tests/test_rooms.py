@@ -1,0 +1,82 @@
+"""Every room of the package imports only from rooms below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import nonlin
+
+ROOT = Path(nonlin.__file__).parent
+GROUND = ("paths", "errors", "typography", "signatures", "intervals", "normal", "notebooks")
+ORDER = (  # from the ground upwards
+    *GROUND,
+    "activations",
+    "images",
+    "lab",
+    "toys",
+    "bench",
+    "plots",
+    "exercises",
+    "ledger",
+    "lessons",
+    "commands",
+    "__main__",
+)
+LEVEL = {room: 0 if room in GROUND else level for level, room in enumerate(ORDER)}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """What of the package a file imports, wherever in the file, without the package's name: ``"lab.runs.run"``."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module.removeprefix("nonlin.") for module in modules if module.startswith("nonlin.")}
+
+
+def imported_rooms(path: Path) -> set[str]:
+    return {module.split(".")[0] for module in imported_modules(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_imports_run_downward(path: Path) -> None:
+    for other in imported_rooms(path) - {room(path)}:
+        assert LEVEL[other] < LEVEL[room(path)] or {LEVEL[other], LEVEL[room(path)]} == {0}, f"imports {other}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lessons").glob("*/*.py")), ids=lambda path: f"{path.parent.name}")
+def test_a_lesson_stands_alone(path: Path) -> None:
+    """It imports from its own folder, and from what gathers all lessons; only lesson 14, about all of them, does so."""
+    own = f"lessons.{path.parent.name}"
+    for module in imported_modules(path):
+        if module.startswith("lessons."):
+            gathered = path.parent.name == "choosing" and module == "lessons.CLAIMS"
+            assert module.startswith(own) or gathered, f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lessons").iterdir()), ids=lambda path: path.name)
+def test_a_lessons_files_bear_the_same_names_in_each(path: Path) -> None:
+    if not path.is_dir() or path.name == "__pycache__":
+        return
+    names = {file.name for file in path.glob("*.py")}
+    more = {"guide.py", "cheat_sheet.py", "checkup.py"} if path.name == "choosing" else set()
+    assert names - more <= {"__init__.py", "experiments.py", "figures.py", "claims.py", "exercises.py"}
+    assert "exercises.py" in names
+
+
+def test_networks_know_no_record() -> None:
+    assert "activations" not in imported_rooms(ROOT / "lab" / "networks.py")
+
+
+def test_the_check_sees_imports() -> None:
+    assert {"activations", "lab", "images"} <= imported_rooms(ROOT / "plots" / "images.py")
