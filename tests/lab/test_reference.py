@@ -14,7 +14,7 @@ import tiny_reference
 import torch
 
 from nonlin import __main__ as command_line
-from nonlin.images.dataset import Dataset, Split, hold_out
+from nonlin.images.dataset import DataError, Dataset, Split, hold_out
 from nonlin.lab import reference, runs
 from nonlin.lab.protocol import PROTOCOL, Network, Protocol, in_words
 from nonlin.lab.reference import (
@@ -195,7 +195,7 @@ def test_held_out_images_are_training_images_of_every_class_that_are_not_trained
     assert first.test.labels.bincount().tolist() == [5, 5, 5]
     assert runs.fingerprint(first) == runs.fingerprint(again) != runs.fingerprint(other)
     assert first.title == "D, 15 training images held out"
-    with pytest.raises(ValueError, match="20 training images of a: 20 are too many"):
+    with pytest.raises(DataError, match="20 training images of a, too few to hold 20 out"):
         hold_out(dataset, per_class=20, seed=1)
 
 

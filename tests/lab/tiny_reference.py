@@ -11,7 +11,7 @@ from nonlin.lab import reference
 from nonlin.lab.protocol import Network, Protocol
 from nonlin.lab.training import Recipe
 
-NETWORK = Network(depth=1, batch_norm=True, rates=(0.3,), refined=False, difference=0.5)
+NETWORK = Network(depth=1, batch_norm=True, rates=(0.3,), refined=False, difference=0.5, epoch_seconds=1)
 PROTOCOL = Protocol(
     version=1,
     activations=("relu", "tanh"),

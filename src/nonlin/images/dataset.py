@@ -68,14 +68,17 @@ def hold_out(dataset: Dataset, *, per_class: int, seed: int) -> Dataset:
         seed: draws them. Both parts keep the order that the images have.
 
     Raises:
-        ValueError: if a class has too few images.
+        DataError: if a class has too few images.
     """
     generator = torch.Generator().manual_seed(seed)
     held_out = torch.zeros(len(dataset.train.labels), dtype=torch.bool)
     for label, name in enumerate(dataset.classes):
         members = (dataset.train.labels == label).nonzero()[:, 0]
         if len(members) <= per_class:
-            raise ValueError(f"{dataset.title} has {len(members)} training images of {name}: {per_class} are too many.")
+            raise DataError(
+                f"{dataset.title} has {len(members)} training images of {name}, too few to hold {per_class} out: "
+                "add some, or use other images"
+            )
         held_out[members[torch.randperm(len(members), generator=generator)[:per_class]]] = True
     train, test = (
         Split(images=dataset.train.images[chosen], labels=dataset.train.labels[chosen])

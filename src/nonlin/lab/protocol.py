@@ -27,7 +27,7 @@ class Network:
     rates: tuple[float, ...]
     refined: bool
     difference: float
-    epoch_seconds: float = 15.0
+    epoch_seconds: float
 
     @property
     def name(self) -> str:
@@ -106,10 +106,10 @@ PROTOCOL = Protocol(
     ),
     reference="relu",
     networks=(
-        Network(depth=1, batch_norm=True, rates=WITH_BATCH_NORM, refined=False, difference=0.5),
-        Network(depth=3, batch_norm=True, rates=WITH_BATCH_NORM, refined=False, difference=0.5),
-        Network(depth=1, batch_norm=False, rates=WITHOUT, refined=True, difference=1.0),
-        Network(depth=3, batch_norm=False, rates=WITHOUT, refined=True, difference=1.0),
+        Network(depth=1, batch_norm=True, rates=WITH_BATCH_NORM, refined=False, difference=0.5, epoch_seconds=12),
+        Network(depth=3, batch_norm=True, rates=WITH_BATCH_NORM, refined=False, difference=0.5, epoch_seconds=20),
+        Network(depth=1, batch_norm=False, rates=WITHOUT, refined=True, difference=1.0, epoch_seconds=12),
+        Network(depth=3, batch_norm=False, rates=WITHOUT, refined=True, difference=1.0, epoch_seconds=20),
     ),
     recipe=Recipe(epochs=4),
     longer=("relu", "elu", "gelu", "silu", "mish"),
