@@ -44,10 +44,7 @@ ELU = Activation(
     smoothness=lambda alpha: 1 if alpha == 1 else 0,
     takes={
         "alpha": Parameter(
-            symbol="α",
-            default=1.0,
-            domain=NOT_NEGATIVE,
-            meaning="the limit towards minus infinity is -α, and α is the slope just below zero",
+            "α", 1.0, NOT_NEGATIVE, "the limit towards minus infinity is -α, and α is the slope just below zero"
         )
     },
     torch_module=nn.ELU,
@@ -131,10 +128,7 @@ CELU = Activation(
     smoothness=fixed(1),
     takes={
         "alpha": Parameter(
-            symbol="α",
-            default=1.0,
-            domain=POSITIVE,
-            meaning="the limit towards minus infinity is -α, and a larger α bends more slowly",
+            "α", 1.0, POSITIVE, "the limit towards minus infinity is -α, and a larger α bends more slowly"
         )
     },
     torch_module=nn.CELU,

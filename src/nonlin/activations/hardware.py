@@ -160,8 +160,8 @@ HARDTANH = Activation(
     kinks=lambda min_val, max_val: (Kink(at=min_val, slope=0.0), Kink(at=max_val, slope=0.0)),
     smoothness=fixed(0),
     takes={
-        "min_val": Parameter(symbol="min_val", default=-1.0, domain=REAL, meaning="the lowest output"),
-        "max_val": Parameter(symbol="max_val", default=1.0, domain=REAL, meaning="the highest output"),
+        "min_val": Parameter("min_val", -1.0, REAL, "the lowest output"),
+        "max_val": Parameter("max_val", 1.0, REAL, "the highest output"),
     },
     torch_module=nn.Hardtanh,
     paper=Paper(

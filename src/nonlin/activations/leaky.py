@@ -47,7 +47,7 @@ LEAKY_RELU = Activation(
     range=_range,
     kinks=_kinks,
     smoothness=_smoothness,
-    takes={"negative_slope": Parameter(symbol="a", default=0.01, domain=NOT_NEGATIVE, meaning="the slope below zero")},
+    takes={"negative_slope": Parameter("a", 0.01, NOT_NEGATIVE, "the slope below zero")},
     torch_module=nn.LeakyReLU,
     paper=Paper(
         authors="Maas, Hannun and Ng",
@@ -83,12 +83,7 @@ PRELU = Activation(
     kinks=_kinks,
     smoothness=_smoothness,
     takes={
-        "init": Parameter(
-            symbol="a",
-            default=0.25,
-            domain=REAL,
-            meaning="the slope below zero from which learning starts; the record keeps it fixed",
-        )
+        "init": Parameter("a", 0.25, REAL, "the slope below zero from which learning starts; the record keeps it fixed")
     },
     torch_module=nn.PReLU,
     paper=Paper(
@@ -135,18 +130,8 @@ RRELU = Activation(
     kinks=lambda lower, upper: _kinks((lower + upper) / 2),
     smoothness=lambda lower, upper: _smoothness((lower + upper) / 2),
     takes={
-        "lower": Parameter(
-            symbol="l",
-            default=1 / 8,
-            domain=REAL,
-            meaning="the smallest slope below zero that training draws",
-        ),
-        "upper": Parameter(
-            symbol="u",
-            default=1 / 3,
-            domain=REAL,
-            meaning="the largest slope below zero that training draws",
-        ),
+        "lower": Parameter("l", 1 / 8, REAL, "the smallest slope below zero that training draws"),
+        "upper": Parameter("u", 1 / 3, REAL, "the largest slope below zero that training draws"),
     },
     torch_module=RReLU,
     paper=Paper(

@@ -86,7 +86,7 @@ class Paper:
         return f"{self.authors} ({self.year}), {self.title}, {self.url}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Parameter:
     """A number that shapes an activation.
 

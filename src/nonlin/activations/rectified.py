@@ -80,8 +80,8 @@ THRESHOLD = Activation(
     kinks=lambda threshold, value: (Kink(at=threshold, slope=0.0),),
     smoothness=lambda threshold, value: 0 if value == threshold else -1,
     takes={
-        "threshold": Parameter(symbol="θ", default=1.0, domain=REAL, meaning="the input up to which x is replaced"),
-        "value": Parameter(symbol="v", default=0.0, domain=REAL, meaning="what x is replaced with"),
+        "threshold": Parameter("θ", 1.0, REAL, "the input up to which x is replaced"),
+        "value": Parameter("v", 0.0, REAL, "what x is replaced with"),
     },
     torch_module=Threshold,
     # The paper has it with value 0, as TRec; torch has the general form from Torch7.
@@ -127,7 +127,7 @@ HARDSHRINK = Activation(
     range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
     kinks=_shrink_kinks,
     smoothness=lambda lambd: -1 if lambd > 0 else math.inf,
-    takes={"lambd": Parameter(symbol="λ", default=0.5, domain=NOT_NEGATIVE, meaning="inputs up to this size become 0")},
+    takes={"lambd": Parameter("λ", 0.5, NOT_NEGATIVE, "inputs up to this size become 0")},
     torch_module=nn.Hardshrink,
     paper=Paper(
         authors="Donoho and Johnstone",
@@ -167,9 +167,7 @@ SOFTSHRINK = Activation(
     range=fixed(Interval.parse("(-inf, inf)")),
     kinks=_shrink_kinks,
     smoothness=lambda lambd: 0 if lambd > 0 else math.inf,
-    takes={
-        "lambd": Parameter(symbol="λ", default=0.5, domain=NOT_NEGATIVE, meaning="how far every input moves towards 0")
-    },
+    takes={"lambd": Parameter("λ", 0.5, NOT_NEGATIVE, "how far every input moves towards 0")},
     torch_module=nn.Softshrink,
     paper=Paper(
         authors="Donoho and Johnstone",

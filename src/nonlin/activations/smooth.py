@@ -72,18 +72,8 @@ SOFTPLUS = Activation(
     kinks=softplus_kinks,
     smoothness=softplus_smoothness,
     takes={
-        "beta": Parameter(
-            symbol="β",
-            default=1.0,
-            domain=POSITIVE,
-            meaning="how sharply it bends: the larger, the nearer to ReLU",
-        ),
-        "threshold": Parameter(
-            symbol="threshold",
-            default=20.0,
-            domain=NOT_NEGATIVE,
-            meaning="the value of βx above which x itself is returned",
-        ),
+        "beta": Parameter("β", 1.0, POSITIVE, "how sharply it bends: the larger, the nearer to ReLU"),
+        "threshold": Parameter("threshold", 20.0, NOT_NEGATIVE, "the value of βx above which x itself is returned"),
     },
     torch_module=nn.Softplus,
     paper=Paper(
@@ -133,10 +123,7 @@ SWISH = Activation(
     smoothness=fixed(math.inf),
     takes={
         "beta": Parameter(
-            symbol="β",
-            default=1.0,
-            domain=REAL,
-            meaning="how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU",
+            "β", 1.0, REAL, "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"
         )
     },
     torch_module=None,

@@ -15,30 +15,11 @@ from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
 from nonlin.typography import Markdown
 
-TOPICS = MappingProxyType(
-    {
-        f"{number:02}": topic
-        for number, topic in enumerate(
-            (
-                "start_here",
-                "nonlinearity",
-                "saturating",
-                "rectified",
-                "leaky",
-                "exponential",
-                "smooth",
-                "hardware",
-                "outputs",
-                "gated",
-                "gradient_flow",
-                "before_after",
-                "training",
-                "speed",
-                "choosing",
-            )
-        )
-    }
-)
+_TOPICS = """
+    start_here nonlinearity saturating rectified leaky exponential smooth hardware
+    outputs gated gradient_flow before_after training speed choosing
+"""
+TOPICS = MappingProxyType({f"{number:02}": topic for number, topic in enumerate(_TOPICS.split())})
 
 
 def parts(name: str) -> dict[str, ModuleType]:
