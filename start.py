@@ -326,21 +326,20 @@ def run(command: List[str], **options: Any) -> int:
     """Run a command to its end; returns its exit code, or 128 and the number of the signal that ended it or us."""
     signals, child = [], None
 
-    def pass_on(number: int, _: Any) -> None:
+    def note(number: int, _: Any) -> None:
         signals.append(number)
-        if child:
+        if child and number == signal.SIGTERM:  # Ctrl-C reaches the child by itself; JupyterLab asks before it stops
             child.terminate()
 
-    before = signal.signal(signal.SIGTERM, pass_on)  # by default it would end this process alone
+    # No KeyboardInterrupt here: between the child's end and its being noted, it would lose the exit code.
+    noted = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in noted}
     child = subprocess.Popen(command, **{"env": environment(), **options})
     if signals:  # it came before there was a child to tell
         child.terminate()
-    while child.returncode is None:
-        try:
-            child.wait()
-        except KeyboardInterrupt:  # the child got the Ctrl-C too, and JupyterLab asks a question before it stops
-            signals.append(signal.SIGINT)
-    signal.signal(signal.SIGTERM, before)
+    child.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
     if signals and (child.returncode or signal.SIGTERM in signals):
         return 128 + signals[-1]
     if child.returncode == 0xC000013A:  # how Windows says "ended by Ctrl-C"

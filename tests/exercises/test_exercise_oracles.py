@@ -592,7 +592,7 @@ def untrue_facts(record: Activation) -> list[str]:
 
 def printed_formulas(record: Activation, scale: float) -> list[sympy.Expr]:
     """Function and derivative as they are printed, for ``scale`` times the default parameters."""
-    letters = {symbol_of(name, record.meaning[name]): scale * value for name, value in record.parameters.items()}
+    letters = {symbol_of(taken.symbol): scale * taken.default for taken in record.takes.values()}
     values = {letter: sympy.Rational(value) for letter, value in letters.items()}
     statements = [read(latex) for latex in (record.formula, record.derivative_formula)]
     return [statement.sides[0].subs(statement.definitions).subs(values) for statement in statements]
