@@ -1,6 +1,7 @@
 """The reference runs: what comes next follows from the tables, a kill changes no digit, wrong tables are told."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,8 +211,15 @@ def _results(folder: Path) -> dict[str, list[Row]]:
     }
 
 
-def test_a_kill_in_the_middle_changes_no_digit(tmp_path: Path):
-    assert tiny_reference.go_on(tmp_path / "calm" / "results", tmp_path / "calm" / "scratch", jobs=1) == []
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory) -> Path:
+    """Tiny reference runs that nothing disturbed."""
+    place = tmp_path_factory.mktemp("calm")
+    assert tiny_reference.go_on(place / "results", place / "scratch", jobs=1) == []
+    return place
+
+
+def test_a_kill_in_the_middle_changes_no_digit(tmp_path: Path, calm: Path):
     words = [
         sys.executable,
         tiny_reference.__file__,
@@ -226,9 +234,9 @@ def test_a_kill_in_the_middle_changes_no_digit(tmp_path: Path):
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert len(_results(tmp_path / "killed")) < 2
-    assert subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode == 0
-    assert _results(tmp_path / "killed") == _results(tmp_path / "calm")
-    assert tiny_reference.go_on(tmp_path / "calm" / "results", tmp_path / "none", jobs=1) == []
+    assert tiny_reference.go_on(tmp_path / "killed" / "results", tmp_path / "killed" / "scratch", jobs=1) == []
+    assert _results(tmp_path / "killed") == _results(calm)
+    assert tiny_reference.go_on(calm / "results", tmp_path / "none", jobs=1) == []
     assert not (tmp_path / "none").exists()  # nothing was left to do
 
 
@@ -242,9 +250,9 @@ def test_it_stops_in_time_and_goes_on(tmp_path: Path):
     assert len(read_runs(place[0] / "search.csv")) == len(read_runs(place[0] / "runs.csv")) == 2
 
 
-def test_what_ended_before_it_was_stored_is_stored_and_not_run_again(tmp_path: Path):
+def test_what_ended_before_it_was_stored_is_stored_and_not_run_again(tmp_path: Path, calm: Path):
+    shutil.copytree(calm, tmp_path, dirs_exist_ok=True)
     place = (tmp_path / "results", tmp_path / "scratch")
-    assert tiny_reference.go_on(*place, jobs=1) == []
     before = _results(tmp_path)
     (place[0] / "search.csv").unlink()
     times = {path: path.stat().st_mtime_ns for path in place[1].rglob("result.json")}

@@ -313,7 +313,8 @@ def test_a_damaged_configuration_gives_one_sentence(tmp_path):
         run(configuration(), nn.RReLU, DATASET, tmp_path)
 
 
-def test_two_processes_do_not_train_in_one_folder(tmp_path):
+def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "LOCK_SECONDS", 0.1)
     with (
         filelock.FileLock(tmp_path / ".lock"),
         pytest.raises(RunError, match=f"Another process trains in {tmp_path}: "),

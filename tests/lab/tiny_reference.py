@@ -30,7 +30,7 @@ PROTOCOL = Protocol(
 def few_shapes() -> Dataset:
     """The first images of shapes10."""
     shapes = sources.load("shapes10")
-    train = Split(images=shapes.train.images[:800], labels=shapes.train.labels[:800])
+    train = Split(images=shapes.train.images[:400], labels=shapes.train.labels[:400])
     test = Split(images=shapes.test.images[:200], labels=shapes.test.labels[:200])
     return Dataset(name="few", title="few shapes", classes=shapes.classes, train=train, test=test)
 
