@@ -146,6 +146,10 @@ def test_table_compares_all_or_those_named(capsys):
     assert "| tanh " in one
     assert "| relu " not in one
     assert _run(capsys, "table", "tahn")[0] == 2
+    assert "| swiglu " in everything
+    _, of_a_vector, _ = _run(capsys, "table", "softmax")
+    assert "| a vector " in of_a_vector
+    assert "gain" not in of_a_vector
 
 
 def test_train_takes_one_activation(capsys, bright, runs):

@@ -13,6 +13,7 @@ from nonlin.errors import ReaderError, reason
 
 if TYPE_CHECKING:
     from nonlin.activations import Activation
+    from nonlin.activations.vectors import VectorFunction
     from nonlin.images.dataset import Dataset
     from nonlin.plots import Picture
     from nonlin.signatures import MakeActivation
@@ -171,6 +172,29 @@ def records_named(names: Sequence[str]) -> list["Activation"]:
         if name not in ACTIVATIONS:
             raise UsageError(_unknown(name, list(ACTIVATIONS)))
     return [ACTIVATIONS[name] for name in dict.fromkeys(names)]
+
+
+def records_and_vector_functions(
+    names: Sequence[str], *, all_means_both: bool = True
+) -> tuple[list["Activation"], list["VectorFunction"]]:
+    """The records of these names, and the functions of a vector among them.
+
+    Args:
+        names: in the order given; "all" for every activation of the course.
+        all_means_both: whether "all" includes functions of a vector.
+    """
+    from nonlin.activations import ACTIVATIONS
+    from nonlin.activations.vectors import VECTOR_FUNCTIONS
+
+    if "all" in names:
+        return list(ACTIVATIONS.values()), list(VECTOR_FUNCTIONS.values()) if all_means_both else []
+    for name in names:
+        if name not in ACTIVATIONS and name not in VECTOR_FUNCTIONS:
+            raise UsageError(_unknown(name, [*ACTIVATIONS, *VECTOR_FUNCTIONS]))
+    own = dict.fromkeys(names)
+    return [ACTIVATIONS[n] for n in own if n in ACTIVATIONS], [
+        VECTOR_FUNCTIONS[n] for n in own if n in VECTOR_FUNCTIONS
+    ]
 
 
 def makers_named(names: Sequence[str]) -> dict[str, "MakeActivation"]:

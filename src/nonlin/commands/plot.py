@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from nonlin.commands.common import UsageError, add_command, records_named, save_picture, writable_runs
+from nonlin.commands.common import UsageError, add_command, records_and_vector_functions, save_picture, writable_runs
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -19,14 +19,19 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    records = records_named(arguments.names)
+    records, of_vectors = records_and_vector_functions(arguments.names, all_means_both=False)
+    if of_vectors and (records or arguments.photograph):
+        raise UsageError(f"{of_vectors[0].name} is a function of a vector: draw such functions by themselves")
     output = arguments.output or writable_runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
     os.environ.setdefault("MPLBACKEND", "agg")
-    from nonlin.plots import curve_and_slope, on_a_photograph
+    from nonlin.plots import along_one_input, curve_and_slope, on_a_photograph
 
-    picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
+    if of_vectors:
+        picture = along_one_input(*of_vectors)
+    else:
+        picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
     save_picture(picture, output)
     print(output.absolute())
     print(picture.text)

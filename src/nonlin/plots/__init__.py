@@ -9,10 +9,12 @@ from nonlin.plots.images import classes, feature_maps, image_rows, on_a_photogra
 from nonlin.plots.picture import Picture, subplots
 from nonlin.plots.records import curve_and_slope, describe, saturation, slope_tails
 from nonlin.plots.training import against_reference, learning_curves, paired_differences
+from nonlin.plots.vectors import along_one_input
 
 __all__ = [
     "Picture",
     "against_reference",
+    "along_one_input",
     "classes",
     "costs",
     "curve_and_slope",

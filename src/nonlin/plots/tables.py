@@ -1,7 +1,10 @@
 """Tables made from the records, as Markdown that JupyterLab renders and a terminal can read."""
 
+from collections.abc import Mapping, Sequence
+
 from nonlin.activations import Activation
 from nonlin.activations.layers import zero_slope_float32
+from nonlin.activations.vectors import VectorFunction
 from nonlin.bench.cost import passes
 from nonlin.typography import Markdown, true_minus
 
@@ -35,7 +38,21 @@ def comparison(*records: Activation) -> Markdown:
     """
     if not records:
         raise ValueError("comparison needs at least one activation.")
-    rows = [_facts(record) for record in records]
+    return _aligned([_facts(record) for record in records])
+
+
+def vector_comparison(*records: VectorFunction) -> Markdown:
+    """One row for each function of a vector.
+
+    Raises:
+        ValueError: without any.
+    """
+    if not records:
+        raise ValueError("vector_comparison needs at least one function.")
+    return _aligned([_facts_of_vector(record) for record in records])
+
+
+def _aligned(rows: Sequence[Mapping[str, str]]) -> Markdown:
     head = list(rows[0])
     widths = [max(len(name), *(len(row[name]) for row in rows)) for name in head]
     lines = [head, ["-" * width for width in widths], *(list(row.values()) for row in rows)]
@@ -69,6 +86,23 @@ def _facts(record: Activation) -> dict[str, str]:
     }
     return {name: true_minus(fact) for name, fact in facts.items()}
 
+
+def _facts_of_vector(record: VectorFunction) -> dict[str, str]:
+    facts = {
+        "name": record.name,
+        "function of": "a vector's two halves" if record.halves else "a vector",
+        "outputs": "half as many" if record.halves else "as many",
+        "range": str(record.range),
+        "total": "varies" if record.total is None else f"{record.total:g}",
+        "a shift": "changes nothing" if record.shift_invariant else "counts",
+        "in PyTorch": record.torch_module.__name__ if record.torch_module else "none",
+        "year": str(record.paper.year),
+    }
+    return {name: true_minus(fact) for name, fact in facts.items()}
+
+
+VECTOR_KEY = """\
+total: what the outputs add up to.    a shift: one number added to all inputs."""
 
 TABLE_KEY = """\
 mean: of the outputs for N(0, 1) inputs; 0 means zero-centred.    flat: where the slope goes to 0.
