@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
 
-# Beyond these a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where
-# no power of x overflows while the factor beside it is 0.
-EXPONENTIAL_TAIL = 800.0
+# Beyond it a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where no
+# power of x overflows while the factor beside it is 0.
 GAUSSIAN_TAIL = 40.0
-ONE_MINUS_TANH_IS_LOST = 20.0  # above it, tanh(softplus(x)) differs from 1 by less than 1e-17
 
 # The lowest values, found with 40 digits at the points where the slope is 0, and rounded down in the last digit.
 SWISH_MINIMUM = -0.2784645427610738  # of x σ(x), at x = -1.2784645427610738: there f(x) = x + 1

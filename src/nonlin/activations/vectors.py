@@ -84,7 +84,7 @@ BRIDLE = Paper(
 )
 DAUPHIN = Paper(
     authors="Dauphin, Fan, Auli and Grangier",
-    year=2016,
+    year=2017,
     title="Language modeling with gated convolutional networks",
     url="https://arxiv.org/abs/1612.08083",
 )
