@@ -31,6 +31,7 @@ from nonlin.lab.reference import (
 )
 from nonlin.lab.report import Row, read_runs
 from nonlin.lab.runs import Configuration, Stopped
+from nonlin.lab.sweep import cell_name
 from nonlin.paths import project_root
 from nonlin.plots.reference import rate_curves
 
@@ -55,7 +56,7 @@ def row(task: Task, accuracy: float, *, diverged: bool = False, protocol: Protoc
     )
     return Row(
         configuration=configuration,
-        test_accuracies=(accuracy,),
+        test_accuracies=(accuracy,) * (1 if diverged else task.epochs),
         diverged=diverged,
         parameters=1,
         device="cpu, 1 thread",
@@ -165,8 +166,6 @@ def test_what_is_stored_is_not_planned_again_and_only_whole_rounds_count():
     assert reference.left(SMALL, Results(search=tuple(search), runs=tuple(done))) == tasks[7:]
     whole = reference.complete_rounds(SMALL, [*done, row(tasks[-1], 70.0)])
     assert whole == done[:6]
-    assert reference.is_done(tasks[0], Results(runs=tuple(done)))
-    assert not reference.is_done(tasks[7], Results(runs=tuple(done)))
 
 
 def test_the_figure_of_the_search_says_what_was_chosen_and_what_diverged():
@@ -240,14 +239,20 @@ def test_a_kill_in_the_middle_changes_no_digit(tmp_path: Path, calm: Path):
     assert not (tmp_path / "none").exists()  # nothing was left to do
 
 
-def test_it_stops_in_time_and_goes_on(tmp_path: Path):
+def test_it_stops_in_time_and_goes_on(tmp_path: Path, calm: Path):
     place = (tmp_path / "results", tmp_path / "scratch")
     with pytest.raises(Stopped, match="Stopped with 0 of 2 runs finished"):
-        tiny_reference.go_on(*place, jobs=1, until=time.monotonic() + 0.5)
-    assert not list(place[0].glob("*.csv"))
-    assert len(list(place[1].glob("search/*/checkpoint.pt"))) <= 1
+        tiny_reference.go_on(*place, jobs=1, until=time.monotonic())
+    protocol = tiny_reference.PROTOCOL
+    dataset = hold_out(tiny_reference.few_shapes(), per_class=protocol.held_out, seed=protocol.split_seed)
+    configuration = reference.planned(protocol, Results())[0].configuration(protocol, dataset)
+    cell = place[1] / "search" / cell_name(configuration)
+    with pytest.raises(Stopped, match="Stopped after 1 of"):
+        runs.run(configuration, torch.nn.ReLU, dataset, cell, until=time.monotonic())
+    assert (cell / "checkpoint.pt").exists()
+    assert not list(tmp_path.glob("results/*.csv"))
     assert tiny_reference.go_on(*place, jobs=1) == []
-    assert len(read_runs(place[0] / "search.csv")) == len(read_runs(place[0] / "runs.csv")) == 2
+    assert _results(tmp_path) == _results(calm)
 
 
 def test_what_ended_before_it_was_stored_is_stored_and_not_run_again(tmp_path: Path, calm: Path):
@@ -282,9 +287,77 @@ def test_a_damaged_table_is_told_and_left_as_it_is(tmp_path: Path):
         lambda: reference.read(SMALL, tmp_path),
         lambda: reference.add(SMALL, tmp_path, "search.csv", search_rows()[4:5]),
     ):
-        with pytest.raises(ReferenceRunError, match=r"search\.csv is damaged: restore it from the repository"):
+        with pytest.raises(ReferenceRunError, match=r"search\.csv is damaged \(.*\): restore it, or"):
             attempt()
     assert path.read_bytes() == damaged
+
+
+def _changed(old: str, new: str, count: int = -1):
+    return lambda text: text.replace(old, new, count)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _changed("learning_rate", "lr", 1),  # all rates would be the default, and so the runs one and the same
+        _changed("test_accuracy_4", "accuracy_4", 1),
+        lambda text: text + text.splitlines()[1] + "\n",
+        lambda text: text[:-1],
+        lambda text: text[:-3],
+        _changed(",55.0,", ",nan,", 1),
+        _changed(",55.0,", ",5500,", 1),
+        _changed(",55.0,", ",,", 1),
+        _changed("True", "TRUE"),
+        lambda text: text.splitlines()[0] + "\n",
+        lambda text: "",
+        lambda text: text + '"' + "x" * 200_000 + '"\n',
+    ],
+)
+def test_no_damage_of_a_table_passes_or_costs_a_row(tmp_path: Path, damage):
+    rows = [row(task, 55.0) for task in reference.planned(SMALL, Results())[:4]]
+    reference.add(SMALL, tmp_path, "search.csv", rows[:3])
+    path = tmp_path / "search.csv"
+    damaged = damage(path.read_text())
+    path.write_text(damaged)
+    for attempt in (
+        lambda: reference.read(SMALL, tmp_path),
+        lambda: reference.add(SMALL, tmp_path, "search.csv", rows[3:]),
+    ):
+        with pytest.raises(ReferenceRunError, match=r"search\.csv is damaged \(.*\): restore it") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+    assert path.read_text() == damaged
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": "mlp"},
+        {"threads": 8},
+        {"precision": "float32"},
+        {"initialisation": "xavier"},
+        {"seed": 7},
+        {"epochs": 16},
+    ],
+)
+def test_a_run_that_the_protocol_does_not_ask_for_is_refused(tmp_path: Path, changes: dict):
+    [first, *_] = search_rows()
+    c = first.configuration
+    of_recipe = {name: changes[name] for name in changes if name in ("seed", "epochs")}
+    others = {name: value for name, value in changes.items() if name not in of_recipe}
+    other = replace(c, recipe=replace(c.recipe, **of_recipe), **others)
+    accuracies = (50.0,) * other.recipe.epochs
+    reference.add(SMALL, tmp_path, "search.csv", [replace(first, configuration=other, test_accuracies=accuracies)])
+    with pytest.raises(ReferenceRunError, match="runs of another protocol"):
+        reference.read(SMALL, tmp_path)
+
+
+def test_what_fails_ends_it_with_its_reason(tmp_path: Path):
+    (tmp_path / "scratch" / "search").mkdir(parents=True)
+    (tmp_path / "scratch" / "search" / "relu-cnn-depth1-bn-he-rate0.3-seed0").touch()  # no folder can be made there
+    with pytest.raises(ReferenceRunError, match=r"relu-.*-seed0 failed, and nothing more is begun: Cannot write a run"):
+        tiny_reference.go_on(tmp_path / "results", tmp_path / "scratch", jobs=1)
+    assert not list(tmp_path.glob("results/*.csv"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot bound the size of a file")
@@ -339,7 +412,7 @@ def test_two_data_sets_in_one_table_are_refused(tmp_path: Path):
     first, second = search_rows()[:2]
     second = replace(second, configuration=replace(second.configuration, fingerprint="others"))
     reference.add(SMALL, tmp_path, "search.csv", [first, second])
-    with pytest.raises(ReferenceRunError, match="runs on different images"):
+    with pytest.raises(ReferenceRunError, match="runs on different images or devices"):
         reference.read(SMALL, tmp_path)
 
 

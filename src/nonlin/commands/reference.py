@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     except KeyboardInterrupt as stop:
         if time.monotonic() >= until:
             return print(f"The time is up. {_counts(place)}")
-        return say(f"\n{stop or 'Stopped.'} The same command goes on.", INTERRUPTED)
+        return say(f"\n{str(stop) or 'Stopped.'} The same command goes on.", INTERRUPTED)
     print(_counts(place))
     for outcome in failed:
         say(f"Failed: {outcome.folder}: {sentence(outcome.failure)}", FAILED)
@@ -103,11 +103,15 @@ def _place(arguments: argparse.Namespace) -> "Place":
     """Where tables and runs go; those of a graphics processor go to folders of their own."""
     from nonlin.lab.protocol import PROTOCOL
     from nonlin.lab.reference import Place
-    from nonlin.paths import results_folder
+    from nonlin.paths import results_folder, runs_folder
 
     name = "reference" if arguments.device == "cpu" else f"reference-{arguments.device}"
     results = arguments.results.expanduser().absolute() if arguments.results else results_folder() / name
-    scratch = writable_runs(arguments.log_dir) / name
+    if results.exists() and not results.is_dir():
+        raise UsageError(f"{results} is no folder: name one with --results")
+    only_looks = arguments.status or arguments.dry_run or arguments.draw
+    logs = (arguments.log_dir or runs_folder()).expanduser().absolute()
+    scratch = (logs if only_looks else writable_runs(arguments.log_dir)) / name
     activations = makers_named(PROTOCOL.activations)
     return Place(results=results, scratch=scratch, load=loader(arguments.data), activations=activations)
 
@@ -118,6 +122,8 @@ def _draw(protocol: "Protocol", results: "Results", folder: Path) -> None:
     from nonlin.lab import reference, report
     from nonlin.plots.reference import rate_curves
 
+    if not results.search:
+        raise UsageError(f"there is nothing to draw yet: {folder} holds no search")
     words = []
     for network in protocol.networks:
         if any(reference.curve(results.search, network, name) for name in protocol.activations):

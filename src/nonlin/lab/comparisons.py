@@ -28,7 +28,8 @@ METHOD = (
     "which Bartlett's test finds no reason against it (p at least 0.05; the most deviating one is set apart until it "
     "finds none). Pooled differences have Dunnett's intervals, those set apart Student's t over their own pairs; with "
     "g of m differences pooled, the 5 % of error are shared out as 5 g / m and 5 / m, so that all m intervals hold "
-    "together with at least 95 %."
+    "together with about 95 % (the choice of whom to pool is made on the same runs). They speak of other seeds, not of "
+    "other images."
 )
 
 Key = TypeVar("Key", bound=Hashable)
@@ -43,7 +44,7 @@ class Spread:
         deviation: the residual standard deviation of one run; NaN where nothing could be pooled.
         degrees: of freedom.
         apart: those whose variance differs from the others'; they are left out.
-        p: of Bartlett's test for those that are left in; NaN for fewer than two.
+        p: of Bartlett's test for those that are left in; NaN for fewer than three.
         seeds: the blocks, those that all have.
     """
 
@@ -90,6 +91,7 @@ def spread(values: Blocks) -> Spread:
         if p >= UNEQUAL:
             break
         apart.append(included.pop(_most_deviating(residuals)))
+    p = p if len(included) > 2 else math.nan  # the residuals of two mirror each other: nothing can be tested
     residuals = _residuals([table[key] for key in included])
     degrees = (len(included) - 1) * (len(seeds) - 1)
     deviation = math.sqrt((residuals**2).sum() / degrees)
@@ -186,7 +188,7 @@ def critical_value(comparisons: int, degrees: int, confidence: float = CONFIDENC
 
 
 def power(n: int, deviation: float, difference: float, comparisons: int, confidence: float = CONFIDENCE) -> float:
-    """Probability that an interval of `compare` excludes 0, with n seeds, all variances pooled.
+    """Probability that one given interval of `compare` excludes 0, with n seeds, all variances pooled.
 
     Args:
         n: seeds, at least 2.
@@ -194,6 +196,8 @@ def power(n: int, deviation: float, difference: float, comparisons: int, confide
         difference: true difference from the reference, in the same units.
         comparisons: with the reference.
     """
+    if deviation == 0:
+        return 1.0
     degrees = comparisons * (n - 1)
     limit = critical_value(comparisons, degrees, confidence)
     shift = difference / (deviation * math.sqrt(2 / n))

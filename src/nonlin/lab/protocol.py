@@ -181,8 +181,8 @@ def in_words(protocol: Protocol) -> str:
         (
             "reported: seeds",
             f"from {protocol.first_seed} on, the same for all activations, in rounds; as many as find these "
-            f"differences with {100 * protocol.power:g} % power among {m} comparisons: {points} points; from "
-            f"{protocol.fewest} to {protocol.most}",
+            f"differences, each with {100 * protocol.power:g} % probability, among {m} comparisons: {points} points; "
+            f"from {protocol.fewest} to {protocol.most}",
             "computed from the search's spread before the first run; nothing stops because it became significant",
         ),
         (

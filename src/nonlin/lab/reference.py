@@ -252,11 +252,6 @@ def _task(protocol: Protocol, stage: str, network: Network, activation: str, rat
     )
 
 
-def is_done(task: Task, results: Results) -> bool:
-    """Whether the results hold this run."""
-    return _key(task) in _keys(results.search if task.stage == SEARCH else results.runs)
-
-
 def left(protocol: Protocol, results: Results) -> list[Task]:
     """The runs of `planned` that the results do not hold."""
     done = {True: _keys(results.search), False: _keys(results.runs)}
@@ -304,48 +299,78 @@ def read(protocol: Protocol, folder: Path) -> Results:
     Raises:
         ReferenceRunError: if a file is damaged, or holds runs of another protocol or of several data sets.
     """
-    stored = Results(search=_read(folder / SEARCH_FILE), runs=_read(folder / RUNS_FILE))
-    for name, rows in ((SEARCH_FILE, stored.search), (RUNS_FILE, stored.runs)):
-        for row in rows:
-            if not _follows(protocol, row):
-                problem = f"{folder / name} holds runs of another protocol ({_name(row)})"
-                raise ReferenceRunError(f"{problem}: name another folder with --results.")
-        if len({row.configuration.fingerprint for row in rows}) > 1:
-            raise ReferenceRunError(f"{folder / name} holds runs on different images: restore it from the repository.")
-    return stored
+    return Results(search=_read(protocol, folder / SEARCH_FILE), runs=_read(protocol, folder / RUNS_FILE))
 
 
-def _read(path: Path) -> tuple[Row, ...]:
+def _read(protocol: Protocol, path: Path) -> tuple[Row, ...]:
     if not path.exists():
         return ()
+    rows = _parsed(path)
+    for row in rows:
+        if not _follows(protocol, row, search=path.name == SEARCH_FILE):
+            problem = f"{path} holds runs of another protocol ({_name(row)})"
+            raise ReferenceRunError(f"{problem}: name another folder with --results.")
+    if len({(row.configuration.data, row.configuration.fingerprint, row.on_processor) for row in rows}) > 1:
+        raise ReferenceRunError(f"{path} holds runs on different images or devices: restore it from the repository.")
+    return rows
+
+
+def _parsed(path: Path) -> tuple[Row, ...]:
+    """The rows of a file that is, sign for sign, what `report.write_table` makes of them.
+
+    So no column is missing, no row stands twice or is cut, and nobody has edited it by hand.
+    """
     try:
-        return tuple(report.read_runs(path))
-    except ReaderError as error:
-        raise ReferenceRunError(f"{path} is damaged: restore it from the repository. ({error})") from error
+        text = path.read_text(encoding="utf-8")
+        rows = tuple(report.read_runs(path))
+    except (OSError, UnicodeDecodeError, ReaderError) as error:
+        raise _damaged(path, reason(error.__cause__ or error)) from error
+    if text != report.table_text(rows):
+        raise _damaged(path, "it is not as it was written")
+    if not all(map(_is_whole, rows)):
+        raise _damaged(path, "a run has too few accuracies, or one that is no percentage")
+    return rows
 
 
-def _follows(protocol: Protocol, row: Row) -> bool:
-    """Whether the version is that of the protocol, and what all its runs have in common is as it says."""
+def _damaged(path: Path, why: str) -> ReferenceRunError:
+    return ReferenceRunError(f"{path} is damaged ({why}): restore it, or name another folder with --results.")
+
+
+def _is_whole(row: Row) -> bool:
+    enough = row.diverged or len(row.test_accuracies) == row.configuration.recipe.epochs
+    return enough and all(0 <= value <= 100 for value in row.test_accuracies)
+
+
+def _follows(protocol: Protocol, row: Row, *, search: bool) -> bool:
+    """Whether the protocol, of this version, asks for such a run: all but the rate, which follows from the search."""
     c = row.configuration
-    names = {(network.depth, network.batch_norm): network for network in protocol.networks}
-    network = names.get((c.depth, c.batch_norm))
+    networks = {(network.depth, network.batch_norm): network for network in protocol.networks}
+    network = networks.get((c.depth, c.batch_norm))
     if network is None or c.activation not in protocol.activations:
         return False
-    recipe = replace(c.recipe, epochs=protocol.recipe.epochs, seed=protocol.recipe.seed)
-    expected = replace(protocol.recipe, learning_rate=c.recipe.learning_rate)
-    scheme = protocol.initialisation(c.activation, network)
-    return (row.made_with.get(VERSION), recipe, c.initialisation) == (str(protocol.version), expected, scheme)
+    usual = (protocol.recipe.epochs, protocol.precision)
+    kinds = {usual} if search else {usual, (protocol.longer_epochs, protocol.precision), (usual[0], "float32")}
+    seed, epochs, rate = c.recipe.seed, c.recipe.epochs, c.recipe.learning_rate
+    return (
+        row.made_with.get(VERSION) == str(protocol.version)
+        and (c.network, c.threads, c.initialisation) == ("cnn", 1, protocol.initialisation(c.activation, network))
+        and (epochs, c.precision) in kinds
+        and (seed in protocol.search_seeds if search else seed >= protocol.first_seed)
+        and c.recipe == replace(protocol.recipe, epochs=epochs, seed=seed, learning_rate=rate)
+    )
 
 
 def _name(row: Row) -> str:
     return f"{cell_name(row.configuration)}, protocol {row.made_with.get(VERSION, 'unknown')}"
 
 
-def check_images(results: Results, dataset: Dataset, held_out: Dataset, folder: Path) -> None:
-    """Raises:
-    ReferenceRunError: if the results are of other images than these.
-    """
+def _check_fit(results: Results, dataset: Dataset, held_out: Dataset, device: str, folder: Path) -> None:
+    """Raise ReferenceRunError if the results are of other images than these, or of another kind of device."""
     for rows, images in ((results.search, held_out), (results.runs, dataset)):
+        if rows and rows[0].on_processor != (device == "cpu"):
+            raise ReferenceRunError(
+                f"The results in {folder} are of another device ({rows[0].device}): name another folder with --results."
+            )
         if rows and rows[0].configuration.fingerprint != runs.fingerprint(images):
             raise ReferenceRunError(
                 f"The results in {folder} are of other images ({rows[0].configuration.data}) than these "
@@ -364,7 +389,7 @@ def add(protocol: Protocol, folder: Path, name: str, rows: Sequence[Row]) -> Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock"):
-            report.write_table([*_read(path), *marked], path)
+            report.write_table([*(_parsed(path) if path.exists() else ()), *marked], path)
     except OSError as error:
         raise ReferenceRunError(
             f"{path} cannot be written ({reason(error)}): make room, or name another folder with --results."
@@ -422,7 +447,7 @@ def go_on(
         Stopped: after Ctrl-C, or when the time is up.
     """
     held_out = hold_out(dataset, per_class=protocol.held_out, seed=protocol.split_seed)
-    check_images(read(protocol, place.results), dataset, held_out, place.results)
+    _check_fit(read(protocol, place.results), dataset, held_out, device, place.results)
     while batch := next_batch(protocol, read(protocol, place.results)):
         stage = batch[0].stage
         images, load, name = dataset, place.load, RUNS_FILE
@@ -470,6 +495,8 @@ def _harvest(
 
 
 def _store(protocol: Protocol, results: Path, name: str, outcome: Outcome) -> None:
+    if outcome.failure:  # a full disk, say, or another process in the same folder: the next run would fare alike
+        raise ReferenceRunError(f"{outcome.name} failed, and nothing more is begun: {outcome.failure}")
     if outcome.result is not None:
         add(protocol, results, name, [report.read_run(outcome.folder)])
 
@@ -503,9 +530,10 @@ def choices_in_words(protocol: Protocol, results: Results) -> str:
             continue
         spread, n = search_spread(protocol, network, results.search), seeds_to_report(protocol, network, results.search)
         rates = ", ".join(f"{name} {rate:g}" for name, rate in found.items())
+        chance = comparisons.power(n, spread.deviation, network.difference, len(protocol.activations) - 1)
         lines.append(
             f"{network.name}: {rates}. A run scatters by {spread.deviation:.2f} points ({spread.degrees} degrees of "
-            f"freedom); {n} seeds find {network.difference:g} points."
+            f"freedom); {n} seeds find a difference of {network.difference:g} points with {100 * chance:.0f} %."
         )
     return "\n".join(lines)
 

@@ -471,8 +471,13 @@ def write_table(rows: Sequence[Row], path: Path) -> None:
     Raises:
         OSError: if it cannot be written; what was there before then still is.
     """
-    text = _csv([_flat_row(row) for row in _sorted(rows)])
+    text = table_text(rows)
     write_whole(path, lambda file: file.write(text.encode()))
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """What `write_table` writes."""
+    return _csv([_flat_row(row) for row in _sorted(rows)])
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -550,7 +555,7 @@ def _read_table(path: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [_from_flat({k: v for k, v in record.items() if v != ""}) for record in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise ReportError(f"{path} cannot be read as a table of runs ({reason(error)}): check the path.") from error
 
 
@@ -573,7 +578,12 @@ def _from_flat(record: dict[str, str]) -> Row:
     )
 
 
-_PARSE: dict[type, Callable[[str], Any]] = {str: str, int: int, float: float, bool: lambda text: text == "True"}
+_PARSE: dict[type, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: lambda text: {"True": True, "False": False}[text],
+}
 
 
 def _typed(kind: type, record: dict[str, str]) -> dict[str, Any]:

@@ -378,7 +378,7 @@ def _end_with(parent: int) -> None:
             time.sleep(0.5)
         os._exit(1)
 
-    if os.getppid() == parent:
+    if os.name == "posix":
         threading.Thread(target=watch, daemon=True).start()
 
 
