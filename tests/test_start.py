@@ -131,7 +131,7 @@ class Course:
 
     def __init__(self, folder: Path, index: str) -> None:
         self.folder, self.venv = folder, folder / ".venv"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "NONLINEAR", "UV_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "NONLIN", "UV_"))}
         self.variables = kept | {
             "PATH": str(folder / "bin"),
             "PIP_INDEX_URL": f"{index}/pypi",
