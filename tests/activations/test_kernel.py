@@ -9,8 +9,9 @@ from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.activations.fast import kernel_of
-from nonlin.activations.fast.kernel import BLOCK, ELEMENTARY, HALF
+from nonlin.activations.fast.kernel import BLOCK, ELEMENTARY, run
 from nonlin.activations.layers import chain, overwrite, slopes, textbook_chain, values
+from nonlin.activations.record import HALF
 
 FAST = [record for record in ACTIVATIONS.values() if kernel_of(record)]
 fast = pytest.mark.parametrize("record", FAST, ids=[record.name for record in FAST])
@@ -44,7 +45,7 @@ def numbers(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> T
 
 
 def saved_for(record: Activation, x: Tensor, *parameters: float) -> Tensor:
-    return values(record, x, *parameters) if record.keeps_output(*parameters) else x
+    return values(record, x, *parameters) if record.keeps_output(*parameters, dtype=x.dtype) else x
 
 
 def test_every_record_with_a_counterpart_has_a_fast_form() -> None:
@@ -147,8 +148,26 @@ def test_sixteen_bits_are_rounded_once(record: Activation, dtype: torch.dtype) -
     wanted = values(record, x.float()).to(dtype)
     torch.testing.assert_close(values(record, x), wanted, rtol=torch.finfo(dtype).eps, atol=0)
     saved = saved_for(record, x)
-    wanted = chain(record, gradient.float(), saved.float()).to(dtype)
+    kernel, inputs = kernel_of(record), (gradient.float(), saved.float())
+    from_output = record.keeps_output(dtype=dtype)
+    backward = kernel.backward if from_output else kernel.backward_from_input or kernel.backward
+    wanted = run(backward, inputs, record.default_values).to(dtype)
     torch.testing.assert_close(chain(record, gradient, saved), wanted, rtol=0, atol=0)
+
+
+@fast
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+def test_slopes_in_sixteen_bits_are_as_good_as_torchs(record: Activation, dtype: torch.dtype) -> None:
+    if record.torch_module is None:
+        pytest.skip("torch.nn has no counterpart")
+    x = numbers(20_000, dtype=dtype)
+    exact = record.derivative(x.double(), *record.default_values)
+    theirs = x.clone().requires_grad_()
+    record.torch_module(**record.parameters).to(dtype).eval()(theirs).sum().backward()
+    error, theirs_error = (
+        ((got.double() - exact) / exact)[exact.abs() > 1e-3].abs() for got in (slopes(record, x), theirs.grad)
+    )
+    assert error.max() <= theirs_error.max() + torch.finfo(dtype).eps
 
 
 @fast

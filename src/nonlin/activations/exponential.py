@@ -37,6 +37,7 @@ ELU = Activation(
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
     output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero
+    output_suffices_in_half=False,
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)" if alpha > 0 else "[0, inf)"),
@@ -80,6 +81,7 @@ SELU = Activation(
     function=selu,
     derivative=selu_derivative,
     derivative_from_output=selu_derivative_from_output,
+    output_suffices_in_half=False,
     formula=r"\operatorname{SELU}(x) = \lambda \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases},"
     r"\quad \lambda = 1.0507009873554805,\ \alpha = 1.6732632423543772",
     derivative_formula=r"\operatorname{SELU}'(x) = \lambda"
@@ -121,6 +123,7 @@ CELU = Activation(
     function=celu,
     derivative=celu_derivative,
     derivative_from_output=celu_derivative_from_output,
+    output_suffices_in_half=False,
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
     range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
-from nonlin.activations.fast.kernel import ELEMENTARY, HALF, run
+from nonlin.activations.fast.kernel import ELEMENTARY, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
-from nonlin.activations.record import Activation, Interval
+from nonlin.activations.record import HALF, Activation, Interval
 
 
 def require_floating(name: str, x: Tensor) -> None:
@@ -38,7 +38,7 @@ def textbook_values(activation: Activation, x: Tensor, *parameters: float) -> Te
 def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
     """gradient * f' by the textbook form, which autograd can differentiate once more; arguments as for `chain`."""
     parameters = parameters or activation.default_values
-    from_output = activation.keeps_output(*parameters)
+    from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     derivative = activation.derivative_from_output if from_output else activation.derivative
     return _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
 
@@ -90,12 +90,14 @@ def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: 
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if kernel is None:
         return textbook_chain(activation, gradient, saved, *parameters)
-    return run(kernel.backward, (gradient, saved), parameters, rounds=kernel.rounds)
+    from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
+    backward = kernel.backward if from_output else kernel.backward_from_input or kernel.backward
+    return run(backward, (gradient, saved), parameters, rounds=kernel.rounds)
 
 
 def slopes(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
     """The slopes at ``x`` as backward computes them: from the output where they follow from the output."""
-    saved = values(activation, x, *parameters) if activation.keeps_output(*parameters) else x
+    saved = values(activation, x, *parameters) if activation.keeps_output(*parameters, dtype=x.dtype) else x
     return chain(activation, torch.ones_like(x), saved, *parameters)
 
 
@@ -143,7 +145,7 @@ class _Eager(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
         y = values(activation, x, *parameters)
         ctx.activation, ctx.parameters = activation, parameters
-        ctx.save_for_backward(y if activation.keeps_output(*parameters) else x)
+        ctx.save_for_backward(y if activation.keeps_output(*parameters, dtype=x.dtype) else x)
         return y
 
     @staticmethod
@@ -178,7 +180,8 @@ class _Transformable(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         x, ctx.activation, *ctx.parameters = inputs
-        ctx.save_for_backward(output if ctx.activation.keeps_output(*ctx.parameters) else x)
+        from_output = ctx.activation.keeps_output(*ctx.parameters, dtype=x.dtype)
+        ctx.save_for_backward(output if from_output else x)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
@@ -248,7 +251,7 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
     needs_gradient = torch.is_grad_enabled() and x.requires_grad
     if needs_gradient:
         _refuse_leaves(x)
-    if inside_transform(x) or (needs_gradient and not activation.keeps_output(*parameters)):
+    if inside_transform(x) or (needs_gradient and not activation.keeps_output(*parameters, dtype=x.dtype)):
         return x.copy_(_apply(activation, x.clone(), parameters))
     return _EagerInPlace.apply(x, activation, *parameters)
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from nonlin.activations.facts import Facts
 
 T = TypeVar("T")
+
+HALF = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,7 @@ class Activation(Facts):
     """Everything that is known of one activation, written down once.
 
     A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
-    named in the error; only the last two have a default, which fits most activations.
+    named in the error; only the last three have a default, which fits most activations.
 
     Args:
         name: the name used in code and on the command line, ``"sigmoid"``.
@@ -130,6 +133,8 @@ class Activation(Facts):
         use: when to use it, one sentence.
         caveat: when not to, one sentence.
         output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
+        output_suffices_in_half: whether it serves 16-bit tensors, too. Not where it is y + α: a y of 2 or 3 digits
+            leaves no correct digit of a small slope. Backward then keeps ``x`` there, as torch does.
         integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
     """
 
@@ -149,6 +154,7 @@ class Activation(Facts):
     use: str
     caveat: str
     output_suffices: Callable[..., bool] = ALWAYS
+    output_suffices_in_half: bool = True
     integers: Literal["refused", "promoted", "kept"] = "refused"
 
     def __post_init__(self) -> None:
@@ -200,10 +206,11 @@ class Activation(Facts):
         """The default parameters in order."""
         return tuple(self.parameters.values())
 
-    def keeps_output(self, *parameters: float) -> bool:
-        """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``."""
-        values = parameters or self.default_values
-        return self.derivative_from_output is not None and self.output_suffices(*values)
+    def keeps_output(self, *parameters: float, dtype: torch.dtype = torch.float32) -> bool:
+        """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``, for tensors of this dtype."""
+        if self.derivative_from_output is None or (dtype in HALF and not self.output_suffices_in_half):
+            return False
+        return self.output_suffices(*(parameters or self.default_values))
 
 
 def _recall(module: str, name: str) -> Activation:

@@ -17,17 +17,22 @@ def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
         out.add_(x.clamp(min=0))
 
 
-def elu_backward(out: Tensor, gradient: Tensor, saved: Tensor, alpha: float) -> None:
-    """(min(y, 0) + α + (1 - α) [y > 0]) g; for α < 0, which keeps x, α e^min(x, 0) in place of y + α."""
-    if alpha >= 0:
-        torch.clamp(saved, max=0, out=out)
-        if alpha == 1:
-            torch.addcmul(gradient, gradient, out, out=out)
-            return
-        out.add_(alpha)
-    else:
-        torch.clamp(saved, max=0, out=out).exp_().mul_(alpha)
-    out.add_(torch.gt(saved, 0, out=torch.empty_like(saved)), alpha=1 - alpha).mul_(gradient)
+def elu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
+    """(min(y, 0) + α + (1 - α) [y > 0]) g."""
+    torch.clamp(y, max=0, out=out)
+    if alpha == 1:
+        torch.addcmul(gradient, gradient, out, out=out)
+        return
+    out.add_(alpha)
+    out.add_(torch.gt(y, 0, out=torch.empty_like(y)), alpha=1 - alpha).mul_(gradient)
+
+
+def elu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor, alpha: float) -> None:
+    """α e^min(x, 0) g where x <= 0, g elsewhere."""
+    torch.clamp(x, max=0, out=out).exp_()
+    if alpha != 1:
+        torch.where(x > 0, out, out.mul(alpha), out=out)
+    out.mul_(gradient)
 
 
 def selu_forward(out: Tensor, x: Tensor) -> None:
@@ -42,6 +47,12 @@ def selu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
     out.add_(SELU_SCALE * SELU_ALPHA).mul_(gradient)
 
 
+def selu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """As ELU with α, times scale."""
+    elu_backward_from_input(out, gradient, x, SELU_ALPHA)
+    out.mul_(SELU_SCALE)
+
+
 def celu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
     """The larger of x and α (e^(min(x, 0) / α) - 1), which lies above the line x and touches it at 0."""
     exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1 / alpha, outer=alpha)
@@ -53,8 +64,13 @@ def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> Non
     torch.addcmul(gradient, gradient, torch.clamp(y, max=0, out=out), value=1 / alpha, out=out)
 
 
+def celu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor, alpha: float) -> None:
+    """e^(min(x, 0) / α) g."""
+    torch.clamp(x, max=0, out=out).div_(alpha).exp_().mul_(gradient)
+
+
 KERNELS = {
-    ELU: Kernel(forward=elu_forward, backward=elu_backward),
-    SELU: Kernel(forward=selu_forward, backward=selu_backward),
-    CELU: Kernel(forward=celu_forward, backward=celu_backward),
+    ELU: Kernel(forward=elu_forward, backward=elu_backward, backward_from_input=elu_backward_from_input),
+    SELU: Kernel(forward=selu_forward, backward=selu_backward, backward_from_input=selu_backward_from_input),
+    CELU: Kernel(forward=celu_forward, backward=celu_backward, backward_from_input=celu_backward_from_input),
 }

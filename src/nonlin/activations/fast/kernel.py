@@ -12,10 +12,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from nonlin.activations.record import HALF
+
 # Elements. A few float32 blocks of 256 KiB fit into the second-level cache together.
 BLOCK = 65_536
-
-HALF = (torch.float16, torch.bfloat16)
 
 ELEMENTARY = (torch.sigmoid, torch.tanh)
 
@@ -29,6 +29,8 @@ class Kernel:
             and ``torch.sigmoid`` or ``torch.tanh`` where f is itself an elementary function of torch's vector library.
         backward: ``backward(out, gradient, saved, *parameters)`` writes gradient * f' over ``out``, where ``saved`` is
             y if the slope follows from the output, else x.
+        backward_from_input: the same where ``saved`` is x although the slope could follow from y; None if ``backward``
+            serves both.
         rounds: whether the steps round, so that 16-bit tensors go through float32 and are rounded once; False for
             comparisons alone.
 
@@ -37,6 +39,7 @@ class Kernel:
 
     forward: Callable[..., object] | None
     backward: Callable[..., object]
+    backward_from_input: Callable[..., object] | None = None
     rounds: bool = True
 
 
