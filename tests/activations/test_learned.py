@@ -67,6 +67,14 @@ def test_prelu_at_extremes_equals_torchs(dtype: torch.dtype, number: float) -> N
     assert_same(*prelus([0.25, -2.0], dtype), torch.tensor([[number, 1.0], [-1.0, number]], dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+@pytest.mark.parametrize("slope", [0.3, -0.002, -1.99, 1e4], ids=str)
+def test_the_slope_above_zero_is_exactly_one(slope: float, dtype: torch.dtype) -> None:
+    module, x = PReLU(init=slope, dtype=dtype), torch.tensor([1.0, -1.0], dtype=dtype, requires_grad=True)
+    module(x).sum().backward()
+    assert x.grad.tolist() == [1.0, module.weight.item()]
+
+
 def test_gradient_of_each_slope_is_the_sum_over_its_channel() -> None:
     module, _ = prelus([0.1, -0.5, 2.0])
     x = random_numbers(2, 3, 4)
