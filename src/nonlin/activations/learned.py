@@ -64,8 +64,8 @@ class _EagerPReLU(torch.autograd.Function):
         if torch.is_grad_enabled() or inside_transform(gradient):
             return _PReLU.backward(ctx, gradient)
         a = _along_channels(weight, x)
-        above, below = (compare(x, 0, out=torch.empty_like(x)) for compare in (torch.gt, torch.le))
-        slope = torch.addcmul(above, below, a, out=below)  # not above * (1 - a) + a, where 1 - a is rounded
+        above = torch.gt(x, 0, out=torch.empty_like(x))
+        slope = torch.addcmul(above, 1 - above, a)  # not above * (1 - a) + a, where 1 - a is rounded
         return slope.mul_(gradient), _gathered(x.clamp(max=0).mul_(gradient), weight)
 
 
