@@ -107,6 +107,7 @@ def test_the_cheat_sheet_stays_inside_the_page_and_says_it_in_words() -> None:
     records = [ACTIVATIONS[name] for name in ("relu6", "selu")]
     picture = cheat_sheet(*records)
     assert picture.text.startswith("ReLU6 (hardware, 2010): values in [0, 6]; largest slope 1, flat both sides; gain")
+    assert "GLU (of a vector, 2017): values in (−∞, ∞). Gated" in picture.text
     assert all(str(line) in picture.text for line in GUIDE)
     renderer = FigureCanvasAgg(picture.figure).get_renderer()
     page = picture.figure.bbox

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from nonlin.activations import ACTIVATIONS, Activation
+from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
 from nonlin.bench.cost import passes
 from nonlin.lessons.choosing.guide import GUIDE, Advice
 from nonlin.plots.picture import COLOURS, Picture
@@ -20,18 +22,9 @@ from nonlin.typography import true_minus
 
 PAGE = (8.27, 11.69)  # A4 upright, in inches
 COLUMNS = 5
-MARGIN, HEAD, FOOT = 0.32, 0.62, 2.32  # inches: paper that printers leave white, the title, the guide
+MARGIN, HEAD, FOOT = 0.32, 0.62, 2.6  # inches: paper that printers leave white, the title, the guide
 DOTS_PER_INCH = 190
 SMALL, TINY = 5.8, 5.2  # points: what is still read on paper at arm's length, and at reading distance
-VECTORS = (
-    (
-        "Softmax",
-        r"$e^{z_i} / \,\Sigma_j \, e^{z_j}$",
-        "probabilities of several classes; train on its logarithm, from logits",
-    ),
-    ("LogSoftmax", r"$z_i - \log \,\Sigma_j \, e^{z_j}$", "several classes, with NLL; CrossEntropyLoss is both in one"),
-    ("GLU, SwiGLU, ...", r"$a \cdot g(b)$", "feed-forward blocks of language models; g: sigmoid, ReLU, GELU, SiLU"),
-)
 
 
 def cheat_sheet(*records: Activation, guide: Sequence[Advice] = GUIDE) -> Picture:
@@ -56,7 +49,8 @@ def cheat_sheet(*records: Activation, guide: Sequence[Advice] = GUIDE) -> Pictur
         left, top = MARGIN + column * width, PAGE[1] - MARGIN - HEAD - row * height
         _cell(figure, record, left, top, width, height)
     _foot(figure, guide)
-    return Picture(figure, "\n".join([_in_words(record) for record in records] + [str(line) for line in guide]))
+    words = [*map(_in_words, records), *map(_vector_in_words, VECTOR_FUNCTIONS.values()), *map(str, guide)]
+    return Picture(figure, "\n".join(words))
 
 
 def save(picture: Picture, path: Path) -> None:
@@ -183,12 +177,14 @@ def _foot(figure: Figure, guide: Sequence[Advice]) -> None:
     )
     figure.add_artist(line)
     _text(figure, MARGIN, top, "Functions of a vector", 8, weight="bold")
-    step = (PAGE[0] - 2 * MARGIN) / len(VECTORS)
-    for place, (name, formula, use) in enumerate(VECTORS):
-        left = MARGIN + place * step
-        _text(figure, left, top - 0.16, f"{name}  {formula}", SMALL + 0.4)
-        _text(figure, left, top - 0.34, _filled(use, 58), TINY, color="0.2", style="italic", linespacing=1.15)
-    top -= 0.58
+    step = 2 * (PAGE[0] - 2 * MARGIN) / len(VECTOR_FUNCTIONS)
+    for place, record in enumerate(VECTOR_FUNCTIONS.values()):
+        row, column = divmod(place, len(VECTOR_FUNCTIONS) // 2)
+        left, below = MARGIN + column * step, top - 0.17 - 0.43 * row
+        _text(figure, left, below, f"{record.title}  ${_on_one_line(record.formula)}$", SMALL + 0.4)
+        use = _filled(record.use, 48)
+        _text(figure, left, below - 0.14, use, TINY, color="0.2", style="italic", linespacing=1.1)
+    top -= 0.97
     _text(figure, MARGIN, top, "Which one?", 8, weight="bold")
     _text(
         figure,
@@ -201,6 +197,10 @@ def _foot(figure: Figure, guide: Sequence[Advice]) -> None:
     _guide(figure, guide, top - 0.17)
     source = "Nonlinear, a course on activation functions. Made from its records and measurements by: "
     _text(figure, MARGIN, MARGIN - 0.03, source + "python3 start.py guide --cheat-sheet FILE", TINY, color="0.35")
+
+
+def _on_one_line(formula: str) -> str:
+    return re.sub(r"\\frac\{(.*)\}\{(.*)\}", r"\1 \\,/\\, \2", formula).replace(r"\sum", r"\,\Sigma")
 
 
 def _guide(figure: Figure, guide: Sequence[Advice], top: float) -> None:
@@ -230,6 +230,10 @@ def _guide(figure: Figure, guide: Sequence[Advice], top: float) -> None:
 
 def _wrapped(line: Advice) -> list[str]:
     return textwrap.wrap(f"• {line.advice} [{line.sources}]", 65, subsequent_indent="   ")
+
+
+def _vector_in_words(record: VectorFunction) -> str:
+    return f"{record.title} (of a vector, {record.paper.year}): values in {record.range}. {record.use}"
 
 
 def _in_words(record: Activation) -> str:
