@@ -1,6 +1,6 @@
-"""What several tests of the data need: a checkout of their own, a small CIFAR-10, and a server on this machine."""
+"""What several tests need: a checkout of their own, a small CIFAR-10, a server, and how long to go on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,34 @@ from small_data import cifar10_archive, cifar10_files, cifar10_release
 
 from nonlin import paths
 from nonlin.images import cache, shapes10
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="only the tests of endurance, at their full length")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("long"):
+        items[:] = [item for item in items if "amount" in getattr(item, "fixturenames", ())]
+
+
+@pytest.fixture
+def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often a test of endurance tries: ``amount(3, 100)`` is 3, and 100 with ``--long``."""
+    return lambda short, long: long if request.config.getoption("long") else short
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say in the summary of ``--long`` what a test of endurance did."""
+    return lambda did: request.node.user_properties.append(("did", did))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("long"):
+        for report in (report for reports in terminalreporter.stats.values() for report in reports):
+            for _, did in (each for each in getattr(report, "user_properties", ()) if each[0] == "did"):
+                terminalreporter.write_line(f"{report.outcome}: {did}")
 
 
 @pytest.fixture
