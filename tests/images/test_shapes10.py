@@ -82,11 +82,11 @@ def _blend_unless_textured(image: np.ndarray, colour: np.ndarray, cover: np.ndar
 
 
 def test_a_linear_classifier_fails_where_a_small_network_succeeds(drawn: np.ndarray) -> None:
-    """On half of the images and with a quarter of the training that an experiment takes, to be quick."""
+    """On a quarter of the images and with an eighth of the training that an experiment takes, to be quick."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        images, labels = _inputs(shapes10.draw(10_000, seed=1)), torch.from_numpy(shapes10.labels(10_000))
+        images, labels = _inputs(shapes10.draw(5_000, seed=1)), torch.from_numpy(shapes10.labels(5_000))
         test_images, test_labels = _inputs(drawn), torch.from_numpy(shapes10.labels(len(drawn)))
         linear = _fit_linear(images, labels)
         network = _fit_network(images, labels)
@@ -94,7 +94,7 @@ def test_a_linear_classifier_fails_where_a_small_network_succeeds(drawn: np.ndar
         torch.set_num_threads(threads)
     assert _accuracy(linear, images[:2000], labels[:2000]) > 0.2  # it did learn what a line can
     assert _accuracy(linear, test_images, test_labels) < 0.2
-    assert _accuracy(network, test_images, test_labels) > 0.6
+    assert _accuracy(network, test_images, test_labels) > 0.5
 
 
 def _inputs(images: np.ndarray) -> Tensor:
