@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nonlin import paths
@@ -24,12 +25,21 @@ class Ended:
     err: str
 
 
+NEVER = 300.0  # seconds
+
+
+def start(function: Callable[[Path], None], folder: Path) -> multiprocessing.Process:
+    """Call a function in a child of its own."""
+    processes.set_forkserver_preload(PRELOADED)
+    process = processes.Process(target=function, args=(folder,))
+    process.start()
+    return process
+
+
 def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str], *, seconds: float) -> Ended:
     """Run one command line in a folder; kill it after a time."""
-    processes.set_forkserver_preload(PRELOADED)
     out, err = folder / "stdout", folder / "stderr"
-    process = processes.Process(target=_child, args=(list(argv), str(folder), dict(environment)))
-    process.start()
+    process = start(partial(_child, list(argv), dict(environment)), folder)
     process.join(seconds)
     hung = process.is_alive()
     if hung:
@@ -41,7 +51,7 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str], *, se
     return Ended(None if hung else process.exitcode, *said)
 
 
-def _child(argv: list[str], folder: str, environment: dict[str, str]) -> None:
+def _child(argv: list[str], environment: dict[str, str], folder: Path) -> None:
     os.chdir(folder)
     os.environ.update(environment)
     paths.project_root = lambda: None  # as if the package was installed alone: all that is written lies below HOME
