@@ -305,7 +305,7 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, runs, monkeypatch, line):
-    monkeypatch.setattr(image_folder, "cached", lambda name, key, make: make())  # no cache outside tmp_path
+    monkeypatch.setattr(image_folder, "cached", lambda name, key, counts, make: make())  # no cache outside tmp_path
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "empty").mkdir()
     for part in ("train", "test"):

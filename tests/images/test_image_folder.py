@@ -54,7 +54,7 @@ def test_a_folder_is_read_again_only_when_it_changes(tmp_path: Path, monkeypatch
     before = len(calls)
     load(folder)
     assert len(calls) == before + 13
-    assert len(list(paths.cache_folder().glob("folder-*.pt"))) == 1  # the old one is replaced
+    assert len(list(paths.cache_folder().glob("folder-*.images"))) == 1  # the old one is replaced
 
 
 def converted(tmp_path: Path, image: Image.Image, name: str = "x.png", **options: Any) -> torch.Tensor:
