@@ -68,7 +68,7 @@ def test_auto_tries_again_when_the_note_does_not_count(
     when = time.time() + {"an hour ago": -3601, "from the future": 1000}.get(note, 0)
     mirror = "https://elsewhere" if note == "another mirror" else url
     content = json.dumps({"when": when, "mirror": mirror, "reason": "old"})
-    path = paths.cache_folder() / "cifar10-not-delivered.json"
+    path = paths.data_folder() / ".cifar10.failure.json"
     path.parent.mkdir(parents=True)
     path.write_text(note if note in ("not JSON", "[]") else content)
     notices: list[str] = []
