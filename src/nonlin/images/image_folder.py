@@ -173,7 +173,7 @@ def _read_image(path: str) -> np.ndarray:
             return np.asarray(_to_square(_to_rgb(image)))
     except _NoWhite as error:
         raise DataError(
-            f"the image {path} holds {error}, so that nobody can know what is white: save it with 8 bits"
+            f"the image {path} holds {error}: what is white is not known, so save it with 8 bits"
         ) from error
     except Exception as error:  # Pillow raises nearly every type there is on damaged files
         why = "it is no image" if isinstance(error, UnidentifiedImageError) else reason(error)
