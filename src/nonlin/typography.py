@@ -23,8 +23,8 @@ def shown(text: str) -> str:
 
 def _escape(sign: re.Match[str]) -> str:
     code = ord(sign[0])
-    code -= 0xDC00 if 0xDC80 <= code <= 0xDCFF else 0  # how Python keeps a byte that it cannot decode
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    is_byte = 0xDC80 <= code <= 0xDCFF  # how Python keeps one that it cannot decode
+    return f"\\x{code & 0xFF:02x}" if is_byte or code < 0x80 else f"\\u{code:04x}"
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ STRANGE = ("a\x1b]0;owned\x07b", "caf\udce9", "\x9b31m", "line\nbreak", "\u202eg
 def test_no_name_steers_a_terminal_or_breaks_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = image_folder(tmp_path / STRANGE[0], STRANGE)
     dataset = load(folder)
-    shown = {r"a\x1b]0;owned\x07b", r"caf\xe9", r"\x9b31m", r"line\x0abreak", r"\u202egnp"}
+    shown = {r"a\x1b]0;owned\x07b", r"caf\xe9", r"\u009b31m", r"line\x0abreak", r"\u202egnp"}
     assert set(dataset.classes) == shown
     assert dataset.name == dataset.title == r"a\x1b]0;owned\x07b"
     "".join(dataset.classes).encode()  # as in a file of a run

@@ -103,6 +103,13 @@ def test_nonlin_data_names_a_source_or_a_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("NONLIN_DATA", str(image_folder(tmp_path / "leaves")))
     assert load(notice=no_notice).name == "leaves"
     assert load("shapes10").name == "shapes10"
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NONLIN_DATA", "~/leaves")
+    assert load(notice=no_notice).name == "leaves"
+    monkeypatch.setenv("NONLIN_DATA", "~nosuchuser/leaves")
+    with pytest.raises(DataError, match=r"NONLIN_DATA is set to .*the home folder ~nosuchuser is not known"):
+        load(notice=no_notice)
     monkeypatch.setenv("NONLIN_DATA", str(tmp_path / "gone"))
     with pytest.raises(DataError, match=r"NONLIN_DATA is set to .*gone.*does not exist"):
         load(notice=no_notice)
