@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from ctypes.util import find_library
 from pathlib import Path
@@ -80,7 +81,7 @@ def check_python() -> None:
 
 def take_torch(args: List[str]) -> Tuple[str, List[str]]:
     """The wanted build, from --torch, NONLIN_TORCH or the last --torch, and the other arguments."""
-    stored = SETTING.read_text().strip() if SETTING.exists() else "auto"
+    stored = SETTING.read_text(errors="replace").strip() if SETTING.exists() else "auto"
     choice, others, words = os.environ.get("NONLIN_TORCH") or stored, [], iter(args)
     for word in words:
         if word.split("=")[0] == "--torch":
@@ -168,8 +169,10 @@ def write_stamp(stamp: Dict[str, Any]) -> None:
 def facts(lock: str, seen: Dict[str, Any]) -> Dict[str, Any]:
     """What the stamp has to say, if .venv is to be used as it is; beside it, the stamp names what was installed."""
     # The rest of pyproject.toml is about tests and the linter: no reason to install, which needs a network.
-    packaging = (ROOT / "pyproject.toml").read_bytes().partition(b"[tool.pytest")[0]
-    digest = hashlib.sha256((ROOT / lock).read_bytes() + packaging).hexdigest()
+    packaging = (ROOT / lock).read_bytes() + (ROOT / "pyproject.toml").read_bytes().partition(b"[tool.pytest")[0]
+    if b"<<<<<<<" in packaging:
+        raise Problem(f"There is a merge conflict in pyproject.toml or {lock}: resolve it, then start again.")
+    digest = hashlib.sha256(packaging).hexdigest()
     now = {"state": "installed", "folder": str(ROOT), "python": seen.get("python", "gone")}
     return {**now, "torch": lock, "hash": digest}
 
@@ -254,7 +257,8 @@ def install(choice: str, again: bool, inherited: Dict[str, Any]) -> None:
     lock = stamp.get("torch", PYPI)
     if again or stamp.get("state") != "installed" or not fits(choice, lock):  # an update keeps the build of PyTorch
         lock = choose_lock(choice)
-    reason = "you asked for it" if again else why_anew(stamp, facts(lock, look()))
+    now = facts(lock, look())  # which refuses a merge conflict while nothing is lost yet
+    reason = "you asked for it" if again else why_anew(stamp, now)
     if reason:
         make_venv(reason, GIGABYTES[lock], inherited)
     write_stamp(UNFINISHED)
@@ -316,7 +320,8 @@ def check_imports() -> None:
     done = subprocess.run(python("-I", "-c", "import torch, torchvision, nonlin"), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Problem(f"What was installed does not work ({last}), or `pip config list` shows why it is elsewhere.")
+        ways = "python3 start.py setup --again puts it right, or `pip config list` shows why it is elsewhere"
+        raise Problem(f"What is installed does not work ({last}): {ways}.")
 
 
 # Starting
@@ -350,7 +355,7 @@ def run(command: List[str], **options: Any) -> int:
 def environment() -> Dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     variables["NONLIN_PROG"] = "start.py"  # what the package calls itself in its messages
-    if variables.get("NONLIN_RUNS"):  # the same folder to a notebook and to a terminal
+    if variables.get("NONLIN_RUNS", "~")[:1] not in ("", "~"):  # the same folder to a notebook and to a terminal
         variables["NONLIN_RUNS"] = os.path.abspath(variables["NONLIN_RUNS"])
     return variables
 
@@ -361,8 +366,9 @@ def lab(args: List[str]) -> int:
     paths = [str(ROOT / "jupyter"), variables.get("JUPYTER_CONFIG_PATH")]
     variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
     if not os.access(os.path.expanduser("~"), os.W_OK):  # as in some containers; Jupyter would not start
+        place = VENV / "jupyter" if os.access(str(VENV), os.W_OK) else Path(tempfile.mkdtemp(prefix="jupyter-"))
         for kind in ("CONFIG", "DATA", "RUNTIME"):
-            variables.setdefault(f"JUPYTER_{kind}_DIR", str(VENV / "jupyter" / kind.lower()))
+            variables.setdefault(f"JUPYTER_{kind}_DIR", str(place / kind.lower()))
     return run(python("-m", "jupyterlab", *args), env=variables)
 
 
@@ -402,6 +408,7 @@ def dispatch(args: List[str]) -> int:
         if rest not in ([], ["--again"]):
             raise Problem(f"setup takes --again and nothing else, not {' '.join(rest)}.")
         prepare(choice, again=bool(rest))
+        check_imports()  # the rest of a package may be gone, and ours lies in src
         say(f"The course is set up in {VENV}.")
         return 0
     if name == "test" or name == "lab" or name.startswith("-"):

@@ -66,7 +66,7 @@ def test_a_user_without_home_has_no_cache_and_gets_a_sentence(monkeypatch: pytes
     monkeypatch.setattr(os.path, "expanduser", lambda text: text)  # as where the user's number has no entry
     assert paths.cache_folder() is None
     for folder in (paths.data_folder, paths.runs_folder):
-        with pytest.raises(ReaderError, match="has no home folder: set HOME"):
+        with pytest.raises(ReaderError, match="has no home folder for data and runs: set HOME"):
             folder()
 
 

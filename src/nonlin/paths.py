@@ -36,7 +36,7 @@ def _home_of_data() -> Path:
         return project_root() or platformdirs.user_data_path("nonlin", appauthor=False)
     except RuntimeError as error:
         raise ReaderError(
-            "this user has no home folder: set HOME, or run the course from a copy of its repository"
+            "this user has no home folder for data and runs: set HOME, or name folders in NONLIN_DATA and NONLIN_RUNS"
         ) from error
 
 

@@ -39,7 +39,7 @@ def cached(name: str, key: str, counts: tuple[int, ...], make: Callable[[], tupl
     """
     folder = cache_folder()
     if folder is None:
-        _warn_unwritable("no folder for caches is this user's alone")
+        _warn_unwritable("there is no folder for caches to which this user can write, and no other")
         return _tensors(make())
     path = folder / f"{name}.images"
     stored = _read(path, key, counts)
