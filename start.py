@@ -8,6 +8,7 @@ sentence, not a SyntaxError.
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import List
 
@@ -24,7 +25,18 @@ if BITS == 32 or not (3, 11) <= sys.version_info[:2] <= (3, 14):
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from nonlin.installation import VENV, Problem, environment, is_ready, prepare, python, run, say, take_torch  # noqa: E402
+from nonlin.installation import (
+    VENV,
+    Problem,
+    check_imports,
+    environment,
+    is_ready,
+    prepare,
+    python,
+    run,
+    say,
+    take_torch,
+)
 
 HELP = """\
 usage: python3 start.py [--torch auto|cpu|gpu] [COMMAND] [ARGUMENTS]
@@ -49,8 +61,9 @@ def lab(args: List[str]) -> int:
     paths = [str(ROOT / "jupyter"), variables.get("JUPYTER_CONFIG_PATH")]
     variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
     if not os.access(os.path.expanduser("~"), os.W_OK):  # as in some containers; Jupyter would not start
+        place = VENV / "jupyter" if os.access(str(VENV), os.W_OK) else Path(tempfile.mkdtemp(prefix="jupyter-"))
         for kind in ("CONFIG", "DATA", "RUNTIME"):
-            variables.setdefault(f"JUPYTER_{kind}_DIR", str(VENV / "jupyter" / kind.lower()))
+            variables.setdefault(f"JUPYTER_{kind}_DIR", str(place / kind.lower()))
     return run(python("-m", "jupyterlab", *args), env=variables)
 
 
@@ -89,6 +102,7 @@ def dispatch(args: List[str]) -> int:
         if rest not in ([], ["--again"]):
             raise Problem(f"setup takes --again and nothing else, not {' '.join(rest)}.")
         prepare(choice, again=bool(rest))
+        check_imports()  # the rest of a package may be gone, and ours lies in src
         say(f"The course is set up in {VENV}.")
         return 0
     if name == "test" or name == "lab" or name.startswith("-"):

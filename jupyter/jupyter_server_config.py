@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = Path(os.environ.get("NONLIN_RUNS") or ROOT / "runs").absolute()
+RUNS = Path(os.path.expanduser(os.environ.get("NONLIN_RUNS") or ROOT / "runs")).absolute()
 TENSORBOARD = ("-m", "tensorboard.main", "--port", "{port}")
 
 

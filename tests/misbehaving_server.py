@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+VERSION = '"1"'  # the name that a server gives to the version of a file, with its quotation marks
+
 
 @dataclass
 class Server:
     address: str = ""
     requests: list[str] = field(default_factory=list)
+    asked_for: list[tuple[str | None, str | None]] = field(default_factory=list)  # Range and If-Range of each request
     finished: threading.Event = field(default_factory=threading.Event)
 
     def url(self, path: str) -> str:
@@ -26,6 +29,7 @@ def serve(content: bytes) -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.requests.append(self.path)
+            state.asked_for.append((self.headers["Range"], self.headers["If-Range"]))
             BEHAVIOURS[self.path.strip("/")](self, content, state.finished)
 
         def log_message(self, *args: object) -> None:
@@ -48,10 +52,12 @@ def serve(content: bytes) -> Iterator[Server]:
         http_server.server_close()
 
 
-def _start(handler: BaseHTTPRequestHandler, length: int | None) -> None:
-    handler.send_response(200)
+def _start(handler: BaseHTTPRequestHandler, length: int | None, status: int = 200, **headers: str) -> None:
+    handler.send_response(status)
     if length is not None:
-        handler.send_header("Content-Length", str(length))
+        headers["Content-Length"] = str(length)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.flush()
 
@@ -114,6 +120,46 @@ def _endless(handler: BaseHTTPRequestHandler, content: bytes, finished: threadin
         handler.wfile.write(bytes(1 << 20))
 
 
+def _in_parts(
+    handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event, version: str = VERSION, shift: int = 0
+) -> None:
+    """As a good server: from where it is asked for, if that is the same version."""
+    asked = handler.headers["Range"]
+    if not asked or handler.headers["If-Range"] not in (None, version):
+        _start(handler, len(content), ETag=version)
+        handler.wfile.write(content)
+        return
+    first = int(asked.removeprefix("bytes=").removesuffix("-")) + shift
+    if first >= len(content):
+        handler.send_error(416)
+        return
+    part = content[first:]
+    place = f"bytes {first}-{len(content) - 1}/{len(content)}"
+    _start(handler, len(part), 206, Content_Range=place, ETag=version)
+    handler.wfile.write(part)
+
+
+def _breaks_off(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    """Half of the file, and the other half when that is asked for."""
+    if handler.headers["Range"]:
+        _in_parts(handler, content, finished)
+    else:
+        _start(handler, len(content), ETag=VERSION)
+        handler.wfile.write(content[: len(content) // 2])
+
+
+def _another_version(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    _in_parts(handler, content, finished, version='"2"')
+
+
+def _another_part(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    _in_parts(handler, content, finished, shift=-7)
+
+
+def _no_such_part(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    _in_parts(handler, content, finished, shift=len(content))
+
+
 def _refused(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
     handler.send_error(503, "Service Unavailable")
 
@@ -133,6 +179,11 @@ BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, bytes, threading.Event],
     "dripping": _dripping,
     "dripping-headers": _dripping_headers,
     "endless": _endless,
+    "in-parts": _in_parts,
+    "breaks-off": _breaks_off,
+    "another-version": _another_version,
+    "another-part": _another_part,
+    "no-such-part": _no_such_part,
     "refused": _refused,
     "garbage": _garbage,
 }

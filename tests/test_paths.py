@@ -8,6 +8,7 @@ import pytest
 from small_data import leftovers
 
 from nonlin import paths
+from nonlin.errors import ReaderError
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -39,9 +40,34 @@ def test_places_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert paths.runs_folder() == tmp_path / "data" / "runs"
     assert paths.data_folder() == tmp_path / "data" / "data"
     assert paths.cache_folder() == tmp_path / "data" / "data" / "cache"
-    monkeypatch.setattr(paths, "is_writable", lambda folder: False)
-    assert paths.cache_folder() == tmp_path / "cache"
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the place of a folder decides who may write")
+def test_a_cache_lies_where_nobody_else_can_write(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "users")
+    own, users = checkout / "data" / "cache", tmp_path / "users"
+    own.mkdir(parents=True)
+    users.mkdir()
+    for mode, expected in ((0o755, own), (0o775, users), (0o777, users), (0o700, own)):
+        own.chmod(mode)
+        assert paths.cache_folder() == expected
+    own.chmod(0o777)
+    users.chmod(0o777)
+    assert paths.cache_folder() is None
+
+
+def test_a_user_without_home_has_no_cache_and_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "project_root", lambda: None)
+    for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda text: text)  # as where the user's number has no entry
+    assert paths.cache_folder() is None
+    for folder in (paths.data_folder, paths.runs_folder):
+        with pytest.raises(ReaderError, match="has no home folder for data and runs: set HOME"):
+            folder()
 
 
 def test_writable_means_that_files_can_be_made(tmp_path: Path) -> None:
@@ -70,3 +96,30 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     paths.write_whole(path, lambda file: file.write(b"new"))
     assert path.read_bytes() == b"new"
     assert leftovers(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("~", "{home}"),
+        ("~/x", "{home}/x"),
+        ("x", "{here}/x"),
+        ("./~x", "{here}/~x"),
+        ("a/~", "{here}/a/~"),
+        ("/x", "/x"),
+    ],
+)
+def test_a_path_is_meant_as_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert paths.absolute(written) == Path(meant.format(home=tmp_path, here=Path.cwd())).absolute()
+
+
+def test_the_home_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ReaderError, match="the home folder ~nosuchuser is not known"):
+        paths.absolute("~nosuchuser/x")
+    monkeypatch.setenv("NONLIN_RUNS", "~nosuchuser/runs")
+    with pytest.raises(ReaderError, match="~nosuchuser"):
+        paths.runs_folder()

@@ -196,9 +196,9 @@ class Course:
     def stamp(self) -> dict:
         return json.loads((self.venv / "start.json").read_text())
 
-    def module(self) -> ModuleType:
-        """How it is installed, to ask its functions."""
-        spec = importlib.util.spec_from_file_location("installation", self.folder / "src/nonlin/installation.py")
+    def module(self, file: str = "src/nonlin/installation.py") -> ModuleType:
+        """How it is installed, or start.py itself, to ask its functions."""
+        spec = importlib.util.spec_from_file_location(Path(file).stem, self.folder / file)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -568,6 +568,21 @@ def test_what_is_missing_is_noticed_and_nothing_else_is_lost(ready: Course, name
     assert (ready.packages() / "torchvision").exists()
 
 
+def test_what_cannot_be_imported_is_not_called_set_up(ready: Course) -> None:
+    shutil.rmtree(ready.folder / "src" / "nonlin")
+    assert "does not work (ModuleNotFoundError: No module named 'nonlin')" in ready.refusal("setup")
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements-cpu.txt"])
+def test_a_merge_conflict_is_told(ready: Course, name: str) -> None:
+    file = ready.folder / name
+    file.write_text(f"<<<<<<< HEAD\n{file.read_text()}=======\n>>>>>>> theirs\n")
+    for args in (["setup"], ["train"], ["setup", "--again"]):
+        message = ready.refusal(*args)
+        assert "There is a merge conflict in pyproject.toml or requirements-cpu.txt: resolve it" in message
+    assert (ready.packages() / "torch").exists()
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -747,6 +762,8 @@ def test_environment_of_what_is_started(ready: Course, tmp_path: Path) -> None:
     assert variables["NONLIN_PROG"] == "start.py"
     assert variables["LANGUAGE"] == "eo"
     assert "PYTHONPATH" not in variables
+    for left in ("~/logs", "~nosuchuser/logs", ""):  # which the package understands, or refuses
+        assert json.loads(ready.start(NONLIN_RUNS=left).stdout)["env"]["NONLIN_RUNS"] == left
 
 
 def test_jupyter_writes_elsewhere_where_home_is_read_only(ready: Course) -> None:
@@ -755,6 +772,19 @@ def test_jupyter_writes_elsewhere_where_home_is_read_only(ready: Course) -> None
     ]
     assert variables["JUPYTER_RUNTIME_DIR"] == str(ready.venv / "jupyter" / "runtime")
     assert variables["JUPYTER_DATA_DIR"] == "/theirs"
+
+
+def test_jupyter_writes_to_a_folder_of_its_own_where_nothing_else_can_be_written(
+    ready: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    start, seen = ready.module("start.py"), []
+    monkeypatch.setattr(start.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(start.tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
+    monkeypatch.setattr(start, "run", lambda command, env: seen.append(env))
+    monkeypatch.delenv("JUPYTER_RUNTIME_DIR", raising=False)
+    start.lab([])
+    assert seen[0]["JUPYTER_RUNTIME_DIR"] == str(tmp_path / "jupyter-" / "runtime")
 
 
 @posix
@@ -867,6 +897,10 @@ def test_tile_follows_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     odd = str(tmp_path / "runs {of} mine")
     monkeypatch.setenv("NONLIN_RUNS", odd)
     assert tensorboard_command()[-1] == odd
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NONLIN_RUNS", "~/logs")
+    assert tensorboard_command()[-1] == str(tmp_path / "logs")
 
 
 @pytest.mark.parametrize(("prefix", "expected"), [("/user/ann/", "/user/ann/proxy/%PORT%/"), ("", None)])

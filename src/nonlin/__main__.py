@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from nonlin.commands import COMMANDS
 from nonlin.commands.common import FAILED, INTERRUPTED, MISUSED, UNREAD, UsageError, program, say, sentence
 from nonlin.errors import ReaderError
+from nonlin.typography import shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,13 +53,20 @@ def _nobody_reads() -> bool:
     return False
 
 
+class Parser(argparse.ArgumentParser):
+    """Quotes what was typed as a terminal may get it: a shell's ``*`` may have typed the name of a stranger's file."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments of one command, with ``run``, which takes them, and ``argv`` as it was typed.
 
     Raises:
         SystemExit: with the usage on the error stream, for arguments that no command takes.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program(), description="The activation functions of PyTorch: a course in which everything is measured."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -1,8 +1,13 @@
 """Errors that the reader can mend, and the words for them."""
 
+from nonlin.typography import shown
+
 
 class ReaderError(Exception):
     """The message is one sentence that says what is wrong and what to do; the command line shows nothing else."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))  # it may quote the name of a stranger's file
 
 
 def reason(error: BaseException) -> str:

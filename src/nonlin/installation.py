@@ -54,7 +54,7 @@ def say(sentence: str) -> None:
 
 def take_torch(args: list[str]) -> tuple[str, list[str]]:
     """The wanted build, from --torch, NONLIN_TORCH or the last --torch, and the other arguments."""
-    stored = SETTING.read_text().strip() if SETTING.exists() else "auto"
+    stored = SETTING.read_text(errors="replace").strip() if SETTING.exists() else "auto"
     choice, others, words = os.environ.get("NONLIN_TORCH") or stored, [], iter(args)
     for word in words:
         if word.split("=")[0] == "--torch":
@@ -142,8 +142,10 @@ def write_stamp(stamp: dict[str, Any]) -> None:
 def facts(lock: str, seen: dict[str, Any]) -> dict[str, Any]:
     """What the stamp has to say, if .venv is to be used as it is; beside it, the stamp names what was installed."""
     # The rest of pyproject.toml is about tests and the linter: no reason to install, which needs a network.
-    packaging = (ROOT / "pyproject.toml").read_bytes().partition(b"[tool.pytest")[0]
-    digest = hashlib.sha256((ROOT / lock).read_bytes() + packaging).hexdigest()
+    packaging = (ROOT / lock).read_bytes() + (ROOT / "pyproject.toml").read_bytes().partition(b"[tool.pytest")[0]
+    if b"<<<<<<<" in packaging:
+        raise Problem(f"There is a merge conflict in pyproject.toml or {lock}: resolve it, then start again.")
+    digest = hashlib.sha256(packaging).hexdigest()
     now = {"state": "installed", "folder": str(ROOT), "python": seen.get("python", "gone")}
     return {**now, "torch": lock, "hash": digest}
 
@@ -228,7 +230,8 @@ def install(choice: str, again: bool, inherited: dict[str, Any]) -> None:
     lock = stamp.get("torch", PYPI)
     if again or stamp.get("state") != "installed" or not fits(choice, lock):  # an update keeps the build of PyTorch
         lock = choose_lock(choice)
-    reason = "you asked for it" if again else why_anew(stamp, facts(lock, look()))
+    now = facts(lock, look())  # which refuses a merge conflict while nothing is lost yet
+    reason = "you asked for it" if again else why_anew(stamp, now)
     if reason:
         make_venv(reason, GIGABYTES[lock], inherited)
     write_stamp(UNFINISHED)
@@ -290,7 +293,8 @@ def check_imports() -> None:
     done = subprocess.run(python("-I", "-c", "import torch, torchvision, nonlin"), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Problem(f"What was installed does not work ({last}), or `pip config list` shows why it is elsewhere.")
+        ways = "python3 start.py setup --again puts it right, or `pip config list` shows why it is elsewhere"
+        raise Problem(f"What is installed does not work ({last}): {ways}.")
 
 
 # Running
@@ -324,6 +328,6 @@ def run(command: list[str], **options: Any) -> int:
 def environment() -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     variables["NONLIN_PROG"] = "start.py"  # what the package calls itself in its messages
-    if variables.get("NONLIN_RUNS"):  # the same folder to a notebook and to a terminal
+    if variables.get("NONLIN_RUNS", "~")[:1] not in ("", "~"):  # the same folder to a notebook and to a terminal
         variables["NONLIN_RUNS"] = os.path.abspath(variables["NONLIN_RUNS"])
     return variables

@@ -2,11 +2,15 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import platformdirs
+
+from nonlin.errors import ReaderError
 
 
 def project_root(module: Path = Path(__file__)) -> Path | None:
@@ -19,16 +23,21 @@ def project_root(module: Path = Path(__file__)) -> Path | None:
 def runs_folder() -> Path:
     """Where runs are logged: ``NONLIN_RUNS`` if set, else ``runs/`` in the checkout, else in the user's data."""
     chosen = os.environ.get("NONLIN_RUNS")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    root = project_root()
-    return root / "runs" if root else platformdirs.user_data_path("nonlin", appauthor=False) / "runs"
+    return absolute(chosen) if chosen else _home_of_data() / "runs"
 
 
 def data_folder() -> Path:
     """Where CIFAR-10 is looked for and downloaded to: ``data/`` in the checkout, else in the user's data."""
-    root = project_root()
-    return root / "data" if root else platformdirs.user_data_path("nonlin", appauthor=False) / "data"
+    return _home_of_data() / "data"
+
+
+def _home_of_data() -> Path:
+    try:
+        return project_root() or platformdirs.user_data_path("nonlin", appauthor=False)
+    except RuntimeError as error:
+        raise ReaderError(
+            "this user has no home folder for data and runs: set HOME, or name folders in NONLIN_DATA and NONLIN_RUNS"
+        ) from error
 
 
 def results_folder() -> Path:
@@ -36,16 +45,44 @@ def results_folder() -> Path:
     return data_folder() / "results"
 
 
-def cache_folder() -> Path:
-    """Where what can be made again is kept: ``cache/`` in the data folder if writable, else the user's cache."""
-    beside_data = data_folder() / "cache"
-    return beside_data if is_writable(beside_data) else platformdirs.user_cache_path("nonlin", appauthor=False)
+def cache_folder() -> Path | None:
+    """Where what can be made again is kept: ``cache/`` in the data folder, else the user's cache.
+
+    Neither counts where it cannot be written, or where other users can write, too; None if nothing is left.
+    """
+    places = lambda: data_folder() / "cache", lambda: platformdirs.user_cache_path("nonlin", appauthor=False)
+    for place in places:
+        with suppress(ReaderError, RuntimeError):  # there is no home
+            folder = place()
+            if is_writable(folder) and (not folder.exists() or is_private(folder.stat())):
+                return folder
+    return None
+
+
+def is_private(facts: os.stat_result) -> bool:
+    """Whether a file or folder is this user's, and no other user may write to it; on Windows its place decides that."""
+    return os.name != "posix" or (facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself can be made where it does not exist yet."""
     existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))  # a broken link, too
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def absolute(text: str | Path) -> Path:
+    """A path as a person writes it, made absolute; a ``~`` at its beginning is a home folder, of whomever runs this.
+
+    Raises:
+        ReaderError: if the home folder is not known, as of a user that does not exist.
+    """
+    path = os.path.expanduser(text)
+    if path == os.fspath(text) and path.startswith("~"):
+        name = Path(path).parts[0]
+        raise ReaderError(
+            f"the home folder {name} is not known: write the path in full, or ./{name} for that very name"
+        )
+    return Path(path).absolute()
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

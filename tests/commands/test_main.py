@@ -1,5 +1,6 @@
 """The command line: what it prints, writes and returns, and one sentence for every wrong input."""
 
+import argparse
 import dataclasses
 import os
 import re
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import small_data
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from nonlin import __main__ as command_line
+from nonlin import commands
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.commands import common
@@ -305,7 +308,7 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, runs, monkeypatch, line):
-    monkeypatch.setattr(image_folder, "cached", lambda name, key, make: make())  # no cache outside tmp_path
+    monkeypatch.setattr(image_folder, "cached", lambda name, key, counts, make: make())  # no cache outside tmp_path
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "empty").mkdir()
     for part in ("train", "test"):
@@ -334,6 +337,86 @@ def test_a_run_that_cannot_be_written_ends_with_one_sentence(capsys, bright):
         code, out, err = _run(capsys, command, "--log-dir", "/proc/nonlin")
         assert (code, out) == (1 if os.geteuid() == 0 else 2, "")
         assert re.fullmatch(r"Error: .*/proc/nonlin.*\.\n", err)
+
+
+def _path_options() -> list[tuple[str, list[str]]]:
+    """Every option and argument of every command that is a path, with what else the command demands."""
+    parsers: dict[str, argparse.ArgumentParser] = {}
+
+    class Collector:
+        def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
+            parsers[name] = argparse.ArgumentParser()
+            return parsers[name]
+
+    for command in commands.COMMANDS:
+        command.add(Collector())
+    first = {"plot": ["relu"], "report": ["."]}  # before an option
+    return [
+        (name, [*first.get(name, []), f"{action.option_strings[0]}="] if action.option_strings else [""])
+        for name, parser in parsers.items()
+        for action in parser._actions
+        if action.type is common.path
+        or action.metavar in ("DIR", "FILE", "FOLDER", "CSV", "RUN")
+        or action.dest in ("data", "source")
+    ]
+
+
+PATHS = _path_options()
+
+
+def test_the_check_sees_paths() -> None:
+    seen = {f"{name} {words[-1]}" for name, words in PATHS}
+    assert {"plot --output=", "train --resume=", "report ", "data ", "train --data=", "sweep --log-dir="} <= seen
+    assert len(seen) > 15
+
+
+@pytest.mark.parametrize(("name", "words"), PATHS, ids=lambda each: each if isinstance(each, str) else each[-1])
+def test_home_is_meant_in_every_path(capsys, tmp_path, monkeypatch, name, words):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    *before, option = words
+    code, out, err = _run(capsys, name, *before, f"{option}~nosuchuser/x")
+    assert (code in (1, 2), out) == (True, "")
+    assert err.count("rror: ") == err.count("the home folder ~nosuchuser is not known: write the path in full") == 1
+    arguments = command_line.parse([name, *before, f"{option}~/x"])
+    key = option.strip("-=").replace("-", "_") or {"data": "source", "report": "folder"}[name]
+    named = getattr(arguments, key)
+    if isinstance(named, str):  # the name of a source, or a folder
+        named = Path(*common.loader(named).args)
+    assert named == tmp_path / "x"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere no file can be called so")
+def test_no_name_reaches_the_terminal_as_it_is(capsys, tmp_path, runs):
+    strange = tmp_path / "\x1b]0;owned\x07\n\udce9"
+    folder = small_data.image_folder(strange, ("a\x1b[31m", "b\x9b31m"))
+    lines = [
+        ["data", str(folder)],
+        ["data", str(folder / "gone")],
+        ["train", f"--data={folder}", f"--log-dir={strange}"],
+        ["train", f"--data={folder}", "--epochs=1", f"--log-dir={tmp_path / strange.name[:-2]}"],
+        ["train", f"--data={folder}", "--epochs=1"],
+        ["train", f"--resume={folder}"],
+        ["before-after", f"--data={folder}", f"--log-dir={strange}"],
+        ["report", str(folder)],
+        ["plot", "relu", f"--output={folder}"],
+        ["plot", "relu", f"--output={folder / 'x.png'}"],
+        ["plot", str(folder)],
+        ["guide", f"--cheat-sheet={folder}"],
+        ["table", f"--{folder}"],
+        [str(folder)],
+    ]
+    for line in lines:
+        _, out, err = _run(capsys, *line)
+        assert re.search(r"\\x1b", out + err), line
+        assert all(part.isprintable() for part in (out + err).split("\n")), line
+        assert "Traceback" not in err
+
+
+def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
+    name = "it's a\\ \x1b[31m \udce9 \x9b \n path"
+    typed = subprocess.run(["bash", "-c", f"printf %s {common.quoted(name)}"], capture_output=True, check=True)
+    assert typed.stdout == os.fsencode(name)
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch):

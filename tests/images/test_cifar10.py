@@ -1,13 +1,17 @@
 """CIFAR-10 arrives whole, or not at all and with one clear sentence."""
 
+import io
+import pickle
 import shutil
+import tarfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from misbehaving_server import Server
-from small_data import check_small_cifar10, leftovers, put
+from small_data import check_small_cifar10, cifar10_archive, cifar10_release, leftovers, put
 
 from nonlin.images import cifar10
 from nonlin.images.cifar10 import FetchError
@@ -59,7 +63,120 @@ def test_a_failing_server_gives_one_sentence_and_leaves_nothing(
     for part in (said, "127.0.0.1", "NONLIN_CIFAR10_URL"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert leftovers(place) == []
+    assert [name for name in leftovers(place) if not name.startswith((".cifar10.", PART))] == []
+
+
+PART = "cifar-10-python.tar.gz.part"
+
+
+@pytest.mark.parametrize(
+    ("path", "left", "asked"),
+    [
+        ("in-parts", lambda archive: archive[:1000], ["bytes=1000-"]),
+        ("in-parts", lambda archive: b"x" * 1000, ["bytes=1000-", None]),  # damaged: seen by the checksum, begun anew
+        ("in-parts", lambda archive: archive, []),  # killed after its last byte
+        ("in-parts", lambda archive: archive + b"x", ["bytes=ALL-", None]),
+        ("whole", lambda archive: b"x" * 1000, ["bytes=1000-"]),
+    ],
+)
+def test_a_download_goes_on_where_it_was_killed(
+    place: Path,
+    files: dict[str, bytes],
+    archive: bytes,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    left: Callable[[bytes], bytes],
+    asked: list[str | None],
+) -> None:
+    monkeypatch.setenv("NONLIN_CIFAR10_URL", server.url(path))
+    (place / PART).write_bytes(left(archive))
+    check_small_cifar10(cifar10.load(place, limits=QUICK), files)
+    expected = [part and part.replace("ALL", str(len(archive) + 1)) for part in asked]
+    assert [part for part, _ in server.asked_for] == expected
+    assert leftovers(place) == ["cifar-10-batches-py"]
+
+
+def test_what_stays_wrong_is_begun_anew_once(place: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NONLIN_CIFAR10_URL", server.url("other"))
+    (place / PART).write_bytes(b"x" * 1000)
+    with pytest.raises(FetchError, match="wrong checksum"):
+        cifar10.load(place, limits=QUICK)
+    assert len(server.requests) == 1  # nothing old was in it
+    assert PART not in leftovers(place)
+
+
+@pytest.mark.parametrize("retry", [True, False])
+def test_many_wait_once_for_a_silent_server(
+    place: Path, server: Server, monkeypatch: pytest.MonkeyPatch, retry: bool
+) -> None:
+    monkeypatch.setenv("NONLIN_CIFAR10_URL", server.url("silent"))
+    errors: list[FetchError] = []
+
+    def work() -> None:
+        with pytest.raises(FetchError, match="it does not answer") as caught:
+            cifar10.load(place, retry=retry, limits=Limits(opening=0.5))
+        errors.append(caught.value)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(server.requests) == 1
+    assert [error.wait == pytest.approx(3600, abs=10) for error in errors] == [True] * 8
+
+
+def test_what_is_unpickled_is_what_was_checked(
+    place: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Even if somebody exchanges each file as soon as it was read."""
+    put(files, place)
+    original = cifar10._checked
+
+    def exchange(path: Path, md5: str) -> bytes | None:
+        content = original(path, md5)
+        path.write_bytes(pickle.dumps(Attack(tmp_path / "was-here"), protocol=0))
+        return content
+
+    monkeypatch.setattr(cifar10, "_checked", exchange)
+    check_small_cifar10(cifar10.load(place), files)
+    assert not (tmp_path / "was-here").exists()
+
+
+class Attack:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_makes_nothing_but_arrays(tmp_path: Path) -> None:
+    for protocol in (0, 2, 4):
+        with pytest.raises(pickle.UnpicklingError, match="neither an array nor plain data"):
+            cifar10._unpickled(pickle.dumps({"data": Attack(tmp_path / "was-here")}, protocol=protocol))
+    assert not (tmp_path / "was-here").exists()
+
+
+def test_an_archive_cannot_write_elsewhere(
+    place: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, kind in (("../outside", tarfile.REGTYPE), ("/outside", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc"
+            tar.addfile(info)
+        with tarfile.open(fileobj=io.BytesIO(cifar10_archive(files))) as good:
+            for member in good:
+                tar.addfile(member, good.extractfile(member))
+    release = cifar10_release(files, buffer.getvalue())
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", release)
+    (place / release.filename).write_bytes(buffer.getvalue())
+    check_small_cifar10(cifar10.load(place), files)
+    assert leftovers(place) == ["cifar-10-batches-py", release.filename]
+    assert leftovers(place / "cifar-10-batches-py") == sorted(files)
 
 
 def test_two_at_once_download_once(
@@ -111,7 +228,7 @@ def test_a_full_disk_is_noticed_before(place: Path, server: Server, monkeypatch:
     assert leftovers(place) == []
 
 
-def test_a_disk_that_fills_up_leaves_nothing_behind(
+def test_a_disk_that_fills_up_keeps_what_was_downloaded(
     place: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_copy = shutil.copyfileobj
@@ -123,9 +240,11 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(
     monkeypatch.setattr(shutil, "copyfileobj", full)
     with pytest.raises(DataError, match=r"No space left on device.*make room"):
         cifar10.load(place)
-    assert leftovers(place) == []
+    assert leftovers(place) == [PART, f"{PART}.version"]
     monkeypatch.setattr(shutil, "copyfileobj", real_copy)
     cifar10.load(place)
+    assert server.requests == ["/whole"]
+    assert leftovers(place) == ["cifar-10-batches-py"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, server: Server) -> None:

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from misbehaving_server import Server
+from misbehaving_server import VERSION, Server
 
 from nonlin.images.download import DownloadError, Limits, _SecureRedirects, download
 
@@ -22,6 +22,54 @@ QUICK = Limits(opening=3.0, silence=1.5, slowest=10_000, window=0.6, size=10_000
 def test_a_file_arrives_whole(tmp_path: Path, archive: bytes, server: Server, path: str) -> None:
     download(server.url(path), tmp_path / "file", QUICK, title="a file")
     assert (tmp_path / "file").read_bytes() == archive
+
+
+def test_what_broke_off_is_gone_on_with(tmp_path: Path, archive: bytes, server: Server) -> None:
+    half = len(archive) // 2
+    with pytest.raises(DownloadError, match=f"the connection ended after {half} of {len(archive)} bytes"):
+        download(server.url("breaks-off"), tmp_path / "file", QUICK, title="a file")
+    assert download(server.url("breaks-off"), tmp_path / "file", QUICK, title="a file")
+    assert (tmp_path / "file").read_bytes() == archive
+    assert server.asked_for == [(None, None), (f"bytes={half}-", VERSION)]
+
+
+def test_who_brought_much_is_asked_for_the_rest_at_once(
+    tmp_path: Path, archive: bytes, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nonlin.images.download.PROGRESS", 1000)
+    assert not download(server.url("breaks-off"), tmp_path / "file", QUICK, title="a file")  # nothing old is in it
+    assert (tmp_path / "file").read_bytes() == archive
+
+
+@pytest.mark.parametrize(
+    ("path", "requests", "kept"),
+    [
+        ("in-parts", 1, True),
+        ("whole", 1, False),
+        ("without-length", 1, False),
+        ("another-version", 1, False),
+        ("another-part", 2, False),
+        ("no-such-part", 2, False),
+    ],
+)
+def test_a_server_that_does_not_go_on_begins_anew(
+    tmp_path: Path, archive: bytes, server: Server, path: str, requests: int, kept: bool
+) -> None:
+    (tmp_path / "file").write_bytes(archive[:1000])
+    (tmp_path / "file.version").write_text(VERSION)
+    assert download(server.url(path), tmp_path / "file", QUICK, title="a file") == kept
+    assert (tmp_path / "file").read_bytes() == archive
+    assert len(server.requests) == requests
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="needs links")
+def test_a_download_follows_no_link(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "letter").write_text("dear")
+    for name in ("file", "file.version"):
+        (tmp_path / name).symlink_to(tmp_path / "letter")
+    with pytest.raises(OSError, match="symbolic link"):
+        download(server.url("whole"), tmp_path / "file", QUICK, title="a file")
+    assert (tmp_path / "letter").read_text() == "dear"
 
 
 @pytest.mark.parametrize(

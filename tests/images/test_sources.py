@@ -68,7 +68,7 @@ def test_auto_tries_again_when_the_note_does_not_count(
     when = time.time() + {"an hour ago": -3601, "from the future": 1000}.get(note, 0)
     mirror = "https://elsewhere" if note == "another mirror" else url
     content = json.dumps({"when": when, "mirror": mirror, "reason": "old"})
-    path = paths.cache_folder() / "cifar10-not-delivered.json"
+    path = paths.data_folder() / ".cifar10.failure.json"
     path.parent.mkdir(parents=True)
     path.write_text(note if note in ("not JSON", "[]") else content)
     notices: list[str] = []
@@ -103,6 +103,13 @@ def test_nonlin_data_names_a_source_or_a_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("NONLIN_DATA", str(image_folder(tmp_path / "leaves")))
     assert load(notice=no_notice).name == "leaves"
     assert load("shapes10").name == "shapes10"
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NONLIN_DATA", "~/leaves")
+    assert load(notice=no_notice).name == "leaves"
+    monkeypatch.setenv("NONLIN_DATA", "~nosuchuser/leaves")
+    with pytest.raises(DataError, match=r"NONLIN_DATA is set to .*the home folder ~nosuchuser is not known"):
+        load(notice=no_notice)
     monkeypatch.setenv("NONLIN_DATA", str(tmp_path / "gone"))
     with pytest.raises(DataError, match=r"NONLIN_DATA is set to .*gone.*does not exist"):
         load(notice=no_notice)

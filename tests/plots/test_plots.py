@@ -87,6 +87,24 @@ def test_comparison_has_a_row_for_each_and_lines_up() -> None:
     assert cells[7:] == ["kinks", "yes", "1.414", "1 + 2", "output", "", "2010"]
 
 
+def test_every_curve_of_a_panel_has_its_own_look_however_many_there_are(tmp_path: Path) -> None:
+    picture = plots.curve_and_slope(*ACTIVATIONS.values(), *3 * [ACTIVATIONS["relu"], ACTIVATIONS["elu"]])
+    panels = picture.figure.axes
+    for axes in panels:
+        looks = [(line.get_color(), line.get_linestyle()) for line in axes.lines if line.get_label()[0] != "_"]
+        assert len(set(looks)) == len(looks) <= 7
+    titles = [line.get_label() for axes in panels[::2] for line in axes.lines]
+    assert sorted(set(titles)) == sorted(record.title for record in ACTIVATIONS.values())
+    picture.save(tmp_path / "all.png")  # without a warning that there is no room
+
+
+def test_many_photographs_stand_in_rows() -> None:
+    picture = plots.on_a_photograph(*ACTIVATIONS.values())
+    assert len(picture.figure.axes) == 2 * (1 + len(ACTIVATIONS))
+    width, height = picture.figure.get_size_inches()
+    assert 0.5 < width / height < 2
+
+
 def test_curves_differ_without_colour() -> None:
     lines = plots.curve_and_slope(*list(ACTIVATIONS.values())[:4]).figure.axes[0].lines
     assert len({line.get_linestyle() for line in lines}) == len(lines)

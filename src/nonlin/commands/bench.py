@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import UsageError, add_command, records_named, save_picture, whole
+from nonlin.commands.common import UsageError, add_command, path, records_named, save_picture, whole
 
 if TYPE_CHECKING:
     from nonlin.bench.cost import Timing
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--compiled", action="store_true", help="also through torch.compile; needs a C++ compiler and takes minutes"
     )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
+    parser.add_argument("--output", type=path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,10 +1,10 @@
 """nonlin claims: what is often said, tested."""
 
 import argparse
-from pathlib import Path
 
-from nonlin.commands.common import FAILED, UsageError, add_command, program_as_typed, whole
+from nonlin.commands.common import FAILED, UsageError, add_command, path, program_as_typed, whole
 from nonlin.errors import reason
+from nonlin.typography import shown
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -21,7 +21,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="also write all cases with their verdicts to a CSV file, data/results/claims/verdicts.csv for lesson 14",
     )
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output and arguments.numbers:
         raise UsageError("--output writes the whole ledger: leave the numbers out")
-    if arguments.output and not is_writable(arguments.output.expanduser().absolute().parent):
+    if arguments.output and not is_writable(arguments.output.parent):
         raise UsageError(f"{arguments.output} cannot be written, its folder is not writable: choose another --output")
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
@@ -65,5 +65,5 @@ def run(arguments: argparse.Namespace) -> int:
             verdicts.write(findings, arguments.output)
         except OSError as error:
             raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
-        print(f"Written: {arguments.output}")
+        print(f"Written: {shown(str(arguments.output))}")
     return FAILED if missing else 0

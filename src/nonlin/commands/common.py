@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlin.errors import ReaderError, reason
+from nonlin.typography import shown
 
 if TYPE_CHECKING:
     from nonlin.activations import Activation
@@ -37,12 +38,12 @@ def sentence(error: Exception | str) -> str:
     words = str(error)
     if isinstance(error, OSError) and error.strerror:
         words = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
-    return words if words.endswith("?") else f"{words.rstrip('.')}."
+    return shown(words if words.endswith("?") else f"{words.rstrip('.')}.")
 
 
 def say(line: str, code: int) -> int:
     """Print a line on the error stream; returns the exit code, so that a command can end with it."""
-    print(line, file=sys.stderr)
+    print("\n".join(map(shown, line.split("\n"))), file=sys.stderr)
     return code
 
 
@@ -94,7 +95,7 @@ def add_log_dir(parser: argparse.ArgumentParser) -> None:
     """``--log-dir``, as `writable_runs` takes it."""
     parser.add_argument(
         "--log-dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="where TensorBoard runs are kept; each run gets a new folder in it (default: the project's runs/, or what "
         "NONLIN_RUNS names)",
@@ -127,6 +128,18 @@ def above_zero(text: str) -> float:
     return number
 
 
+def path(text: str) -> Path:
+    """A type for argparse: a file or a folder, absolute; ``~`` at its beginning is a home folder in any shell."""
+    from nonlin.paths import absolute
+
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file or folder, and is empty")
+    try:
+        return absolute(text)
+    except ReaderError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def load_images(source: str) -> "Dataset":
     """The data set that ``--data`` names."""
     from nonlin.images.sources import load
@@ -139,8 +152,9 @@ def loader(source: str) -> "Callable[[], Dataset]":
     from functools import partial
 
     from nonlin.images import sources
+    from nonlin.paths import absolute
 
-    named = source if source in sources.SOURCES else str(Path(source).expanduser().absolute())
+    named = source if source in sources.SOURCES else str(absolute(source))
     return partial(sources.load, named, notice=_already_given)
 
 
@@ -231,23 +245,39 @@ def writable_runs(log_dir: Path | None) -> Path:
     """Where runs go, which must be writable: asked before anything that takes time."""
     from nonlin.paths import is_writable, runs_folder
 
-    folder = (log_dir or runs_folder()).expanduser().absolute()
+    folder = log_dir or runs_folder()
     if not is_writable(folder):
         raise UsageError(
             f"runs cannot be written into {folder}, which is no folder or not writable: name another with --log-dir or "
             "in NONLIN_RUNS"
         )
+    return for_tensorboard(folder)
+
+
+def for_tensorboard(folder: Path) -> Path:
+    """The same folder, if TensorBoard can write into it."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"TensorBoard writes only where every name is UTF-8, which one in {folder} is not: choose another folder"
+        ) from error
     return folder
 
 
 def how_to_look(log_dir: Path | None, run: Path, tab: str) -> str:
     """Two lines: where a run lies, and the command that shows it in TensorBoard, with the tab to open."""
     place = f" --log-dir {quoted(log_dir)}" if log_dir else ""
-    return f"Run: {run}\nTo look: {program_as_typed()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
+    return f"Run: {shown(str(run))}\nTo look: {program_as_typed()} tensorboard{place}   then http://localhost:{PORT}/#{tab}"
 
 
 def quoted(path: Path | str) -> str:
     """A path as a shell takes it."""
     import shlex
 
-    return shlex.quote(str(path)) if os.name == "posix" else f'"{path}"'
+    if os.name != "posix":
+        return f'"{path}"'
+    if shown(str(path)) == str(path):
+        return shlex.quote(str(path))
+    plain = str(path).replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{shown(plain)}'"  # as bash, zsh and others read what a terminal must not get as it is

@@ -1,9 +1,18 @@
 """nonlin gradients: gradients by depth before any training."""
 
 import argparse
-from pathlib import Path
 
-from nonlin.commands.common import UsageError, add_command, add_data_option, load_images, makers_named, typed, whole
+from nonlin.commands.common import (
+    UsageError,
+    add_command,
+    add_data_option,
+    load_images,
+    makers_named,
+    path,
+    typed,
+    whole,
+)
+from nonlin.typography import shown
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -16,14 +25,14 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("--depths", type=whole(2), nargs="+", metavar="N", help="hidden layers (default: 4 16 64)")
     parser.add_argument("--seeds", type=whole(2), default=5, metavar="N", help="networks each (default: 5)")
     add_data_option(parser)
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the table into FOLDER, as CSV")
+    parser.add_argument("--output", type=path, metavar="FOLDER", help="write the table into FOLDER, as CSV")
 
 
 def run(arguments: argparse.Namespace) -> None:
     makers = makers_named(arguments.activations)
     from nonlin.paths import is_writable
 
-    if arguments.output and not is_writable(arguments.output.expanduser().absolute()):
+    if arguments.output and not is_writable(arguments.output):
         raise UsageError(f"the table cannot be written into {arguments.output}: choose another --output")
     dataset = load_images(arguments.data)
     from tqdm.auto import tqdm
@@ -40,4 +49,4 @@ def run(arguments: argparse.Namespace) -> None:
     print(experiments.table(starts))
     if arguments.output:
         experiments.write(starts, dataset, typed(arguments), arguments.output)
-        print(f"Written: {arguments.output}")
+        print(f"Written: {shown(str(arguments.output))}")

@@ -2,17 +2,17 @@
 
 import argparse
 import os
-from pathlib import Path
 
-from nonlin.commands.common import UsageError, add_command
+from nonlin.commands.common import UsageError, add_command, path
 from nonlin.errors import reason
+from nonlin.typography import shown
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "guide", run, "Which activation, where: advice, each line with its evidence.")
     parser.add_argument(
         "--cheat-sheet",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="write all activations and this guide as one page to print, a PNG or PDF file",
     )
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
             save(cheat_sheet(), page)
         except OSError as error:
             raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
-        print(page.absolute())
+        print(shown(str(page)))
         return
     from nonlin.lessons.choosing.guide import examine
 

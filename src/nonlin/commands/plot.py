@@ -2,16 +2,23 @@
 
 import argparse
 import os
-from pathlib import Path
 
-from nonlin.commands.common import UsageError, add_command, records_and_vector_functions, save_picture, writable_runs
+from nonlin.commands.common import (
+    UsageError,
+    add_command,
+    path,
+    records_and_vector_functions,
+    save_picture,
+    writable_runs,
+)
+from nonlin.typography import shown
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "plot", run, "Draw activations and their slopes, and describe them in words.")
     parser.add_argument("names", nargs="+", metavar="NAME", help="names, or all; a wrong one lists the known ones")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="PNG file (default: plots/NAMES.png in the folder of the runs)"
+        "--output", type=path, metavar="FILE", help="PNG file (default: plots/NAMES.png in the folder of the runs)"
     )
     parser.add_argument(
         "--photograph", action="store_true", help="show what each makes of a photograph, above its curve"
@@ -33,5 +40,5 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
     save_picture(picture, output)
-    print(output.absolute())
+    print(shown(str(output)))
     print(picture.text)

@@ -17,6 +17,7 @@ from nonlin.commands.common import (
     load_images,
     loader,
     makers_named,
+    path,
     say,
     sentence,
     whole,
@@ -46,7 +47,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     asks.add_argument("--dry-run", action="store_true", help="list the runs that come next, and run nothing")
     add_data_option(parser)
     parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="where the tables are (default: data/results/reference)"
+        "--results", type=path, metavar="DIR", help="where the tables are (default: data/results/reference)"
     )
     parser.add_argument(
         "--jobs",
@@ -106,11 +107,11 @@ def _place(arguments: argparse.Namespace) -> "Place":
     from nonlin.paths import results_folder, runs_folder
 
     name = "reference" if arguments.device == "cpu" else f"reference-{arguments.device}"
-    results = arguments.results.expanduser().absolute() if arguments.results else results_folder() / name
+    results = arguments.results or results_folder() / name
     if results.exists() and not results.is_dir():
         raise UsageError(f"{results} is no folder: name one with --results")
     only_looks = arguments.status or arguments.dry_run or arguments.draw
-    logs = (arguments.log_dir or runs_folder()).expanduser().absolute()
+    logs = arguments.log_dir or runs_folder()
     scratch = (logs if only_looks else writable_runs(arguments.log_dir)) / name
     activations = makers_named(PROTOCOL.activations)
     return Place(results=results, scratch=scratch, load=loader(arguments.data), activations=activations)

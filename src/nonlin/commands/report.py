@@ -2,10 +2,10 @@
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import UsageError, add_command, typed
+from nonlin.commands.common import UsageError, add_command, path, typed
+from nonlin.typography import shown
 
 if TYPE_CHECKING:
     from nonlin.lab.report import Row
@@ -20,21 +20,21 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "Compare finished runs: accuracies with paired differences to ReLU, as a table, CSV files and figures.",
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="of a sweep, or any with runs below it, or a runs.csv"
+        "folder", type=path, metavar="FOLDER", help="of a sweep, or any with runs below it, or a runs.csv"
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where the files go (default: report/ in FOLDER)")
+    parser.add_argument("--output", type=path, metavar="DIR", help="where the files go (default: report/ in FOLDER)")
     parser.add_argument(
-        "--reference", type=Path, metavar="CSV", help="a runs.csv to draw these runs over, data/results/*/runs.csv say"
+        "--reference", type=path, metavar="CSV", help="a runs.csv to draw these runs over, data/results/*/runs.csv say"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    source = arguments.folder.expanduser().absolute()
+    source = arguments.folder
     output = arguments.output or (source.parent if source.is_file() else source) / "report"
     from nonlin.lab import report
     from nonlin.paths import is_writable
 
-    if not is_writable(output.expanduser().absolute()):
+    if not is_writable(output):
         raise UsageError(f"a report cannot be written into {output}: choose another --output")
     rows = report.read_runs(source)
     reference = report.read_runs(arguments.reference) if arguments.reference else []
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         report.write_file(output / f"{name}.png", picture.save)
     words = "\n\n".join(f"{name}.png\n{picture.text}" for name, picture in pictures.items()) + "\n"
     report.write_file(output / "figures.txt", lambda file: file.write(words.encode()))
-    print(f"Tables, figures, and the figures in words: {output.absolute()}")
+    print(f"Tables, figures, and the figures in words: {shown(str(output))}")
 
 
 def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]":

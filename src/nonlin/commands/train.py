@@ -16,9 +16,11 @@ from nonlin.commands.common import (
     add_command,
     add_data_option,
     add_log_dir,
+    for_tensorboard,
     how_to_look,
     load_images,
     makers_named,
+    path,
     program_as_typed,
     quoted,
     say,
@@ -96,7 +98,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--resume",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="go on with the run in this folder, as it was started; besides, only --data may be given",
     )
@@ -157,7 +159,7 @@ def _resume(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--resume goes on with a run as it was started: leave out --{option}")
     from nonlin.lab.runs import fingerprint, read_configuration
 
-    folder = arguments.resume.expanduser().absolute()
+    folder = for_tensorboard(arguments.resume)
     configuration = read_configuration(folder)
     dataset = load_images(arguments.data)
     if fingerprint(dataset) != configuration.fingerprint:

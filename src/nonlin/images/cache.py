@@ -1,88 +1,108 @@
-"""Data sets that took time to make, kept in one file each, so that they load at once the next time."""
+"""Images that took time to make, kept in one file for each data set, so that they load at once the next time."""
 
+import hashlib
+import os
 import warnings
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import filelock
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from nonlin.errors import reason
-from nonlin.images.dataset import Dataset, Split
-from nonlin.paths import cache_folder, remove_parts, write_whole
+from nonlin.images.dataset import SIDE
+from nonlin.paths import cache_folder, is_private, remove_parts, write_whole
+from nonlin.typography import shown
 
-_TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+Images = NDArray[np.uint8]  # (n, 3, 32, 32)
 
 
-def cached(name: str, key: str, make: Callable[[], Dataset]) -> Dataset:
+def cached(name: str, key: str, counts: tuple[int, ...], make: Callable[[], tuple[Images, ...]]) -> list[Tensor]:
     """What `make` returns, kept until the key changes; a damaged file or an unwritable folder costs time only.
+
+    A file holds pixels and a digest of them. How many images there are, and of which class, the caller knows from
+    where they come from, so that no file can say otherwise; a file that others can write to counts as damaged.
 
     Args:
         name: of the file in the cache folder, without its ending.
         key: any text that differs whenever `make` would return something else.
+        counts: how many images `make` returns, in each of its arrays.
         make: called if there is nothing in the cache; of two processes, one calls it and the other waits.
+
+    Returns:
+        A tensor for each count: (count, 3, 32, 32), uint8.
     """
-    path = cache_folder() / f"{name}.pt"
-    stored = _read(path, key)
+    folder = cache_folder()
+    if folder is None:
+        _warn_unwritable("there is no folder for caches to which this user can write, and no other")
+        return _tensors(make())
+    path = folder / f"{name}.images"
+    stored = _read(path, key, counts)
     if stored:
         return stored
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        _warn_unwritable(path.parent, reason(error))
-        return make()
+        _warn_unwritable(f"{folder} cannot be written ({reason(error)})")
+        return _tensors(make())
     try:
-        return _read(path, key) or _make_and_write(path, key, make)
+        return _read(path, key, counts) or _tensors(_make_and_write(path, key, make))
     finally:
         lock.release()
 
 
-def _read(path: Path, key: str) -> Dataset | None:
+def _tensors(parts: tuple[Images, ...]) -> list[Tensor]:
+    return [torch.from_numpy(part) for part in parts]
+
+
+def _read(path: Path, key: str, counts: tuple[int, ...]) -> list[Tensor] | None:
     """The content of a cache file, or None if there is none, it is for another key, or it is damaged."""
-    if not path.is_file():
-        return None
     try:
-        stored = torch.load(path, weights_only=True)
-        if stored["key"] != key or stored["checksum"] != _checksum(stored):
-            return None
-        train, test = (Split(images=stored[f"{p}_images"], labels=stored[f"{p}_labels"]) for p in ("train", "test"))
-        return Dataset(
-            name=stored["name"], title=stored["title"], classes=tuple(stored["classes"]), train=train, test=test
-        )
-    except Exception:  # torch.load raises many types on damaged files, and every one means: make it again
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            size = hashlib.sha256().digest_size + sum(counts) * 3 * SIDE * SIDE
+            if not is_private(facts) or facts.st_size != size:  # before memory of that size is taken
+                return None
+            digest = file.read(hashlib.sha256().digest_size)
+            parts = tuple(np.empty((count, 3, SIDE, SIDE), np.uint8) for count in counts)
+            for part in parts:
+                file.readinto(part.data.cast("B"))
+    except OSError:
         return None
+    return _tensors(parts) if digest == _digest(key, parts) else None
 
 
-def _make_and_write(path: Path, key: str, make: Callable[[], Dataset]) -> Dataset:
-    dataset = make()
-    stored = {"key": key, "name": dataset.name, "title": dataset.title, "classes": list(dataset.classes)}
-    stored |= {"train_images": dataset.train.images, "train_labels": dataset.train.labels}
-    stored |= {"test_images": dataset.test.images, "test_labels": dataset.test.labels}
-    stored["checksum"] = _checksum(stored)
+def _make_and_write(path: Path, key: str, make: Callable[[], tuple[Images, ...]]) -> tuple[Images, ...]:
+    parts = make()
+
+    def write(file: BinaryIO) -> None:
+        os.chmod(file.name, 0o600)  # whatever the umask is: see is_private
+        for piece in (_digest(key, parts), *(part.data for part in parts)):
+            file.write(piece)
+
     try:
         remove_parts(path)
-        write_whole(path, lambda file: torch.save(stored, file))
+        write_whole(path, write)
     except OSError as error:
-        _warn_unwritable(path.parent, reason(error))
-    except RuntimeError as error:  # torch.save's own, when the disk's error interrupts it
-        _warn_unwritable(path.parent, reason(error.__context__ or error))
-    return dataset
+        _warn_unwritable(f"{path.parent} cannot be written ({reason(error)})")
+    return parts
 
 
-def _checksum(stored: dict[str, Any]) -> int:
-    """A checksum of the tensors: torch.load does not see a changed byte."""
-    checksum = 0
-    for name in _TENSORS:
-        checksum = zlib.crc32(stored[name].numpy().data, checksum)
-    return checksum
+def _digest(key: str, parts: tuple[Images, ...]) -> bytes:
+    digest = hashlib.sha256(f"{key}, {[len(part) for part in parts]} images\0".encode())
+    for part in parts:
+        digest.update(part.data)
+    return digest.digest()
 
 
 @lru_cache
-def _warn_unwritable(folder: Path, why: str) -> None:
+def _warn_unwritable(why: str) -> None:
     """Warn once, not at every load."""
-    warnings.warn(f"{folder} cannot be written ({why}): these data are made anew at every load.", stacklevel=2)
+    warnings.warn(f"{shown(why)}: these data are made anew at every load.", stacklevel=2)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from nonlin.errors import ReaderError
 
+SIDE = 32  # pixels
+
 
 class DataError(ReaderError):
     """Data cannot be had."""

@@ -1,12 +1,13 @@
-"""Downloading one file within limits: a server that is silent, slow or endless is given up."""
+"""Downloading one file within limits: a server that is silent, slow or endless is given up; what has come is kept."""
 
 import http.client
+import os
 import queue
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,17 @@ from urllib.parse import urlsplit
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
+from nonlin.paths import write_whole
+
+PROGRESS = 1_000_000  # bytes; who brought as many before the connection broke is asked for the rest at once
 
 
 class DownloadError(Exception):
     """A server did not deliver; the message says why, in a few words."""
+
+
+class _RangeRefused(DownloadError):
+    """There is no such part of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +48,61 @@ class Limits:
     size: int = 200_000_000
 
 
-def download(url: str, path: Path, limits: Limits, *, title: str) -> None:
-    """Store what a server sends, with a progress bar.
+def download(url: str, path: Path, limits: Limits, *, title: str) -> bool:
+    """Store what a server sends, going on from what is there of an earlier attempt, with a progress bar.
+
+    Whether both belong together is for the caller to check: the server is asked, but not every server knows.
 
     Args:
         url: an address that begins with https:// or http://.
-        path: the file to write; it holds a part of what was sent when this raises.
+        path: the file to write; when this raises, it holds what was sent so far, to go on from.
         limits: when to give up.
         title: beside the progress bar.
+
+    Returns:
+        Whether the file begins with what an earlier attempt has left.
 
     Raises:
         DownloadError: for the server's faults.
         OSError: for the disk's.
     """
-    response = _open(url, limits)
-    expected = response.length or 0
-    received = 0
-    bar = tqdm(total=expected or None, unit="B", unit_scale=True, desc=title, leave=False)
-    with response, path.open("wb") as file, bar:
+    resumed = True
+    while True:
+        before = _size(path)
+        try:
+            return _transfer(url, path, limits, title) and resumed
+        except DownloadError:
+            if _size(path) < before + PROGRESS:
+                raise
+        resumed = resumed and before > 0
+
+
+def forget(path: Path) -> None:
+    """Remove what `download` has left."""
+    for file in (path, _version(path)):
+        file.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _version(path: Path) -> Path:
+    """The file that keeps the name that the server gave to this version of what it sends."""
+    return path.with_name(f"{path.name}.version")
+
+
+def _transfer(url: str, path: Path, limits: Limits, title: str) -> bool:
+    response, received = _open_at(url, path, limits)
+    resumed = received > 0
+    expected = received + (response.length or 0)
+    bar = tqdm(total=expected or None, initial=received, unit="B", unit_scale=True, desc=title, leave=False)
+    with response, open(path, "ab", opener=_no_link) as file, bar:
+        if not resumed:
+            file.truncate(0)
+            version = response.headers["ETag"] or ""
+            version = version if version.startswith('"') else response.headers["Last-Modified"] or ""  # W/: may differ
+            write_whole(_version(path), lambda note: note.write(version.encode()))
         for block in _blocks(response, limits):
             received += len(block)
             if received > limits.size:
@@ -66,9 +111,32 @@ def download(url: str, path: Path, limits: Limits, *, title: str) -> None:
             bar.update(len(block))
     if received < expected:
         raise DownloadError(f"the connection ended after {received} of {expected} bytes")
+    return resumed
 
 
-def _open(url: str, limits: Limits) -> http.client.HTTPResponse:
+def _no_link(path: str, flags: int) -> int:
+    """An opener: in a folder of many users, a link may lead to a file of ours that another one wants spoilt."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def _open_at(url: str, path: Path, limits: Limits) -> tuple[http.client.HTTPResponse, int]:
+    """The server's answer, and how many bytes of the file it leaves out because they are there."""
+    size = _size(path)
+    if size:
+        version = _version(path).read_text(encoding="latin-1") if _version(path).exists() else ""
+        try:
+            response = _open(url, limits, {"Range": f"bytes={size}-"} | ({"If-Range": version} if version else {}))
+            if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # it knows no parts, or has another version
+                return response, 0
+            if response.headers["Content-Range"].startswith(f"bytes {size}-"):
+                return response, size
+            response.close()
+        except _RangeRefused:
+            pass
+    return _open(url, limits, {}), 0
+
+
+def _open(url: str, limits: Limits, headers: Mapping[str, str]) -> http.client.HTTPResponse:
     """Ask a server; the time limit covers looking up its name, every address it has, redirections and its headers.
 
     A socket's own time limit covers none of these together, hence the thread.
@@ -76,7 +144,7 @@ def _open(url: str, limits: Limits) -> http.client.HTTPResponse:
     if not url.lower().startswith(("https://", "http://")):
         raise DownloadError("the address must begin with https:// or http://")
     answers: queue.SimpleQueue[http.client.HTTPResponse | DownloadError] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(_ask(url, limits)), daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_ask(url, limits, headers)), daemon=True).start()
     try:
         answer = answers.get(timeout=limits.opening)
     except queue.Empty:
@@ -86,10 +154,11 @@ def _open(url: str, limits: Limits) -> http.client.HTTPResponse:
     return answer
 
 
-def _ask(url: str, limits: Limits) -> http.client.HTTPResponse | DownloadError:
+def _ask(url: str, limits: Limits, headers: Mapping[str, str]) -> http.client.HTTPResponse | DownloadError:
     started = time.monotonic()
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": "nonlin (a course; Python urllib)"})
+        headers = {"User-Agent": "nonlin (a course; Python urllib)", **headers}
+        request = urllib.request.Request(url, headers=headers)
         response = urllib.request.build_opener(_SecureRedirects).open(request, timeout=limits.silence)
         if time.monotonic() - started > limits.opening:  # too late: nobody is left to close it
             response.close()
@@ -97,7 +166,8 @@ def _ask(url: str, limits: Limits) -> http.client.HTTPResponse | DownloadError:
         return response
     except urllib.error.HTTPError as error:
         with error:
-            return DownloadError(f"it answers: {error.code} {error.reason}")
+            refused = error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            return (_RangeRefused if refused else DownloadError)(f"it answers: {error.code} {error.reason}")
     except TimeoutError:
         return DownloadError("it does not answer")
     except urllib.error.URLError as error:

@@ -2,24 +2,26 @@
 
 import hashlib
 import os
+import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
-from nonlin.images.cache import cached
-from nonlin.images.dataset import DataError, Dataset, Split
+from nonlin.images.cache import Images, cached
+from nonlin.images.dataset import SIDE, DataError, Dataset, Split
+from nonlin.typography import shown
 
-SIDE = 32
-
-_FORMAT = 1  # raise it when the same files shall become other pixels: the cache's key carries it
-_IMAGE_ENDINGS = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+_FORMAT = 2  # raise it when the same files shall become other pixels: the cache's key carries it
+# Pillow goes by what a file contains and would start other programs for some formats, such as Ghostscript.
+_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SYSTEM_FILES = frozenset(["desktop.ini", "thumbs.db"])
 _BLOCK = 256  # images that a thread reads before it reports
 
@@ -30,14 +32,23 @@ def load(folder: Path) -> Dataset:
     Args:
         folder: an existing folder. Its classes are the sorted names of the folders in ``train/``, which must be those
             in ``test/``. Images that are not 32x32 are cropped to the central square and resized; grey is repeated in
-            three channels; what is transparent is laid on white; of an animation the first frame counts.
+            three channels; what is transparent is laid on white; of an animation the first frame counts. What has more
+            than 8 bits is scaled from the range that its format has, and floating-point numbers from [0, 1].
 
     Raises:
-        DataError: if something else lies in the folder, something is missing, or an image cannot be read.
+        DataError: if something else lies in the folder, something is missing, an image cannot be read, or its white
+            cannot be known.
     """
     listing = _list(folder)
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
-    return cached(f"folder-{place}", listing.key, partial(_read, folder, listing))
+    files = listing.train, listing.test
+    images = cached(f"folder-{place}", listing.key, tuple(map(len, files)), partial(_read, files))
+    train, test = (
+        Split(images=part, labels=torch.from_numpy(_labels(of_part)))
+        for part, of_part in zip(images, files, strict=True)
+    )
+    name = shown(folder.name or str(folder))
+    return Dataset(name=name, title=name, classes=tuple(map(shown, listing.classes)), train=train, test=test)
 
 
 # What lies in the folder
@@ -87,7 +98,7 @@ def _list_class(folder: os.DirEntry[str], digest: "hashlib._Hash") -> list[str]:
         raise DataError(f"{folder.path} is not in a class folder: move it into one or remove it")
     paths = []
     for entry in _entries(folder):
-        if not entry.is_file() or os.path.splitext(entry.name)[1].lower() not in _IMAGE_ENDINGS:
+        if not entry.is_file() or os.path.splitext(entry.name)[1].lower() not in _image_endings():
             raise DataError(f"{entry.path} is not an image file: remove it from the class folder")
         facts = entry.stat()
         digest.update(os.fsencode(f"{entry.path}\0{facts.st_size}\0{facts.st_mtime_ns}\0"))
@@ -95,6 +106,12 @@ def _list_class(folder: os.DirEntry[str], digest: "hashlib._Hash") -> list[str]:
     if not paths:
         raise DataError(f"the class folder {folder.path} holds no image: add some or remove it")
     return paths
+
+
+@cache
+def _image_endings() -> frozenset[str]:
+    """All that files of the formats bear: ".jfif" is a JPEG as some browsers store it, ".mpo" one of several images."""
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in (*_FORMATS, "MPO"))
 
 
 def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
@@ -112,24 +129,31 @@ def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 # Reading the images
 
 
-def _read(folder: Path, listing: _Listing) -> Dataset:
-    total = len(listing.train) + len(listing.test)
+def _read(files: tuple[list[tuple[str, int]], ...]) -> tuple[Images, ...]:
     # Threads hide the waiting for a class's network folder; Pillow lets others run while it decodes.
     with (
-        tqdm(total=total, unit="image", desc="Reading images", delay=1, leave=False) as bar,
+        tqdm(total=sum(map(len, files)), unit="image", desc="Reading images", delay=1, leave=False) as bar,
         ThreadPoolExecutor(8) as pool,
+        warnings.catch_warnings(),
     ):
-        train, test = (_read_split(files, pool, bar) for files in (listing.train, listing.test))
-    name = folder.name or str(folder)
-    return Dataset(name=name, title=name, classes=listing.classes, train=train, test=test)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return tuple(_read_split(part, pool, bar) for part in files)
 
 
-def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> Split:
-    """Read images into a fixed shuffled order, since a folder lists them class by class."""
-    places = np.argsort(np.random.PCG64(0).random_raw(len(files)), kind="stable")
-    images = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
+def _places(count: int) -> np.ndarray:
+    """Where each file of a listing goes: a fixed shuffled order, since a folder lists them class by class."""
+    return np.argsort(np.random.PCG64(0).random_raw(count), kind="stable")
+
+
+def _labels(files: list[tuple[str, int]]) -> np.ndarray:
     labels = np.empty(len(files), np.int64)
-    labels[places] = [label for _, label in files]
+    labels[_places(len(files))] = [label for _, label in files]
+    return labels
+
+
+def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> Images:
+    places = _places(len(files))
+    images = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
 
     def read(start: int) -> int:
         block = files[start : start + _BLOCK]
@@ -139,27 +163,89 @@ def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqd
 
     for count in pool.map(read, range(0, len(files), _BLOCK)):
         bar.update(count)
-    return Split(images=torch.from_numpy(images), labels=torch.from_numpy(labels))
+    return images
 
 
 def _read_image(path: str) -> np.ndarray:
     """One image as (32, 32, 3), uint8: central square, resized; grey repeated; transparent on white; first frame."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return np.asarray(_to_square(_to_rgb(image)))
+    except _NoWhite as error:
+        raise DataError(
+            f"the image {path} holds {error}: what is white is not known, so save it with 8 bits"
+        ) from error
     except Exception as error:  # Pillow raises nearly every type there is on damaged files
         why = "it is no image" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise DataError(f"the image {path} cannot be read ({why}): repair or remove it") from error
 
 
+class _NoWhite(ValueError):
+    """The message says what the pixels are whose white is not known."""
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
-    if upright.mode.startswith("I"):  # 16 bits a pixel, of which 8 are kept
-        upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
-    if upright.has_transparency_data:
-        coloured = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
-    return upright.convert("RGB")
+    stored = _stored_as(image)  # before the pixels are loaded
+    ImageOps.exif_transpose(image, in_place=True)
+    if 2 in _tiff_tag(image, TiffImagePlugin.SAMPLEFORMAT):
+        raise _NoWhite("signed numbers")
+    if image.mode[0] in "IF":  # I, I;16, I;16B, F: grey, of which 8 bits are kept
+        image = Image.fromarray(_eight_bits(image, stored))
+    elif re.search(";16[BLN]", stored):
+        _check_sixteen_bits(max(high for _, high in image.getextrema()[:3]) << 8)
+    if image.has_transparency_data:
+        _scale_transparent_colour(image, stored)
+        coloured = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    return image.convert("RGB")
+
+
+def _stored_as(image: Image.Image) -> str:
+    """Pillow's name for how the file stores a pixel: "RGB;16B" has two bytes for a number, which the mode hides."""
+    details = image.tile[0].args if image.tile else ()
+    return str(details[0] if details and not isinstance(details, str) else details)
+
+
+def _tiff_tag(image: Image.Image, number: int) -> tuple[int, ...]:
+    value = getattr(image, "tag_v2", {}).get(number, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _eight_bits(image: Image.Image, stored: str) -> np.ndarray:
+    """A grey image of more bits, scaled from its format's range to 0 ... 255."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        if not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
+            raise _NoWhite("floating-point numbers outside [0, 1]")
+        levels = (values * 255).round()
+    elif stored == "I;12":
+        levels = values >> 4
+    elif image.mode.startswith("I;16"):
+        _check_sixteen_bits(values.max())
+        levels = values >> 8
+    elif image.format == "PPM":  # Pillow has scaled from the file's own white to 65,535
+        levels = values >> 8
+    else:
+        raise _NoWhite("32-bit integers")
+    levels = levels.astype(np.uint8)
+    if 0 in _tiff_tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION):  # white is 0
+        levels = 255 - levels
+    return np.where(values == image.info.get("transparency", -1), np.uint8(255), levels)
+
+
+def _check_sixteen_bits(brightest: int) -> None:
+    """Cameras and microscopes store 10, 12 or 14 bits in 16, and say nowhere how many."""
+    if brightest < 1 << 14:
+        raise _NoWhite("16-bit numbers that are all below a quarter of the range")
+
+
+def _scale_transparent_colour(image: Image.Image, stored: str) -> None:
+    """Pillow scales pixels to 8 bits, and leaves the one colour that counts as transparent as it is in the file."""
+    colour = image.info.get("transparency")
+    if stored == "RGB;16B" and colour:
+        image.info["transparency"] = tuple(part >> 8 for part in colour)
+    elif stored in ("L;2", "L;4") and colour:
+        image.info["transparency"] = colour * {"L;2": 85, "L;4": 17}[stored]
 
 
 def _to_square(image: Image.Image) -> Image.Image:

@@ -16,11 +16,12 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
+from nonlin.images.dataset import SIDE
+
 Field = NDArray[np.float32]  # one number per pixel, (n, 32, 32), or per image, (n, 1, 1)
 
 VERSION = 1  # raise it when the drawn bytes change: caches of the images carry it
 TRAIN_SIZE, TEST_SIZE = 20_000, 4_000
-SIDE = 32
 CHUNK = 250  # images drawn at once: their fields stay in the processor's cache
 
 _DRAWS = 160  # random numbers per image, noise apart

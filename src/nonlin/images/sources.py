@@ -6,30 +6,29 @@ draws them, ``image_folder.py`` reads a reader's own.
 
 import difflib
 import html
-import json
 import os
 import sys
 import textwrap
-import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from nonlin.errors import ReaderError
 from nonlin.images import cifar10, image_folder, shapes10
 from nonlin.images.cache import cached
 from nonlin.images.dataset import DataError, Dataset, Split
-from nonlin.paths import cache_folder, data_folder, write_whole
+from nonlin.paths import absolute, data_folder
 
 __all__ = ["SOURCES", "DataError", "Dataset", "Split", "load", "sample_photograph", "show_notice"]
 
 SOURCES = ("auto", "cifar10", "shapes10")
 SHAPES10_TITLE = "shapes10 (drawn by the computer, not CIFAR-10)"
-RETRY_AFTER = 3600.0  # seconds for which "auto" does not try again what failed
 
 
 def load(source: str | Path = "auto", *, notice: Callable[[str], object] | None = None) -> Dataset:
@@ -57,7 +56,7 @@ def load(source: str | Path = "auto", *, notice: Callable[[str], object] | None 
         return _load_cifar10_or_shapes10(notice or show_notice)
     try:
         return _load_named(chosen)
-    except DataError as error:
+    except ReaderError as error:
         raise DataError(f"NONLIN_DATA is set to {chosen!r}: {error}") from error
 
 
@@ -68,10 +67,11 @@ def _load_named(source: str | Path) -> Dataset:
         return cifar10.load(data_folder())
     if source == "shapes10":
         return _load_shapes10()
-    folder = Path(os.path.expanduser(source))
-    if isinstance(source, str) and len(folder.parts) < 2 and not os.path.exists(folder):  # a name, not a path
+    folder = absolute(source)
+    is_name = isinstance(source, str) and Path(source).parts == (source,) and source[0] != "~"
+    if is_name and not os.path.exists(folder):
         raise DataError(_unknown(source))
-    return _load_folder(folder.absolute())
+    return _load_folder(folder)
 
 
 def _unknown(source: str) -> str:
@@ -96,15 +96,14 @@ def _load_folder(folder: Path) -> Dataset:
 
 
 def _load_shapes10() -> Dataset:
-    return cached("shapes10", f"{SHAPES10_TITLE}, version {shapes10.VERSION}", _draw_shapes10)
-
-
-def _draw_shapes10() -> Dataset:
-    train, test = (
-        Split(images=torch.from_numpy(shapes10.draw(n, seed=seed)), labels=torch.from_numpy(shapes10.labels(n)))
-        for n, seed in ((shapes10.TRAIN_SIZE, 1), (shapes10.TEST_SIZE, 2))
-    )
+    counts = shapes10.TRAIN_SIZE, shapes10.TEST_SIZE
+    parts = cached("shapes10", f"shapes10, version {shapes10.VERSION}", counts, partial(_draw_shapes10, counts))
+    train, test = (Split(images=images, labels=torch.from_numpy(shapes10.labels(len(images)))) for images in parts)
     return Dataset(name="shapes10", title=SHAPES10_TITLE, classes=shapes10.CLASSES, train=train, test=test)
+
+
+def _draw_shapes10(counts: tuple[int, int]) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(shapes10.draw(n, seed=seed) for n, seed in zip(counts, (1, 2), strict=True))
 
 
 # "auto": CIFAR-10, or shapes10 with a notice that nobody can miss
@@ -112,12 +111,9 @@ def _draw_shapes10() -> Dataset:
 
 def _load_cifar10_or_shapes10(notice: Callable[[str], object]) -> Dataset:
     try:
-        return cifar10.load(data_folder(), fetch=_recent_failure() is None)
-    except DataError as error:
-        if isinstance(error, cifar10.FetchError):
-            _remember_failure(str(error))
-        why, wait = _recent_failure() or (str(error), 0.0)
-    notice(_fallback_text(why, wait))
+        return cifar10.load(data_folder(), retry=False)
+    except ReaderError as error:
+        notice(_fallback_text(str(error), error.wait if isinstance(error, cifar10.FetchError) else 0))
     return _load_shapes10()
 
 
@@ -132,26 +128,6 @@ def _fallback_text(why: str, wait: float) -> str:
     if wait:
         lines.append(f"Until you run this, the download is not tried again for {max(1, round(wait / 60))} minutes.")
     return "\n".join(lines)
-
-
-def _failure_note() -> Path:
-    return cache_folder() / "cifar10-not-delivered.json"
-
-
-def _remember_failure(why: str) -> None:
-    note = json.dumps({"when": time.time(), "mirror": cifar10.mirror(), "reason": why}).encode()
-    with suppress(OSError):  # where nothing can be written, the download is tried every time
-        write_whole(_failure_note(), lambda file: file.write(note))
-
-
-def _recent_failure() -> tuple[str, float] | None:
-    """Why the last download failed and the seconds until the next attempt; None if there is no reason to wait."""
-    try:
-        note = json.loads(_failure_note().read_text(encoding="utf-8"))
-        mirror, why, age = str(note["mirror"]), str(note["reason"]), time.time() - float(note["when"])
-    except (OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
-        return None
-    return (why, RETRY_AFTER - age) if mirror == cifar10.mirror() and 0 <= age < RETRY_AFTER else None
 
 
 def show_notice(text: str) -> None:
@@ -187,5 +163,5 @@ def sample_photograph() -> Tensor:
     """The photograph of Grace Hopper that matplotlib brings along: (3, H, W), uint8."""
     from matplotlib import cbook
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as image:
+    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file, formats=["JPEG"]) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()

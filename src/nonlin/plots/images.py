@@ -14,6 +14,8 @@ from nonlin.lab.before_after import normalise, to_shared_scale
 from nonlin.lab.feature_maps import FeatureMaps, chosen, scale_of, tiles
 from nonlin.plots.picture import COLOURS, Picture, subplots
 
+_WIDE = 7  # photographs side by side
+
 
 def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
     """Rows of images, each with its label on the left; pixels are drawn as they are, without smoothing.
@@ -88,16 +90,23 @@ def on_a_photograph(*records: Activation) -> Picture:
     """
     photograph = sample_photograph()[None, :, ::2, ::2]
     x = normalise(photograph, *(f(photograph / 255, dim=(0, 2, 3)) for f in (torch.mean, torch.std)))
-    figure, axes = subplots(2, 1 + len(records), height=5, width=2.3 * (1 + len(records)), sharey="row")
-    line = torch.linspace(-2, 2, 401)
     columns = [("before", lambda x: x), *((record.title, record.function) for record in records)]
-    for (above, below), (title, function), colour in zip(axes.T, columns, cycle(COLOURS[-1:] + COLOURS), strict=False):
+    wide = min(len(columns), _WIDE)
+    rows = -(-len(columns) // wide)
+    figure, axes = subplots(2 * rows, wide, height=5 * rows, width=2.3 * wide, sharey="row")
+    places = [place for row in range(0, 2 * rows, 2) for place in axes[row : row + 2].T]
+    line = torch.linspace(-2, 2, 401)
+    for (above, below), (title, function), colour in zip(places, columns, cycle(COLOURS[-1:] + COLOURS), strict=False):
         above.imshow(to_shared_scale(function(x)[0], -2, 2).permute(1, 2, 0).numpy())
         above.set(title=title, xticks=[], yticks=[])
         above.spines[:].set_visible(False)
         below.plot(line, function(line), color=colour)
         below.set(xlabel="value before", xlim=(-2, 2), ylim=(-2.1, 2.1), aspect="equal")
-    axes[1, 0].set_ylabel("value after")
+    for below in axes[1::2, 0]:
+        below.set_ylabel("value after")
+    for unused in places[len(columns) :]:
+        for place in unused:
+            place.remove()
     text = "A portrait, standardised to mean 0 and standard deviation 1, and what comes of it."
     return Picture(figure, "\n".join([text, *(_change(record, x) for record in records)]))
 

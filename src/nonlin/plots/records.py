@@ -1,5 +1,6 @@
 """What a record says, drawn: curve, slope, tails, saturation."""
 
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -10,14 +11,14 @@ from torch import Tensor
 
 from nonlin.activations import Activation
 from nonlin.activations.layers import slopes, zero_slope_float32
-from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
+from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots, wrapped
 
 
 def curve_and_slope(*records: Activation, low: float = -6, high: float = 6) -> Picture:
     """Curves on the left, slopes on the right; kinks are drawn as jumps with the slope that torch returns there.
 
     Args:
-        records: one or more activations, a learner's own included.
+        records: one or more activations, a learner's own included; more than seven get a row for each family.
         low, high: the ends of the x axis.
 
     Raises:
@@ -25,17 +26,30 @@ def curve_and_slope(*records: Activation, low: float = -6, high: float = 6) -> P
     """
     if not records or not low < high:
         raise ValueError("curve_and_slope needs at least one activation, and low < high.")
-    figure, (left, right) = subplots(1, 2)
     x = torch.linspace(low, high, 1201, dtype=torch.float64)
-    for record, colour, style in zip(records, cycle(COLOURS), cycle(STYLES), strict=False):
-        left.plot(x, record.function(x), color=colour, linestyle=style, label=record.title)
-        _plot_slope(right, record, x, colour, style)
-    names = ", ".join(record.title for record in records)
-    left.set(title=f"{names}: f(x)", xlabel="x", ylabel="f(x)")
-    right.set(title="slope f′(x)", xlabel="x", ylabel="f′(x)")
-    for axes in (left, right):
-        axes.legend()
+    rows = _rows(records)
+    figure, panels = subplots(len(rows), 2, height=3.2 * len(rows), squeeze=False)
+    for (left, right), row in zip(panels, rows, strict=True):
+        for record, colour, style in zip(row, COLOURS, STYLES, strict=False):
+            left.plot(x, record.function(x), color=colour, linestyle=style, label=record.title)
+            _plot_slope(right, record, x, colour, style)
+        names = wrapped(", ".join(record.title for record in row), 44)
+        left.set(title=f"{names}: f(x)", xlabel="x", ylabel="f(x)")
+        right.set(title="slope f′(x)", xlabel="x", ylabel="f′(x)")
+        for axes in (left, right):
+            axes.legend()
     return Picture(figure, "\n".join(describe(record) for record in records))
+
+
+def _rows(records: Sequence[Activation]) -> list[Sequence[Activation]]:
+    """Records in rows in which every curve has a colour and a style of its own."""
+    if len(records) <= len(COLOURS):
+        return [records]
+    families: dict[str, list[Activation]] = {}
+    for record in records:
+        families.setdefault(record.family, []).append(record)
+    step = len(COLOURS)
+    return [family[start : start + step] for family in families.values() for start in range(0, len(family), step)]
 
 
 def _plot_slope(axes: Axes, record: Activation, x: Tensor, colour: str, style: Any) -> None:
