@@ -307,12 +307,12 @@ def _compare_values(got: Tensor, wanted: Tensor, tolerance: float) -> str | None
         return None
     place = tuple((~close).nonzero()[0].tolist())
     where = f" at index {place if len(place) > 1 else place[0]}" if place else ""
-    return "{}{where}, expected {}.".format(*_tell_apart(got[place].item(), wanted[place].item()), where=where)
+    return "{}{where}, expected {}.".format(*tell_apart(got[place].item(), wanted[place].item()), where=where)
 
 
-def _tell_apart(a: float, b: float) -> tuple[str, str]:
-    """Two numbers with as many digits as it takes to see that they differ."""
-    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(6, 18))
+def tell_apart(a: float, b: float, digits: int = 6) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ, at least ``digits``."""
+    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(digits, 18))
     return next((pair for pair in pairs if pair[0] != pair[1]), (repr(a), repr(b)))
 
 
