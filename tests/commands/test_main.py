@@ -425,6 +425,7 @@ def test_whether_the_output_can_be_written_is_asked_before_the_work(capsys, tmp_
     assert time.monotonic() - begin < 5
 
 
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
 def test_tensorboard_shows_what_it_may_only_read(capsys, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(paths, "is_writable", lambda folder: False)

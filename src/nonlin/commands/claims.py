@@ -28,13 +28,13 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from nonlin.ledger import MissingMeasurement, judged, stored, verdicts
-    from nonlin.lessons import CLAIMS
-
     if arguments.output and arguments.numbers:
         raise UsageError("--output writes the whole ledger: leave the numbers out")
     if arguments.output:
         check_file(arguments.output)
+    from nonlin.ledger import MissingMeasurement, judged, stored, verdicts
+    from nonlin.lessons import CLAIMS
+
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
         raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")
