@@ -1,11 +1,14 @@
 """Where things live on disk."""
 
+import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
+from IPython.utils.text import DollarFormatter
 from small_data import leftovers
+from tensorboard import manager, notebook
 
 from nonlin import paths
 from nonlin.errors import ReaderError
@@ -123,3 +126,36 @@ def test_the_home_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NONLIN_RUNS", "~nosuchuser/runs")
     with pytest.raises(ReaderError, match="~nosuchuser"):
         paths.runs_folder()
+
+
+AWKWARD = (
+    r"C:\Users\ann\nonlinear\runs",
+    r"C:\Users\Ann O'Hara\my runs #2\runs",
+    "C:\\",
+    r"\\server\share\runs",
+    "/home/ann/{1} $HOME ~ & 100 %/runs",
+    '/home/a "b" `c`/{runs_folder()}',
+    "/home/ann/ü 中\trun",
+)
+LINES = sorted(
+    {
+        line
+        for notebook in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb")
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        for line in "".join(cell["source"]).splitlines()
+        if cell["cell_type"] == "code" and line.startswith(("%tensorboard ", "!"))
+    }
+)
+
+
+@pytest.mark.parametrize("path", AWKWARD)
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_that_is_split_carries_any_path(line: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As IPython fills a line in, and as TensorBoard then splits it."""
+    runs = PureWindowsPath(path) if "\\" in path else PurePosixPath(path)
+    filled = DollarFormatter().vformat(line, (), {"runs_folder": lambda: runs, "one_word": paths.one_word})
+    given: list[list[str]] = []
+    monkeypatch.setattr(manager, "start", lambda words: given.append(words) or manager.StartTimedOut(pid=0))
+    notebook.start(filled.removeprefix("%tensorboard "))
+    folder = runs / "lesson-12" if "lesson-12" in line else runs
+    assert given == [["--logdir", str(folder), "--port", "0"]]

@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import shlex
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -67,7 +69,19 @@ def is_private(facts: os.stat_result) -> bool:
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself can be made where it does not exist yet."""
     existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))  # a broken link, too
-    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+    try:
+        with tempfile.TemporaryFile(dir=existing):  # tried, since permissions do not tell: nobody can write into /proc
+            return True
+    except OSError:
+        return False
+
+
+def one_word(path: Path) -> str:
+    """A path as one word of a line that is split like a POSIX shell's: ``%tensorboard`` does so on every system.
+
+    Example: ``C:\\my runs`` becomes ``'C:\\my runs'``.
+    """
+    return shlex.quote(str(path))
 
 
 def absolute(text: str | Path) -> Path:

@@ -18,10 +18,10 @@ import small_data
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from nonlin import __main__ as command_line
-from nonlin import commands
+from nonlin import commands, paths
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
-from nonlin.commands import common
+from nonlin.commands import common, tensorboard
 from nonlin.images import image_folder, sources
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import initialisation, networks, precision, tracking
@@ -299,6 +299,13 @@ WRONG = {
     "tensorboard --port {taken}": "port {taken} is taken",
     "tensorboard --bind_all": "bind_all",
     "tensorboard --host 0.0.0.0": "on this machine only",
+    "tensorboard --log-dir {file}": "{file} is no folder",
+    "tensorboard --log-dir {empty}/none": "{empty}/none is no folder",
+    "tensorboard --logdir {empty}/none": "{empty}/none is no folder",
+    "bench relu --output {file}/below": "choose another --output",
+    "claims --output {empty}": "choose another --output",
+    "gradients --output {file}/below": "choose another --output",
+    "guide --cheat-sheet {file}/x.pdf": "choose another --cheat-sheet",
     "refresh no-such-lesson": "no-such-lesson",
     "nonsense": "invalid choice: 'nonsense'",
     "": "required: COMMAND",
@@ -328,15 +335,6 @@ def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, run
     assert "Traceback" not in err
     assert sorted(tmp_path.rglob("*")) == before
     assert not runs.exists()
-
-
-def test_a_run_that_cannot_be_written_ends_with_one_sentence(capsys, bright):
-    if not Path("/proc/self").exists():
-        pytest.skip("needs a folder in which even an administrator cannot write")
-    for command in ("train", "before-after"):
-        code, out, err = _run(capsys, command, "--log-dir", "/proc/nonlin")
-        assert (code, out) == (1 if os.geteuid() == 0 else 2, "")
-        assert re.fullmatch(r"Error: .*/proc/nonlin.*\.\n", err)
 
 
 def _path_options() -> list[tuple[str, list[str]]]:
@@ -484,6 +482,37 @@ def test_help_needs_nothing_but_the_standard_library():
 def test_usage_names_the_script_that_started_it(capsys, monkeypatch):
     monkeypatch.setenv("NONLIN_PROG", "start.py")
     assert _run(capsys, "train", "--help")[1].startswith("usage: start.py train ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no files, whatever its permissions say")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gradients --output /proc/x",
+        "bench relu --output /proc/x",
+        "claims --output /proc/x.csv",
+        "plot relu --output /proc/x.png",
+        "guide --cheat-sheet /proc/x.pdf",
+        "train --log-dir /proc/x",
+        "before-after --log-dir /proc/x",
+        "report {tmp_path} --output /proc/x",
+    ],
+)
+def test_whether_the_output_can_be_written_is_asked_before_the_work(capsys, tmp_path, line):
+    begin = time.monotonic()
+    code, out, err = _run(capsys, *line.format(tmp_path=tmp_path).split())
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"Error: .*/proc/x.*\.\n", err)
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
+def test_tensorboard_shows_what_it_may_only_read(capsys, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(paths, "is_writable", lambda folder: False)
+    monkeypatch.setattr(tensorboard, "_serve", lambda server, folder: shown.append(folder))
+    assert _run(capsys, "tensorboard", "--port", "0", "--log-dir", str(tmp_path))[0] == 0
+    assert shown == [tmp_path]
 
 
 def test_tensorboard_serves_the_runs_on_this_machine_until_it_is_stopped(runs):

@@ -4,11 +4,17 @@ right is tested in test_exercise_oracles.py.
 
 import ast
 import html
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.exercises import Exercise, Mistake, Probe
 from nonlin.exercises.exercise import Feedback, judge, without_annotations
 from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
@@ -133,11 +139,104 @@ def test_a_missing_return_is_named() -> None:
     assert judge(DOUBLE, lambda x: None).message == "your function returned nothing: is a return missing?"
 
 
-def test_the_answer_itself_is_no_answer() -> None:
-    assert check("00.1", torch.relu).message.startswith("that uses torch's own relu")
-    assert check("00.1", lambda x: torch.nn.functional.relu(x)).state == "wrong"
-    assert check("02.3", lambda x: x.tanh()).state == "wrong"
-    assert check("11.4", torch.logit).state == "wrong"
+def by_autograd(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    leaf = x.detach().requires_grad_()
+    return torch.autograd.grad(function(leaf).sum(), leaf)[0]
+
+
+def by_dual(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.func.jvp(function, (x,), (torch.ones_like(x),))[1]
+
+
+#: exercise, what its answer may not use, and routes to it
+ROUTES = {
+    ("00.1", "relu"): (torch.relu, F.relu, nn.ReLU(), Tensor.relu, lambda x: x.clone().relu_(), torch.ops.aten.relu),
+    ("00.1", "leaky_relu"): (lambda x: F.leaky_relu(x, 0), nn.LeakyReLU(0)),
+    ("00.1", "threshold"): (lambda x: F.threshold(x, 0, 0), nn.Threshold(0, 0)),
+    ("00.1", "hardtanh"): (lambda x: F.hardtanh(x, 0, math.inf),),
+    ("00.1", "rrelu"): (lambda x: F.rrelu(x, 0, 0),),
+    ("00.1", "prelu"): (lambda x: F.prelu(x, torch.zeros(1, dtype=x.dtype)),),
+    ("00.1", "nonlin's own"): (ACTIVATIONS["relu"].function, ActivationModule(ACTIVATIONS["relu"])),
+    ("00.1", "NumPy"): (
+        lambda x: torch.from_numpy(np.asarray(np.maximum(x.numpy(), 0))),
+        lambda x: torch.as_tensor(np.where(x > 0, x, 0)),
+    ),
+    ("01.2", "abs"): (torch.absolute, abs, torch.ops.aten.abs),
+    ("01.2", "gt"): (lambda u: torch.where(u > 0, u, -u),),
+    ("01.2", "sqrt"): (lambda u: (u * u).sqrt(),),
+    ("01.2", "vector_norm"): (lambda u: torch.linalg.vector_norm(u[:, None], dim=1),),
+    ("01.2", "leaky_relu"): (lambda u: F.leaky_relu(u, -1.0),),
+    ("02.2", "sigmoid"): (torch.special.expit, F.sigmoid, nn.Sigmoid(), lambda x: F.logsigmoid(x).exp()),
+    ("02.2", "softmax"): (lambda x: F.softmax(torch.stack([x, torch.zeros_like(x)]), 0)[0],),
+    ("02.3", "tanh"): (torch.tanh, F.tanh, nn.Tanh(), Tensor.tanh, lambda x: x.clone().tanh_(), torch.ops.aten.tanh),
+    ("02.3", "NumPy"): (lambda x: torch.from_numpy(np.asarray(np.tanh(x.numpy()))),),
+    ("03.1", "relu"): (torch.relu, lambda x: torch.ops.aten.relu.default(x)),
+    ("03.4", "softshrink"): (F.softshrink, lambda x, lambd: nn.Softshrink(lambd)(x)),
+    ("03.4", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
+    ("04.1", "leaky_relu"): (F.leaky_relu, lambda x, a: nn.LeakyReLU(a)(x)),
+    ("05.2", "elu"): (F.elu, lambda x, alpha: nn.ELU(alpha)(x)),
+    ("06.3", "sigmoid"): (lambda x: -F.logsigmoid(-x),),
+    ("06.4", "gelu"): (lambda x: F.gelu(x, approximate="tanh"), nn.GELU(approximate="tanh")),
+    ("06.5", "autograd"): (
+        lambda x, beta, g: by_autograd(lambda b: g * x * torch.sigmoid(b * x), beta).reshape(beta.shape),
+        lambda x, beta, g: by_dual(lambda b: (g * x * torch.sigmoid(b * x)).sum(), beta),
+    ),
+    ("07.1", "hardswish"): (F.hardswish, nn.Hardswish()),
+    ("07.1", "hardsigmoid"): (lambda x: x * F.hardsigmoid(x),),
+    ("08.2", "cross_entropy"): (F.cross_entropy, lambda z, labels: nn.CrossEntropyLoss()(z, labels)),
+    ("08.2", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
+    ("09.1", "autograd"): (
+        lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),
+        lambda g, a, b: (g * torch.sigmoid(b), by_dual(lambda t: g * a * torch.sigmoid(t), b)),
+    ),
+    ("11.4", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
+    ("13.1", "greater"): (lambda g, y: g * torch.greater(y, 0), lambda g, y: g * y.greater(0)),
+    ("13.1", "logical_not"): (lambda g, y: g * (1 - y.logical_not().to(y.dtype)),),
+    ("13.1", "threshold_backward"): (lambda g, y: torch.ops.aten.threshold_backward(g, y, 0),),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch.func.jvp
+@pytest.mark.parametrize(
+    ("number", "used", "answer"), [(*key, answer) for key, routes in ROUTES.items() for answer in routes]
+)
+def test_the_answer_itself_is_no_answer_by_any_route(number: str, used: str, answer: Callable) -> None:
+    feedback = check(number, answer)
+    assert feedback.state == "wrong"
+    assert feedback.message.startswith("that uses")
+    assert used in feedback.message
+    assert "write it yourself" in feedback.message
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("00.1", lambda x: torch.maximum(x, torch.zeros_like(x))),
+        ("00.1", lambda x: (x + x.abs()) / 2),
+        ("00.1", lambda x: torch.where(x > 0, x, 0.0)),
+        ("01.2", lambda u: 2 * F.relu(u) - u),
+        ("01.2", lambda u: u.clamp(min=0) + (-u).clamp(min=0)),
+        ("01.2", lambda u: nn.ReLU()(torch.stack([u, -u])).sum(0)),
+        ("02.3", lambda x: torch.sigmoid(2 * x) - torch.sigmoid(-2 * x)),
+        ("03.1", lambda x: torch.where(x > 0, x, torch.where(x.isnan(), x, 0.0))),
+        ("03.4", lambda x, lambd: x.sign() * F.relu(x.abs() - lambd)),
+        ("04.1", lambda x, a: (a * x).where(x <= 0, x)),
+        ("05.2", lambda x, alpha: x.where(x > 0, alpha * torch.expm1(x.where(x <= 0, 0)))),
+        ("06.4", lambda x: x / (1 + torch.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)))),
+        ("07.1", lambda x: x * (x + 3).clamp(0, 6) / 6),
+        ("08.2", lambda z, labels: (z.logsumexp(1) - z.gather(1, labels[:, None])[:, 0]).mean()),
+        ("11.4", lambda y: torch.log(y / (1 - y))),
+        ("13.1", lambda g, y: g * torch.heaviside(y, torch.zeros_like(y))),
+    ],
+)
+def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None:
+    assert check(number, answer).message == EXERCISES[number].remark
+
+
+@every_exercise
+def test_the_solution_is_by_hand(exercise: Exercise) -> None:
+    copy = (lambda *a: exercise.solution(*a)) if exercise.wants_function else exercise.solution()
+    assert check(exercise.number, copy).state == "correct"
 
 
 def test_numbers_that_differ_look_different() -> None:

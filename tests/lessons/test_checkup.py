@@ -1,5 +1,6 @@
 """The checkup: every record of the package passes, planted faults are named, and one's own record is at home."""
 
+import inspect
 import math
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin import plots
-from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, Interval, Kink, fixed
+from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, Interval, Kink, Parameter, fixed
 from nonlin.bench import cost
 from nonlin.images import sources
 from nonlin.lab import before_after, report, sweep
@@ -38,68 +39,298 @@ def changed(record: Activation, **changes: Any) -> Activation:
 RELU, ELU = ACTIVATIONS["relu"], ACTIVATIONS["elu"]
 
 
-def in_place(x: Tensor) -> Tensor:
-    return x.clamp_(min=0)
+def fact(function: Callable, derivative: Callable, interval: str, smoothness: float = math.inf, **more: Any) -> Any:
+    """A record of these functions, whose numbers and kinks are given as a learner would write them."""
+    kinks = tuple(Kink(at=at, slope=slope) for at, slope in more.pop("kinks", {}).items())
+    numbers = list(inspect.signature(function).parameters.values())[1:]
+    takes = {number.name: Parameter(number.name, number.default, Interval.parse("(0, inf)"), "") for number in numbers}
+    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "kinks": fixed(kinks)}
+    functions = {"function": function, "derivative": derivative, "takes": takes, "derivative_from_output": None}
+    return changed(OWN, title="Mine", **functions | facts | more)
 
 
-def sums(x: Tensor) -> Tensor:
-    return x - x.sum()
+def softplus(x: Tensor) -> Tensor:
+    return x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))
 
 
-def jump(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x + 1, 0.0)
+def swap_at(place: float, value: float, function: Callable) -> Callable:
+    """The function, but for one point."""
+    return lambda x: torch.where(x == place, value, function(x))
 
 
-def wrong_for_other_alphas(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return torch.where(x > 0, 1.0, torch.exp(x.clamp(max=0)))
+def gauss(x: Tensor) -> Tensor:
+    return torch.exp(-(x**2) / 2)
 
 
-@pytest.mark.parametrize(
-    ("record", "test", "said"),
-    [
-        (changed(RELU, function=in_place), "element by element", "overwrites its input"),
-        (changed(RELU, function=sums), "element by element", "numbers beside it"),
-        (changed(RELU, derivative=lambda x: -(x > 0).to(x.dtype)), "derivative against", "sign is wrong"),
-        (changed(RELU, kinks=fixed(())), "kinks", "no kink is declared"),
-        (changed(RELU, kinks=fixed((Kink(at=0.0, slope=1.0),))), "kinks", "the record says 1"),
-        (changed(OWN, kinks=fixed((Kink(at=0.0, slope=0.5),))), "kinks", "does not jump there"),
-        (changed(RELU, smoothness=fixed(1)), "smoothness", "the smoothness is 0"),
-        (changed(RELU, function=jump), "smoothness", "the value itself jumps"),
-        (changed(OWN, smoothness=fixed(0)), "smoothness", "neither value nor slope"),
-        (changed(OWN, range=fixed(Interval.parse("(1, inf)"))), "range", "lies outside"),
-        (changed(OWN, range=fixed(Interval.parse("(-inf, inf)"))), "range", "said to be infinite"),
-        (changed(ELU, derivative=wrong_for_other_alphas), "derivative with other", "with alpha = 1.1"),
-    ],
-    ids=range(12),
-)
-def test_a_planted_fault_is_named(record: Activation, test: str, said: str) -> None:
-    found = {check.name: check.fault for check in checkup(record).checks}
-    fault = next(fault for name, fault in found.items() if name.startswith(test))
-    assert said in (fault or "")
+def telu_slope(x: Tensor) -> Tensor:
+    e = torch.exp(x.clamp(max=20))
+    return torch.tanh(e) + x * e / torch.cosh(e.clamp(max=80)) ** 2
+
+
+def sinc_slope(x: Tensor) -> Tensor:
+    series = -x / 3 + x**3 / 30 - x**5 / 840
+    safe = torch.where(x.abs() < 0.1, 1.0, x)
+    return torch.where(x.abs() < 0.1, series, (torch.cos(safe) - torch.sin(safe) / safe) / safe)
 
 
 def soft_absolute(x: Tensor) -> Tensor:
     return x.abs() + torch.log1p(torch.exp(-2 * x.abs())) - math.log(2)  # log cosh, without overflow
 
 
-@pytest.mark.parametrize(
-    ("function", "derivative", "interval", "smoothness"),
-    [
-        (soft_absolute, lambda x: torch.tanh(x), "[0, inf)", math.inf),
-        (lambda x: torch.relu(x) ** 2, lambda x: 2 * torch.relu(x), "[0, inf)", 1),  # beyond float32 at 1e20
-        (lambda x: torch.arctan(x), lambda x: 1 / (1 + x**2), f"({-math.pi / 2}, {math.pi / 2})", math.inf),
-    ],
-    ids=["log cosh", "squared ReLU", "arctan"],
-)
-def test_a_sound_record_passes(function: Callable, derivative: Callable, interval: str, smoothness: float) -> None:
-    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "takes": {}}
-    record = changed(OWN, title="Mine", function=function, derivative=derivative, **facts)
+def step(x: Tensor) -> Tensor:
+    return torch.ones_like(x)
+
+
+def flat(x: Tensor) -> Tensor:
+    return torch.zeros_like(x)
+
+
+SOUND = {
+    "identity": fact(lambda x: x.clone(), step, "(-inf, inf)"),
+    "symlog": fact(lambda x: x.sign() * torch.log1p(x.abs()), lambda x: 1 / (1 + x.abs()), "(-inf, inf)", 1),
+    "asinh": fact(lambda x: torch.asinh(x), lambda x: 1 / torch.hypot(x, torch.ones_like(x)), "(-inf, inf)"),
+    "sin 30x": fact(lambda x: torch.sin(30 * x), lambda x: 30 * torch.cos(30 * x), "[-1, 1]"),
+    "cos": fact(lambda x: torch.cos(x), lambda x: -torch.sin(x), "[-1, 1]"),
+    "exp": fact(lambda x: torch.exp(x), lambda x: torch.exp(x), "(0, inf)", derivative_from_output=lambda y: y),
+    "floor": fact(lambda x: torch.floor(x), flat, "(-inf, inf)", -1),
+    "round": fact(lambda x: torch.round(x), flat, "(-inf, inf)", -1),
+    "sign": fact(lambda x: torch.sign(x), flat, "[-1, 1]", -1),
+    "square": fact(lambda x: x**2, lambda x: 2 * x, "[0, inf)"),
+    "cube": fact(lambda x: x**3, lambda x: 3 * x**2, "(-inf, inf)"),
+    "absolute": fact(lambda x: x.abs(), lambda x: x.sign(), "[0, inf)", 0, kinks={0.0: 0.0}),
+    "square root of 1 + |x|, signed": fact(
+        lambda x: x.sign() * x.abs() / (1 + torch.sqrt(1 + x.abs())),
+        lambda x: 1 / (2 * torch.sqrt(1 + x.abs())),
+        "(-inf, inf)",
+        1,
+    ),
+    "log cosh": fact(soft_absolute, lambda x: torch.tanh(x), "[0, inf)"),
+    "squared ReLU": fact(lambda x: torch.relu(x) ** 2, lambda x: 2 * torch.relu(x), "[0, inf)", 1),
+    "arctan": fact(lambda x: torch.arctan(x), lambda x: 1 / (1 + x**2), f"({-math.pi / 2}, {math.pi / 2})"),
+    "erf": fact(lambda x: torch.erf(x), lambda x: 2 / math.sqrt(math.pi) * torch.exp(-(x**2)), "(-1, 1)"),
+    "Gauss": fact(gauss, lambda x: -x * gauss(x), "(0, 1]"),
+    "bell": fact(lambda x: 1 / (1 + x**2), lambda x: -2 * x / (1 + x**2) / (1 + x**2), "(0, 1]"),
+    "sinc": fact(lambda x: torch.where(x == 0, 1.0, torch.sin(x) / x), sinc_slope, "[-0.21723362821122165, 1]"),
+    "softclip": fact(
+        lambda x: softplus(x) - softplus(x - 1), lambda x: torch.sigmoid(x) - torch.sigmoid(x - 1), "(0, 1)"
+    ),
+    "snake": fact(
+        lambda x, a=1.0: x + torch.sin(a * x) ** 2 / a, lambda x, a=1.0: 1 + torch.sin(2 * a * x), "(-inf, inf)"
+    ),
+    "squareplus": OWN,
+    "TeLU": fact(lambda x: x * torch.tanh(torch.exp(x)), telu_slope, "[-0.353287, inf)"),
+    "smooth step": fact(
+        lambda x: (y := x.clamp(0, 1)) * y * (3 - 2 * y), lambda x: 6 * (y := x.clamp(0, 1)) * (1 - y), "[0, 1]", 1
+    ),
+    "triangle": fact(
+        lambda x: (1 - x.abs()).clamp(min=0),
+        lambda x: torch.where(x.abs() < 1, -x.sign(), 0.0),
+        "[0, 1]",
+        0,
+        kinks={-1.0: 0.0, 0.0: 0.0, 1.0: 0.0},
+    ),
+    "hard swish, steeper": fact(
+        lambda x: x * (x + 0.5).clamp(0, 1),
+        lambda x: torch.where(x.abs() < 0.5, 2 * x + 0.5, (x > 0).to(x.dtype)),
+        "[-0.0625, inf)",
+        0,
+        kinks={-0.5: 0.0, 0.5: 1.0},
+    ),
+    "clamp at 20": fact(
+        lambda x: x.clamp(0, 20),
+        lambda x: ((x > 0) & (x < 20)).to(x.dtype),
+        "[0, 20]",
+        0,
+        kinks={0.0: 0.0, 20.0: 0.0},
+    ),
+    "kink at 0.1": fact(
+        lambda x: torch.where(x > 0.1, 2 * x - 0.1, x),
+        lambda x: torch.where(x > 0.1, 2.0, torch.ones_like(x)),
+        "(-inf, inf)",
+        0,
+        kinks={0.1: 1.0},
+    ),
+    "log1p of ReLU": fact(
+        lambda x: torch.log1p(x.clamp(min=0)), lambda x: (x > 0) / (1 + x.abs()), "[0, inf)", 0, kinks={0.0: 0.0}
+    ),
+    "constant": fact(lambda x: torch.full_like(x, 0.5), flat, "[0.4999, 0.5001]"),
+}
+
+TANH, SILU = ACTIVATIONS["tanh"], ACTIVATIONS["silu"]
+
+
+def in_place(x: Tensor) -> Tensor:
+    return x.clamp_(min=0)
+
+
+def in_place_at_zero(x: Tensor) -> Tensor:
+    x[x == 0] = 0.5
+    return torch.relu(x)
+
+
+def wrong_for_other_alphas(x: Tensor, alpha: float = 1.0) -> Tensor:
+    return torch.where(x > 0, 1.0, torch.exp(x.clamp(max=0)))
+
+
+def sigmoid_slope(x: Tensor) -> Tensor:
+    return torch.sigmoid(x) * torch.sigmoid(-x)
+
+
+#: a record, the test that must find its fault, and what it must say
+FAULTY = {
+    "in place": (changed(RELU, function=in_place), "element", "overwrites its input"),
+    "in place at 0 only": (changed(RELU, function=in_place_at_zero), "element", "at x = 0"),
+    "minus the sum": (changed(RELU, function=lambda x: x - x.sum()), "element", "numbers beside it"),
+    "softmax": (changed(RELU, function=lambda x: torch.softmax(x, -1)), "element", "numbers beside it"),
+    "noise": (changed(RELU, function=lambda x: x + torch.rand_like(x)), "element", "on chance"),
+    "float64 from float32": (
+        changed(RELU, function=lambda x: x.double().clamp(min=0)),
+        "element",
+        "float32 into",
+    ),
+    "a number": (changed(RELU, derivative=lambda x: 1.0), "element", "returns float"),
+    "another shape": (changed(RELU, function=lambda x: torch.relu(x).flatten()), "element", "into"),
+    "NaN at 0": (
+        fact(lambda x: torch.sin(x) / x * x, lambda x: torch.cos(x), "[-1, 1]"),
+        "numbers",
+        "value at 0 is NaN",
+    ),
+    "NaN slope at 0": (
+        fact(
+            lambda x: x * torch.tanh(x),
+            lambda x: x * torch.tanh(x) / x + x / torch.cosh(x.clamp(-80, 80)) ** 2,
+            "[0, inf)",
+        ),
+        "numbers",
+        "slope at 0 is NaN",
+    ),
+    "NaN far out": (
+        fact(lambda x: torch.exp(x) / (1 + torch.exp(x)), sigmoid_slope, "(0, 1)"),
+        "numbers",
+        "at 10000 is NaN",
+    ),
+    "infinite slope": (
+        fact(lambda x: x.sign() * x.abs().sqrt(), lambda x: 0.5 / x.abs().sqrt(), "(-inf, inf)"),
+        "numbers",
+        "infinite",
+    ),
+    "cancels for small x": (
+        fact(lambda x: (x + 1000) - 1000, step, "(-inf, inf)"),
+        "float32",
+        "subtracted",
+    ),
+    "cancels far out": (
+        changed(OWN, function=lambda x, b=4.0: (x + torch.sqrt(x**2 + b)) / 2),
+        "float32",
+        "at -10000",
+    ),
+    "overflows in float32": (
+        fact(lambda x: x / torch.sqrt(1 + x**2), lambda x: (1 + x**2) ** -1.5, "(-1, 1)"),
+        "float32",
+        "at -1e+20",
+    ),
+    "overflows in float16": (
+        fact(lambda x: torch.tanh(x) * 1e5 / 1e5, TANH.derivative, "(-1, 1)"),
+        "float32",
+        "in float16",
+    ),
+    "wrong sign": (changed(TANH, derivative=lambda x: -TANH.derivative(x)), "derivative against", "sign is wrong"),
+    "twice too large": (changed(TANH, derivative=lambda x: 2 * TANH.derivative(x)), "derivative against", "2 times"),
+    "wrong slope at 0": (
+        changed(SILU, derivative=swap_at(0.0, 1.0, SILU.derivative)),
+        "derivative against",
+        "at x = 0 itself is 1",
+    ),
+    "wrong slope at 1": (
+        changed(SILU, derivative=swap_at(1.0, 1.0, SILU.derivative)),
+        "derivative against",
+        "at x = 1 itself is 1",
+    ),
+    "wrong value at 0": (
+        changed(SILU, function=swap_at(0.0, 0.1, SILU.function)),
+        "derivative against",
+        "value at x = 0 itself",
+    ),
+    "wrong in the left tail": (
+        changed(SILU, derivative=lambda x: torch.where(x < -12, 0.0, SILU.derivative(x))),
+        "derivative against",
+        "at x = -12",
+    ),
+    "wrong in the right tail": (
+        fact(lambda x: x.abs().sqrt() * x, lambda x: torch.where(x > 50, 1.0, 1.5 * x.abs().sqrt()), "(-inf, inf)", 1),
+        "derivative against",
+        "at x = 100",
+    ),
+    "wrong slope at a kink": (
+        changed(RELU, derivative=swap_at(0.0, 5.0, RELU.derivative), kinks=fixed((Kink(at=0.0, slope=5.0),))),
+        "derivative against",
+        "at x = 0 itself is 5",
+    ),
+    "wrong with another parameter": (
+        changed(ELU, derivative=wrong_for_other_alphas),
+        "with other",
+        "with alpha = 1.1",
+    ),
+    "from the input, not the output": (
+        changed(TANH, derivative_from_output=lambda y: TANH.derivative(y)),
+        "derivative from",
+        "It gets y, not x",
+    ),
+    "from the output, on two branches": (
+        changed(SILU, derivative_from_output=lambda y: torch.where(y < 0, 0.2, torch.sigmoid(y))),
+        "derivative from",
+        "two slopes",
+    ),
+    "no kink declared": (changed(RELU, kinks=fixed(())), "kinks", "jumps at x = 0"),
+    "no kink declared at 20": (
+        fact(lambda x: x.clamp(0, 20), lambda x: ((x > 0) & (x < 20)).to(x.dtype), "[0, 20]", 0, kinks={0.0: 0.0}),
+        "kinks",
+        "jumps at x = 20",
+    ),
+    "no kink there": (changed(OWN, kinks=fixed((Kink(at=0.0, slope=0.5),))), "kinks", "does not jump there"),
+    "another slope at the kink": (changed(RELU, kinks=fixed((Kink(at=0.0, slope=1.0),))), "kinks", "record says 1"),
+    "smooth, they say": (
+        changed(RELU, smoothness=fixed(math.inf)),
+        "smoothness",
+        "jumps at x = 0, so the smoothness is 0",
+    ),
+    "a kink, they say": (changed(OWN, smoothness=fixed(0)), "smoothness", "neither value nor slope"),
+    "a jump": (
+        changed(RELU, function=lambda x: torch.where(x > 0, x + 1, 0.0)),
+        "smoothness",
+        "the value itself jumps at x = 0",
+    ),
+    "bent twice": (changed(ELU, smoothness=fixed(2)), "smoothness", "second derivative jumps at x = 0"),
+    "range too narrow": (changed(OWN, range=fixed(Interval.parse("(1, inf)"))), "range", "lies outside"),
+    "range too wide": (changed(TANH, range=fixed(Interval.parse("(-1, 1.01)"))), "range", "beyond 1."),
+    "infinite, they say": (changed(OWN, range=fixed(Interval.parse("(-inf, inf)"))), "range", "said to be infinite"),
+    "an end that is reached": (changed(RELU, range=fixed(Interval.parse("(0, inf)"))), "range", "low end 0 is reached"),
+    "an end that is not reached": (changed(TANH, range=fixed(Interval.parse("[-1, 1]"))), "range", "only approached"),
+}
+
+
+@pytest.mark.parametrize("record", SOUND.values(), ids=SOUND)
+def test_a_sound_record_passes(record: Activation) -> None:
     assert checkup(record).faults == ()
+
+
+@pytest.mark.parametrize(("record", "test", "said"), FAULTY.values(), ids=FAULTY)
+def test_a_planted_fault_is_named(record: Activation, test: str, said: str) -> None:
+    found = {check.name: check.fault for check in checkup(record).checks}
+    fault = next(fault for name, fault in found.items() if name.startswith(test))
+    assert said in (fault or "")
+
+
+def test_few_digits_near_zero_are_a_remark() -> None:
+    naive = fact(lambda x: torch.exp(x) - 1, lambda x: torch.exp(x), "(-1, inf)")
+    found = checkup(naive)
+    assert found.passed
+    assert "torch.expm1" in repr(found)
 
 
 def test_rounding_in_another_loop_is_no_neighbour() -> None:
     naive = changed(OWN, function=lambda x: torch.log(torch.cosh(x)), derivative=lambda x: torch.tanh(x), takes={})
-    assert "float32 against float64: the value at -100 is inf" in checkup(naive).faults[0]
+    assert "float32 and float16 against float64: the value at -10000 is inf" in checkup(naive).faults[0]
 
 
 def test_a_formula_that_raises_is_reported_and_no_error() -> None:

@@ -29,6 +29,10 @@ def run(arguments: argparse.Namespace) -> None:
     records = [record for record in records_named(arguments.names) if record.torch_module]
     if not records:
         raise UsageError("none of these has a counterpart in torch.nn to be compared with")
+    from nonlin.paths import is_writable
+
+    if arguments.output and not is_writable(arguments.output.expanduser().absolute()):
+        raise UsageError(f"pictures cannot be written into {arguments.output}: choose another --output")
     from tqdm import tqdm
 
     from nonlin.bench import cost

@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlin.commands.common import FAILED, UsageError, add_command, path, program_as_typed, whole
+from nonlin.commands.common import FAILED, UsageError, add_command, check_file, path, program_as_typed, whole
 from nonlin.errors import reason
 from nonlin.typography import shown
 
@@ -28,14 +28,13 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from nonlin.ledger import MissingMeasurement, judged, stored, verdicts
-    from nonlin.lessons import CLAIMS
-    from nonlin.paths import is_writable
-
     if arguments.output and arguments.numbers:
         raise UsageError("--output writes the whole ledger: leave the numbers out")
-    if arguments.output and not is_writable(arguments.output.parent):
-        raise UsageError(f"{arguments.output} cannot be written, its folder is not writable: choose another --output")
+    if arguments.output:
+        check_file(arguments.output)
+    from nonlin.ledger import MissingMeasurement, judged, stored, verdicts
+    from nonlin.lessons import CLAIMS
+
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
     if unknown:
         raise UsageError(f"there is no claim {unknown[0]}; there are {min(CLAIMS)} to {max(CLAIMS)}")

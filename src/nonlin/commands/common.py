@@ -162,6 +162,15 @@ def _already_given(notice: str) -> None:
     """Other processes need not say again which data they use."""
 
 
+def check_file(file: Path, option: str = "--output") -> None:
+    """Refuse a file that cannot be written; asked before anything that takes time."""
+    from nonlin.paths import is_writable
+
+    place = file.expanduser().absolute()
+    if place.is_dir() or not is_writable(place.parent):
+        raise UsageError(f"{file} is a folder or lies in one that is not writable: choose another {option}")
+
+
 def save_picture(picture: "Picture", output: Path) -> None:
     """Write a figure whole or not at all."""
     part = output.with_name(f".{output.stem}.part.png")

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from nonlin.commands.common import UsageError, add_command, path
+from nonlin.commands.common import UsageError, add_command, check_file, path
 from nonlin.errors import reason
 from nonlin.typography import shown
 
@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     if page and page.suffix.lower() not in (".png", ".pdf"):
         raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
     if page:
+        check_file(page, "--cheat-sheet")
         os.environ.setdefault("MPLBACKEND", "agg")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 

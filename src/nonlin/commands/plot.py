@@ -6,6 +6,7 @@ import os
 from nonlin.commands.common import (
     UsageError,
     add_command,
+    check_file,
     path,
     records_and_vector_functions,
     save_picture,
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     output = arguments.output or writable_runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
+    check_file(output)
     os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin.plots import along_one_input, curve_and_slope, on_a_photograph
 

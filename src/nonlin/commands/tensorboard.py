@@ -1,12 +1,13 @@
 """nonlin tensorboard: runs in a browser."""
 
 import argparse
+import os
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import HOST, PORT, UsageError, add_command, add_log_dir, whole, writable_runs
+from nonlin.commands.common import HOST, PORT, UsageError, add_command, add_log_dir, whole
 
 if TYPE_CHECKING:
     from tensorboard.program import TensorBoard
@@ -27,7 +28,9 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    folder = arguments.log_dir or writable_runs(None)
+    from nonlin.paths import is_writable, runs_folder
+
+    folder = (arguments.log_dir or runs_folder()).expanduser().absolute()
     _check_port(arguments.port)
     from tensorboard import default, program
     from tensorboard.plugins.base_plugin import FlagsError
@@ -41,6 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
     # TensorBoard has no login: whoever can reach it reads every run.
     if server.flags.bind_all or server.flags.host != HOST:
         raise UsageError("TensorBoard is shown on this machine only: leave out --bind_all and --host")
+    folder = Path(server.flags.logdir).expanduser().absolute()  # which --logdir, TensorBoard's own, may have changed
+    # The first run will make our own folder; one that was named is there, or is a mistake.
+    comes_yet = folder == runs_folder() and not folder.exists() and is_writable(folder)
+    if not comes_yet and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+        raise UsageError(f"{folder} is no folder that can be read: name that of the runs with --log-dir")
     _serve(server, folder)
 
 

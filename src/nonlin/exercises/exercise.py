@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from nonlin.exercises.by_hand import ByHand, Used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Exercise:
         solution: the right answer. A function without arguments means that the answer is a value, not a function.
         probes: the inputs on which an answer is judged; empty for a value.
         mistakes: plausible wrong answers, at least three, each with its own hint.
-        forbidden: names of torch functions that would be the answer itself.
+        by_hand: what an answer that is right may yet not use; None for everything goes.
         faults: for a free answer, such as a record of one's own: what is wrong with it, the first thing to mend first.
             Then the answer is not compared with the solution, which is one of many.
         hints: from a nudge to nearly the answer.
@@ -68,7 +69,7 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
     remark: str
-    forbidden: tuple[str, ...] = ()
+    by_hand: ByHand | None = None
     faults: Callable[[Any], Sequence[str]] | None = None
 
     @property
@@ -162,7 +163,8 @@ def judge(exercise: Exercise, answer: Any) -> Feedback:
     if exercise.faults is not None:
         return _judge_free(exercise, exercise.faults, answer)
     try:
-        return _compare_with_solution(exercise, _results_or_error(exercise, answer))
+        results, refusal = _results_or_error(exercise, answer)
+        return _compare_with_solution(exercise, results, refusal)
     except _Unanswered:
         return _not_yet(exercise)
 
@@ -183,22 +185,26 @@ class _AnswerError(Exception):
     """The learner's function could not be called, or did not return what can be compared."""
 
 
-def _compare_with_solution(exercise: Exercise, results: dict[str, Any]) -> Feedback:
+def _compare_with_solution(exercise: Exercise, results: dict[str, Any], refusal: str | None) -> Feedback:
     expected = _results(exercise, exercise.solution if exercise.wants_function else exercise.solution())
-    difference = _difference(exercise, results, expected)
+    difference = refusal or _difference(exercise, results, expected)
     if difference is None:
         return Feedback(exercise, "correct", exercise.remark)
     for mistake in exercise.mistakes:
-        if _difference(exercise, results, _results_or_error(exercise, mistake.answer)) is None:
+        wrong, refused = _results_or_error(exercise, mistake.answer)
+        if refused == refusal and _difference(exercise, results, wrong) is None:
             return Feedback(exercise, "wrong", mistake.hint)
-    return Feedback(exercise, "wrong", results.get("error", difference))
+    return Feedback(exercise, "wrong", refusal or results.get("error", difference))
 
 
-def _results_or_error(exercise: Exercise, answer: Any) -> dict[str, Any]:
+def _results_or_error(exercise: Exercise, answer: Any) -> tuple[dict[str, Any], str | None]:
+    """What the answer gives, and why it is refused although it may be right."""
+    used = Used()
     try:
-        return _results(exercise, answer)
+        results = _results(exercise, used.watch(answer) if exercise.by_hand else answer)
     except _AnswerError as error:
-        return {"error": str(error)}
+        results = {"error": str(error)}
+    return results, exercise.by_hand.refusal(used) if exercise.by_hand else None
 
 
 def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
@@ -206,24 +212,9 @@ def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
     if not exercise.wants_function:
         return {"your answer": answer}
     results: dict[str, Any] = {}
-    with _Called() as called:
-        for probe in exercise.probes:
-            results |= _call(answer, probe)
-    if answer is not exercise.solution and (used := called.names & set(exercise.forbidden)):
-        raise _AnswerError(f"that uses torch's own {min(used)}; here you are to write it yourself.")
+    for probe in exercise.probes:
+        results |= _call(answer, probe)
     return results
-
-
-class _Called(TorchFunctionMode):
-    """The names of all torch functions and methods that are called meanwhile."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
-        self.names.add(getattr(function, "__name__", ""))
-        return function(*args, **(kwargs or {}))
 
 
 def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
@@ -307,12 +298,12 @@ def _compare_values(got: Tensor, wanted: Tensor, tolerance: float) -> str | None
         return None
     place = tuple((~close).nonzero()[0].tolist())
     where = f" at index {place if len(place) > 1 else place[0]}" if place else ""
-    return "{}{where}, expected {}.".format(*_tell_apart(got[place].item(), wanted[place].item()), where=where)
+    return "{}{where}, expected {}.".format(*tell_apart(got[place].item(), wanted[place].item()), where=where)
 
 
-def _tell_apart(a: float, b: float) -> tuple[str, str]:
-    """Two numbers with as many digits as it takes to see that they differ."""
-    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(6, 18))
+def tell_apart(a: float, b: float, digits: int = 6) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ, at least ``digits``."""
+    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(digits, 18))
     return next((pair for pair in pairs if pair[0] != pair[1]), (repr(a), repr(b)))
 
 

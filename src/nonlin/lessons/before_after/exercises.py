@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -158,7 +159,7 @@ UNDO = Exercise(
     minutes=10,
     difficulty=3,
     solution=undo_sigmoid,
-    forbidden=("logit", "special_logit"),
+    by_hand=ByHand(without=("logit",)),
     probes=(
         Probe(label="for outputs between 0.1 and 0.9", arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),)),
         Probe(label="for y = 1e-12", arguments=(torch.tensor(1e-12, dtype=torch.float64),)),

@@ -596,17 +596,17 @@ OWN_RECORD = Exercise(
     mistakes=(
         Mistake(
             answer=_changed(derivative=_without_half),
-            hint="derivative against autograd: your derivative is everywhere twice the slope of your formula. The outer "
+            hint="derivative against difference quotients: your derivative is everywhere twice the slope of your formula. The outer "
             "factor ½ is missing.",
         ),
         Mistake(
             answer=_changed(function=_cancelling),
-            hint="float32 against float64: x + sqrt(x² + b) subtracts two nearly equal numbers for x < 0, and the tail is "
+            hint="float32 and float16 against float64: x + sqrt(x² + b) subtracts two nearly equal numbers for x < 0, and the tail is "
             "lost; and x² overflows from 2e19 on. Section 5 shows both cures.",
         ),
         Mistake(
             answer=_changed(function=_overflowing, derivative=_overflowing_derivative),
-            hint="values far from 0: e^100 is infinite in float32, and infinity over infinity is NaN. Write e^x / (b + e^x) "
+            hint="numbers everywhere: e^100 is infinite in float32, and infinity over infinity is NaN. Write e^x / (b + e^x) "
             "with e^-x, or with torch.sigmoid.",
         ),
         Mistake(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -84,7 +85,7 @@ STABLE = Exercise(
     minutes=10,
     difficulty=2,
     solution=my_elu,
-    forbidden=("elu", "elu_", "celu", "celu_", "selu", "selu_"),
+    by_hand=ByHand(allows=("relu",)),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
         Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
@@ -287,7 +288,6 @@ ALPHA_DROPOUT = Exercise(
     minutes=15,
     difficulty=3,
     solution=alpha_dropout,
-    forbidden=("alpha_dropout", "dropout", "feature_alpha_dropout"),
     probes=(
         Probe(label="for q = 0.9", arguments=(OUTPUTS, KEPT, 0.9)),
         # ~kept * L has dtype float32, whatever y is: that is a rounding, not a bug

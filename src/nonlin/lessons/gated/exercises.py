@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -27,7 +28,7 @@ GRADIENTS = Exercise(
     minutes=5,
     difficulty=1,
     solution=glu_gradients,
-    forbidden=("glu", "grad", "backward"),
+    by_hand=ByHand(allows=("sigmoid",)),
     probes=(
         Probe(label="with a gradient of 1", arguments=(torch.ones(13), A, B)),
         Probe(label="with a gradient of −2", arguments=(torch.full((13,), -2.0), A, B)),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -20,7 +21,7 @@ PIECES = Exercise(
     minutes=5,
     difficulty=1,
     solution=hardswish,
-    forbidden=("hardswish", "hardswish_", "hardsigmoid", "silu", "sigmoid"),
+    by_hand=ByHand(allows=("hardtanh", "relu")),
     probes=number_line(),
     mistakes=(
         Mistake(
@@ -75,7 +76,7 @@ CODES = Exercise(
     minutes=5,
     difficulty=1,
     solution=quantise,
-    forbidden=("quantize_per_tensor", "fake_quantize_per_tensor_affine"),
+    by_hand=ByHand(without=("quantize", "fake_quantize")),
     probes=(
         Probe(label="0 to 6 on 8 bits", arguments=(torch.linspace(0, 6, 40), 6 / 255, 0, 8)),
         Probe(label="outside the grid", arguments=(torch.tensor([-3.0, 7.0, 100.0]), 6 / 255, 0, 8)),
@@ -340,7 +341,7 @@ CLIP = Exercise(
     minutes=10,
     difficulty=2,
     solution=best_clip,
-    forbidden=("fake_quantize_per_tensor_affine", "quantize_per_tensor"),
+    by_hand=ByHand(without=("quantize", "fake_quantize")),
     probes=(
         Probe(label="with 4 bits", arguments=(_OUTPUTS, _CLIPS, 4)),
         Probe(label="with 3 bits", arguments=(_OUTPUTS, _CLIPS, 3)),

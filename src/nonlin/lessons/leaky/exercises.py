@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -21,7 +22,7 @@ ANY_SLOPE = Exercise(
     minutes=5,
     difficulty=1,
     solution=my_leaky_relu,
-    forbidden=("leaky_relu", "leaky_relu_", "prelu", "rrelu", "threshold"),
+    by_hand=ByHand(allows=("relu",)),
     probes=(
         Probe(label="for a = 0.01", arguments=(LINE, 0.01), with_slope=True),
         Probe(label="for a = 2", arguments=(LINE, 2.0), with_slope=True),

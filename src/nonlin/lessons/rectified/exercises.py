@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -22,7 +23,7 @@ LIKE_TORCH = Exercise(
     minutes=10,
     difficulty=2,
     solution=my_relu,
-    forbidden=("relu", "relu_", "threshold", "threshold_", "leaky_relu", "prelu", "rrelu", "hardtanh"),
+    by_hand=ByHand(),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
@@ -200,7 +201,7 @@ SOFT = Exercise(
     minutes=5,
     difficulty=1,
     solution=soft,
-    forbidden=("softshrink", "hardshrink", "clamp", "clamp_", "clip"),
+    by_hand=ByHand(allows=("relu",), without=("clamp",)),
     probes=(
         Probe(label="with lambda = 0.5", arguments=(torch.linspace(-3, 3, 24), 0.5), with_slope=True),
         Probe(label="with lambda = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),

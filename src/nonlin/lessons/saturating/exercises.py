@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -61,7 +62,7 @@ STABLE = Exercise(
     minutes=10,
     difficulty=2,
     solution=my_sigmoid,
-    forbidden=("sigmoid", "sigmoid_", "expit", "logsigmoid"),
+    by_hand=ByHand(allows=("relu",)),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
@@ -125,7 +126,7 @@ RELATION = Exercise(
     minutes=5,
     difficulty=1,
     solution=tanh_from_sigmoid,
-    forbidden=("tanh", "tanh_"),
+    by_hand=ByHand(allows=("sigmoid",)),
     probes=number_line(torch.float64),
     mistakes=(
         Mistake(

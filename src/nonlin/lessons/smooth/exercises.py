@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -115,7 +116,7 @@ SOFTPLUS = Exercise(
     minutes=10,
     difficulty=2,
     solution=my_softplus,
-    forbidden=("softplus",),
+    by_hand=ByHand(allows=("relu",)),
     probes=(
         Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
@@ -203,7 +204,7 @@ TANH_TAIL = Exercise(
     minutes=10,
     difficulty=2,
     solution=my_gelu_tanh,
-    forbidden=("gelu",),
+    by_hand=ByHand(allows=("sigmoid",)),
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
@@ -264,7 +265,7 @@ BETA = Exercise(
     minutes=10,
     difficulty=2,
     solution=beta_gradient,
-    forbidden=("backward", "grad"),
+    by_hand=ByHand(allows=("sigmoid", "silu")),
     probes=(
         Probe(
             label="for a vector, with β = 1",

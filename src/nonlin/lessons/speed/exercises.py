@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from nonlin.exercises.by_hand import MASK, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -13,15 +14,13 @@ def relu_backward(gradient: Tensor, y: Tensor) -> Tensor:
     return torch.sign(y) * gradient
 
 
-COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "__eq__", "__ne__", "bool")
-
 WITHOUT_A_MASK = Exercise(
     number="13.1",
     title="ReLU's backward without a mask",
     minutes=5,
     difficulty=1,
     solution=relu_backward,
-    forbidden=("where", "masked_fill", "masked_fill_", *COMPARISONS),
+    by_hand=ByHand(without=("where", "masked_fill", MASK)),
     probes=(
         Probe(
             label="for outputs from 0 to 3",

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -18,7 +19,7 @@ RELU = Exercise(
     difficulty=1,
     solution=my_relu,
     probes=number_line(),
-    forbidden=("relu", "relu_", "threshold"),
+    by_hand=ByHand(),
     mistakes=(
         Mistake(
             answer=lambda x: max(0, x),
