@@ -1,10 +1,7 @@
 """Where things live on disk: results of runs, data, caches. Asking never creates a folder."""
 
 import os
-import secrets
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import platformdirs
 
@@ -46,26 +43,3 @@ def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself can be made where it does not exist yet."""
     existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))  # a broken link, too
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-
-
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that others see the old content or the complete new one, never a part.
-
-    `write` receives an open binary file. When it raises, the temporary file is removed and the error passed on.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def remove_parts(path: Path) -> None:
-    """Remove what killed processes left of `write_whole(path, ...)`; only for the holder of the file's lock."""
-    for part in path.parent.glob(f".{path.name}-*.part"):
-        part.unlink(missing_ok=True)

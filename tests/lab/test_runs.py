@@ -14,6 +14,7 @@ import torch
 from small_data import bright
 from torch import nn
 
+from nonlin.files import FileError
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import runs, tracking
 from nonlin.lab.runs import Configuration, RunError, Stopped, run
@@ -333,7 +334,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch, undisturbe
         original(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"checkpoint.pt cannot be written \(No space left on device\): make room"):
+    with pytest.raises(FileError, match=r"checkpoint.pt cannot be written \(No space left on device\): make room"):
         without_log(configuration(), nn.RReLU, DATASET, tmp_path, every_updates=1)
     monkeypatch.undo()
     without_log(configuration(), nn.RReLU, DATASET, tmp_path)

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from nonlin.commands.common import FAILED, UsageError, add_command, program_as_typed, whole
-from nonlin.errors import reason
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -61,9 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.numbers:
         print(f"What decides a verdict: {program_as_typed()} claims NUMBER")
     if arguments.output and not missing:  # a table with gaps would look complete
-        try:
-            verdicts.write(findings, arguments.output)
-        except OSError as error:
-            raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
+        verdicts.write(findings, arguments.output)
         print(f"Written: {arguments.output}")
     return FAILED if missing else 0

@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from nonlin.activations import Activation
     from nonlin.activations.vectors import VectorFunction
     from nonlin.images.dataset import Dataset
-    from nonlin.plots import Picture
     from nonlin.signatures import MakeActivation
 
 FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -146,20 +144,6 @@ def loader(source: str) -> "Callable[[], Dataset]":
 
 def _already_given(notice: str) -> None:
     """Other processes need not say again which data they use."""
-
-
-def save_picture(picture: "Picture", output: Path) -> None:
-    """Write a figure whole or not at all."""
-    part = output.with_name(f".{output.stem}.part.png")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(part)
-        part.replace(output)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written ({reason(error)}): choose another --output") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def records_named(names: Sequence[str]) -> list["Activation"]:

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 from nonlin.commands.common import UsageError, add_command
-from nonlin.errors import reason
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -26,11 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
         os.environ.setdefault("MPLBACKEND", "agg")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 
-        try:
-            page.parent.mkdir(parents=True, exist_ok=True)
-            save(cheat_sheet(), page)
-        except OSError as error:
-            raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
+        save(cheat_sheet(), page)
         print(page.absolute())
         return
     from nonlin.lessons.choosing.guide import examine

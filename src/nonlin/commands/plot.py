@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from nonlin.commands.common import UsageError, add_command, records_and_vector_functions, save_picture, writable_runs
+from nonlin.commands.common import UsageError, add_command, records_and_vector_functions, writable_runs
+from nonlin.files import write_whole
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -32,6 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
         picture = along_one_input(*of_vectors)
     else:
         picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
-    save_picture(picture, output)
+    write_whole(output, picture.save)
     print(output.absolute())
     print(picture.text)

@@ -11,8 +11,9 @@ import filelock
 import torch
 
 from nonlin.errors import reason
+from nonlin.files import FileError, remove_parts, write_whole
 from nonlin.images.dataset import Dataset, Split
-from nonlin.paths import cache_folder, remove_parts, write_whole
+from nonlin.paths import cache_folder
 
 _TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -67,10 +68,8 @@ def _make_and_write(path: Path, key: str, make: Callable[[], Dataset]) -> Datase
     try:
         remove_parts(path)
         write_whole(path, lambda file: torch.save(stored, file))
-    except OSError as error:
-        _warn_unwritable(path.parent, reason(error))
-    except RuntimeError as error:  # torch.save's own, when the disk's error interrupts it
-        _warn_unwritable(path.parent, reason(error.__context__ or error))
+    except FileError as error:
+        _warn_unwritable(path.parent, error.why)
     return dataset
 
 

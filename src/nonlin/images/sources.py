@@ -20,10 +20,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nonlin.files import FileError, write_json
 from nonlin.images import cifar10, image_folder, shapes10
 from nonlin.images.cache import cached
 from nonlin.images.dataset import DataError, Dataset, Split
-from nonlin.paths import cache_folder, data_folder, write_whole
+from nonlin.paths import cache_folder, data_folder
 
 __all__ = ["SOURCES", "DataError", "Dataset", "Split", "load", "sample_photograph", "show_notice"]
 
@@ -139,9 +140,8 @@ def _failure_note() -> Path:
 
 
 def _remember_failure(why: str) -> None:
-    note = json.dumps({"when": time.time(), "mirror": cifar10.mirror(), "reason": why}).encode()
-    with suppress(OSError):  # where nothing can be written, the download is tried every time
-        write_whole(_failure_note(), lambda file: file.write(note))
+    with suppress(FileError):  # where nothing can be written, the download is tried every time
+        write_json(_failure_note(), {"when": time.time(), "mirror": cifar10.mirror(), "reason": why})
 
 
 def _recent_failure() -> tuple[str, float] | None:

@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import write_json, write_whole
 from nonlin.intervals import Estimate
 from nonlin.lab import runs
 from nonlin.lab.comparisons import METHOD, Comparison, Spread, compare
 from nonlin.lab.runs import Configuration
 from nonlin.lab.training import Recipe
-from nonlin.paths import write_whole
 from nonlin.typography import true_minus
 
 RUNS, SUMMARY, ABOUT = "runs.csv", "summary.csv", "about.json"
@@ -454,42 +454,25 @@ def write(rows: Sequence[Row], source: Path, output: Path, *, command: str | Non
         command: what the reader typed.
 
     Raises:
-        ReportError: if the folder cannot be written.
+        FileError: if a file cannot be written.
     """
-    contents = {
-        RUNS: _csv([_flat_row(row) for row in rows]),
-        SUMMARY: _csv([_flat_summary(entry) for entry in summary(rows)]),
-        ABOUT: json.dumps(about(rows, source, command), indent=2, ensure_ascii=False) + "\n",
-    }
-    for name, text in contents.items():
-        write_file(Path(output) / name, lambda file, text=text: file.write(text.encode()))
+    write_whole(Path(output) / RUNS, _csv([_flat_row(row) for row in rows]))
+    write_whole(Path(output) / SUMMARY, _csv([_flat_summary(entry) for entry in summary(rows)]))
+    write_json(Path(output) / ABOUT, about(rows, source, command))
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """Write a table that `read_runs` reads, sorted, so that the same rows give the same bytes.
 
     Raises:
-        OSError: if it cannot be written; what was there before then still is.
+        FileError: if it cannot be written; what was there before then still is.
     """
-    text = table_text(rows)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, table_text(rows))
 
 
 def table_text(rows: Sequence[Row]) -> str:
     """What `write_table` writes."""
     return _csv([_flat_row(row) for row in _sorted(rows)])
-
-
-def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """`paths.write_whole`, with an error in one sentence.
-
-    Raises:
-        ReportError: if the file cannot be written.
-    """
-    try:
-        write_whole(path, write)
-    except OSError as error:
-        raise ReportError(f"{path} cannot be written ({reason(error)}): choose another folder.") from error
 
 
 def about(rows: Sequence[Row], source: Path, command: str | None = None) -> dict[str, Any]:

@@ -13,7 +13,6 @@ Every file but TensorBoard's is either the old one or the complete new one, at a
 """
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -23,7 +22,7 @@ import subprocess
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
@@ -38,13 +37,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import remove_parts, write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.lab import tracking
 from nonlin.lab.initialisation import SCHEMES
 from nonlin.lab.networks import NETWORKS, threads
 from nonlin.lab.precision import PRECISIONS
 from nonlin.lab.training import Epoch, Observer, Recipe, Result, Training, own_randomness, prepare
-from nonlin.paths import project_root, remove_parts, write_whole
+from nonlin.paths import project_root
 from nonlin.signatures import MakeActivation
 
 RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
@@ -234,7 +234,7 @@ def _prepare(
         "precision": stored["precision"] if stored else asdict(training.precision),
         "sessions": [*sessions, environment() | {"first_update": training.done + 1}],
     }
-    _write_json(folder / RUN, content)
+    write_json(folder / RUN, content, sort_keys=True)
     return training
 
 
@@ -336,19 +336,19 @@ def _store(folder: Path, identity: dict[str, Any], result: Result, weights: dict
     seconds = [epoch.pop("seconds") for epoch in epochs]
     if keep:
         _write_tensors(folder / WEIGHTS, weights)
-    _write_json(folder / TIMES, {"epochs": seconds, "seconds": result.seconds})
+    write_json(folder / TIMES, {"epochs": seconds, "seconds": result.seconds}, sort_keys=True)
     content = {
         "configuration": identity,
         "data": result.data,
         "device": result.device,
         "diverged": result.diverged,
-        "epochs": [_with_words(epoch) for epoch in epochs],
-        "observed": _with_words(result.observed),
+        "epochs": epochs,
+        "observed": result.observed,
         "parameters": result.parameters,
         "precision": result.precision,
         "weights": _digest(weights),
     }
-    _write_json(folder / RESULT, content)
+    write_json(folder / RESULT, content, sort_keys=True)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -416,10 +416,6 @@ def _digest(weights: dict[str, Tensor]) -> str:
 
 
 # JSON has no infinity and no NaN, which a diverged run needs
-
-
-def _with_words(numbers: dict[str, float]) -> dict[str, float | str]:
-    return {name: value if math.isfinite(value) else str(value) for name, value in numbers.items()}
 
 
 def _from_words(numbers: dict[str, float | str]) -> dict[str, float]:
@@ -499,29 +495,5 @@ def _read_checkpoint(path: Path) -> dict[str, Any] | None:
         raise RunError(f"{path} is damaged ({reason(error)}): remove that file, and the run begins anew.") from error
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    _write(path, lambda file: file.write(text.encode()))
-
-
 def _write_tensors(path: Path, content: dict[str, Any]) -> None:
-    buffer = io.BytesIO()  # torch.save to a full disk raises an error that does not say so
-    torch.save(content, buffer)
-    _write(path, lambda file: file.write(buffer.getbuffer()))
-
-
-def _write(path: Path, write: Callable[[Any], object]) -> None:
-    """Write a file whole and durably: after a power cut, too, there is the old one or the new one."""
-    try:
-        write_whole(path, write)
-        if os.name == "posix":  # Windows opens no folders
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written ({reason(error)}): make room and start the run again; it goes on from its last "
-            "checkpoint."
-        ) from error
+    write_whole(path, lambda file: torch.save(content, file))

@@ -9,7 +9,6 @@ Beside the cells, ``sweep.json`` names every cell that was ever asked for, so th
 cell whose training raised an error holds ``failure.txt``, with the traceback, until it succeeds.
 """
 
-import json
 import math
 import os
 import threading
@@ -17,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -31,13 +30,13 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm.auto import tqdm
 
 from nonlin.errors import ReaderError
+from nonlin.files import FileError, write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.lab import runs
 from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.report import FAILURE, SWEEP, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
-from nonlin.paths import write_whole
 from nonlin.signatures import MakeActivation
 
 if TYPE_CHECKING:
@@ -227,8 +226,7 @@ def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None)
         "commands": list(dict.fromkeys(commands)),
         "cells": list(dict.fromkeys([*noted["cells"], *cells])),
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / SWEEP, lambda file: file.write(text.encode()))
+    write_json(folder / SWEEP, content)
 
 
 def _is_finished(folder: Path) -> bool:
@@ -360,7 +358,8 @@ def _train(
         return Outcome(name=name, folder=cell)
     except Exception as error:  # whatever it is, the other cells are not to suffer from it
         failure = str(error) if isinstance(error, ReaderError) else f"{type(error).__name__}: {error}"
-        _write_failure(cell, traceback.format_exc())
+        with suppress(FileError):  # the reason for the failure itself, perhaps; it is also returned
+            write_whole(cell / FAILURE, traceback.format_exc())
         return Outcome(name=name, folder=cell, failure=" ".join(failure.split()))
     return Outcome(name=name, folder=cell, result=result)
 
@@ -388,13 +387,6 @@ def _dataset(fingerprint: str, load: Callable[[], Dataset]) -> Dataset:
         _datasets.clear()
         _datasets[fingerprint] = load()
     return _datasets[fingerprint]
-
-
-def _write_failure(cell: Path, text: str) -> None:
-    try:
-        write_whole(cell / FAILURE, lambda file: file.write(text.encode()))
-    except OSError:  # the reason for the failure itself, perhaps; it is also returned
-        return
 
 
 def _log_hparams(configuration: Configuration, cell: Path) -> None:
