@@ -8,7 +8,7 @@ import pytest
 import nonlin
 
 ROOT = Path(nonlin.__file__).parent
-GROUND = ("paths", "errors", "files", "typography", "signatures", "intervals", "normal", "notebooks")
+GROUND = ("paths", "errors", "files", "processes", "typography", "signatures", "intervals", "normal", "notebooks")
 ORDER = (  # from the ground upwards
     *GROUND,
     "activations",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nonlin.images.dataset import Dataset
     from nonlin.signatures import MakeActivation
 
-FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+FAILED, MISUSED, INTERRUPTED, UNREAD, TERMINATED = 1, 2, 130, 141, 143
 HOST, PORT = "127.0.0.1", 6006
 UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing bends curves of a few epochs
 

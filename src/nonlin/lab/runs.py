@@ -17,7 +17,6 @@ import json
 import math
 import os
 import platform
-import signal
 import subprocess
 import threading
 import time
@@ -45,6 +44,7 @@ from nonlin.lab.networks import NETWORKS, threads
 from nonlin.lab.precision import PRECISIONS
 from nonlin.lab.training import Epoch, Observer, Recipe, Result, Training, own_randomness, prepare
 from nonlin.paths import project_root
+from nonlin.processes import stops_noted
 from nonlin.signatures import MakeActivation
 
 RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
@@ -130,7 +130,8 @@ def run(
 
     A resumed run gives the same curves and weights as an undisturbed one, to the last bit, on the same machine with the
     same versions, on a processor. Killed at any moment, it loses at most what was done since its last checkpoint.
-    Ctrl-C lets the present update end, writes a checkpoint and raises `Stopped`; a second Ctrl-C stops at once.
+    Ctrl-C, or SIGTERM to a command, lets the present update end, writes a checkpoint and raises `Stopped`; the second
+    time it stops at once.
 
     Args:
         configuration: what to train; its fingerprint must be that of the data set.
@@ -165,7 +166,7 @@ def run(
             return finished
         for name in (RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS):
             remove_parts(folder / name)
-        with threads(configuration.threads), own_randomness(configuration.recipe.seed), ctrl_c() as asked_to_stop:
+        with threads(configuration.threads), own_randomness(configuration.recipe.seed), stops_noted() as asked_to_stop:
             training = _prepare(configuration, activation, dataset, folder, identity, observer, device)
             with _open_log(folder, training, configuration, activation) if log else nullcontext() as writer:
                 pause = _Checkpoints(folder, training, writer, asked_to_stop, until, every_seconds, every_updates)
@@ -285,29 +286,6 @@ class _Checkpoints:
             self.writer.flush()  # so that no point up to the checkpoint can be lost after it
         _write_tensors(self.folder / CHECKPOINT, self.training.state())
         self.last_time, self.last_update = perf_counter(), self.training.done
-
-
-@contextmanager
-def ctrl_c() -> Iterator[threading.Event]:
-    """Within the block the first Ctrl-C sets the event and does nothing else; the second one acts as usual.
-
-    Where Python does not handle Ctrl-C in the usual way, or this is not the main thread, all stays as it is.
-    """
-    event, usual = threading.Event(), signal.default_int_handler
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is not usual:
-        yield event
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, usual)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.report import FAILURE, SWEEP, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
+from nonlin.processes import end_with, stops_noted
 from nonlin.signatures import MakeActivation
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ def sweep(
     folder, jobs = Path(folder).absolute(), jobs or joblib.cpu_count()
     _refuse_other_runs(cells, folder)
     _note(folder, cells, command)
-    parent = None if scheduler else os.getpid()
-    options = {"load": load, "observe": observe, "every_seconds": every_seconds, "parent": parent}
+    options = {"load": load, "observe": observe, "every_seconds": every_seconds}
     options |= {"device": device, "until": math.inf if scheduler else until}
     tasks = {
         name: joblib.delayed(_train)(name, configuration, activations[configuration.activation], folder, **options)
@@ -240,7 +239,8 @@ def _is_finished(folder: Path) -> bool:
 def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
     """Within the block, joblib uses processes of this machine or the workers of a cluster."""
     if scheduler is None:
-        with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+        own = {"initializer": end_with, "initargs": (os.getpid(),)}
+        with _without_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, **own):
             yield
         return
     with _client(scheduler), joblib.parallel_config(backend="dask", n_jobs=-1):
@@ -253,6 +253,18 @@ def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
                 "The cluster has given up a run, since its workers died again and again or the scheduler ended: look "
                 "at their logs; what is finished is kept."
             ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Within the block a process that cleans up after killed ones is begun so that it does it without a word."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        os.environ.update({"PYTHONWARNINGS": before} if before is not None else {})
 
 
 def _client(scheduler: str) -> "Client":
@@ -284,8 +296,8 @@ def _all_outcomes(
 ) -> list[Outcome]:
     """The outcomes of all tasks. If a process is killed, all begin anew, and the cells go on from their checkpoints."""
     outcomes: dict[str, Outcome] = {}
-    # A run in this process handles Ctrl-C itself.
-    with nullcontext(threading.Event()) if in_this_process else runs.ctrl_c() as asked_to_stop:
+    # A run in this process handles both itself. Ctrl-C reaches the workers, too; SIGTERM does not: it ends them.
+    with nullcontext(threading.Event()) if in_this_process else stops_noted(terminations=False) as asked_to_stop:
         while len(outcomes) < len(tasks):
             left = {name: task for name, task in tasks.items() if name not in outcomes}
             before = len(outcomes)
@@ -339,11 +351,8 @@ def _train(
     device: str | None,
     until: float,
     every_seconds: float,
-    parent: int | None,
 ) -> Outcome:
     """Train one cell, and note in its folder why if that fails."""
-    if parent not in (None, os.getpid()):
-        _end_with(parent)
     cell = folder / name
     try:
         with _one_at_a_time:
@@ -362,23 +371,6 @@ def _train(
             write_whole(cell / FAILURE, traceback.format_exc())
         return Outcome(name=name, folder=cell, failure=" ".join(failure.split()))
     return Outcome(name=name, folder=cell, result=result)
-
-
-@lru_cache
-def _end_with(parent: int) -> None:
-    """End this process within a second of its parent's end, however that came about.
-
-    A worker whose parent was killed would train on, and a new start would find its run in use. The abrupt end costs
-    what was done since the last checkpoint. On Windows, where an orphan keeps its parent's number, nothing happens.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    if os.name == "posix":
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _dataset(fingerprint: str, load: Callable[[], Dataset]) -> Dataset:
