@@ -68,9 +68,9 @@ def test_rows_hold_what_the_runs_have_written(folder):
     (session,) = runs.read_sessions(folder / "tanh-mlp-depth1-bn-he-rate0.3-seed1")
     assert rows[3].made_with == {
         "torch": torch.__version__,
-        "python": session["versions"]["python"],
-        "revision": session["revision"],
-        "processor": session["hardware"]["processor"],
+        "python": session.versions["python"],
+        "revision": session.revision,
+        "processor": session.hardware["processor"],
     }
 
 

@@ -22,6 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import joblib
 from joblib.externals.loky import BrokenProcessPool
 from torch.utils.tensorboard import SummaryWriter
@@ -29,11 +30,11 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm.auto import tqdm
 
 from nonlin.errors import ReaderError
-from nonlin.files import FileError, write_json, write_whole
+from nonlin.files import FileError, unwritable, write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.lab import runs
 from nonlin.lab.internals import Internals, held_out
-from nonlin.lab.report import FAILURE, SWEEP, read_sweep
+from nonlin.lab.report import FAILURE, SWEEP, SweepRecord, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
 from nonlin.processes import end_with, stops_noted
@@ -110,13 +111,15 @@ class Grid:
 
 def cell_name(configuration: Configuration) -> str:
     """What differs within a sweep, as the name of a folder: ``relu-cnn-depth1-bn-he-rate0.3-seed0``."""
+    rate = configuration.recipe.learning_rate
+    short = f"{rate:g}"
     parts = (
         configuration.activation,
         configuration.network,
         f"depth{configuration.depth}",
         "bn" if configuration.batch_norm else "no_bn",
         configuration.initialisation,
-        f"rate{configuration.recipe.learning_rate:g}",
+        f"rate{short if float(short) == rate else rate}",
         f"seed{configuration.recipe.seed}",
     )
     return "-".join(parts)
@@ -186,9 +189,10 @@ def sweep(
             killed again and again.
         Stopped: after Ctrl-C, or when the time is up.
     """
-    folder, jobs = Path(folder).absolute(), jobs or joblib.cpu_count()
+    folder = Path(folder).absolute()
     _refuse_other_runs(cells, folder)
-    _note(folder, cells, command)
+    if not scheduler:
+        _note(folder, cells, command)
     options = {"load": load, "observe": observe, "every_seconds": every_seconds}
     options |= {"device": device, "until": math.inf if scheduler else until}
     tasks = {
@@ -196,12 +200,15 @@ def sweep(
         for name, configuration in cells.items()
         if not _is_finished(folder / name)
     }
+    jobs = min(jobs or joblib.cpu_count(), max(1, len(tasks)))
     disable = None if progress is None else not progress
     skipped = len(cells) - len(tasks)
     with (
         tqdm(total=len(cells), initial=skipped, unit="run", disable=disable, dynamic_ncols=True) as bar,
         _processes(jobs, scheduler),
     ):
+        if scheduler:  # which now has answered
+            _note(folder, cells, command)
         in_this_process = jobs == 1 and not scheduler
         outcomes = _all_outcomes(
             tasks, bar, in_this_process=in_this_process, folder=folder, until=until, finished=finished
@@ -219,17 +226,23 @@ def _refuse_other_runs(cells: Mapping[str, Configuration], folder: Path) -> None
 
 def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None) -> None:
     """Add to ``sweep.json`` what is asked for now."""
-    noted = read_sweep(folder)
-    commands = [*noted["commands"], *([command] if command else [])]
-    content = {
-        "commands": list(dict.fromkeys(commands)),
-        "cells": list(dict.fromkeys([*noted["cells"], *cells])),
-    }
-    write_json(folder / SWEEP, content)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock"):  # or one of two sweeps that begin at once would lose its cells
+            noted = read_sweep(folder)
+            commands = dict.fromkeys([*noted.commands, *([command] if command else [])])
+            names = dict.fromkeys([*noted.cells, *cells])
+            write_json(folder / SWEEP, SweepRecord(commands=tuple(commands), cells=tuple(names)))
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _is_finished(folder: Path) -> bool:
-    return (folder / runs.RESULT).exists() and any(folder.glob(f"*{HPARAMS}"))
+    """Whether there is nothing left to do in a cell; where its result cannot be read, there is: to say so."""
+    try:
+        return runs.is_finished(folder) and bool(runs.read_result(folder)) and any(folder.glob(f"*{HPARAMS}"))
+    except ReaderError:
+        return False
 
 
 # The processes
