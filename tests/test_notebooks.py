@@ -12,6 +12,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
+from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
 from nonlin.lessons import EXERCISES, QUIZZES
 from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, refresh
@@ -174,7 +175,7 @@ def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: 
 
 
 def test_an_unknown_lesson_is_named_with_those_there_are() -> None:
-    with pytest.raises(FileNotFoundError, match=r"no lesson is called '99'; there are 00_start_here"):
+    with pytest.raises(ReaderError, match=r"no lesson is called '99'; there are 00_start_here"):
         lessons(["99"])
 
 

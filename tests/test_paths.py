@@ -3,11 +3,9 @@
 import json
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
 import pytest
 from IPython.utils.text import DollarFormatter
-from small_data import leftovers
 from tensorboard import manager, notebook
 
 from nonlin import paths
@@ -83,22 +81,6 @@ def test_writable_means_that_files_can_be_made(tmp_path: Path) -> None:
     assert not paths.is_writable(tmp_path / "dangling" / "below")
     (tmp_path / "locked").mkdir(mode=0o555)
     assert paths.is_writable(tmp_path / "locked") == os.access(tmp_path / "locked", os.W_OK)
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    paths.write_whole(path, lambda file: file.write(b"old"))
-
-    def fail(file: Any) -> None:
-        file.write(b"half of the n")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        paths.write_whole(path, fail)
-    assert path.read_bytes() == b"old"
-    paths.write_whole(path, lambda file: file.write(b"new"))
-    assert path.read_bytes() == b"new"
-    assert leftovers(path.parent) == ["file"]
 
 
 @pytest.mark.parametrize(

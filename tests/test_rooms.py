@@ -8,7 +8,18 @@ import pytest
 import nonlin
 
 ROOT = Path(nonlin.__file__).parent
-GROUND = ("installation", "paths", "errors", "typography", "signatures", "intervals", "normal", "notebooks")
+GROUND = (
+    "installation",
+    "paths",
+    "errors",
+    "files",
+    "processes",
+    "typography",
+    "signatures",
+    "intervals",
+    "normal",
+    "notebooks",
+)
 ORDER = (  # from the ground upwards
     *GROUND,
     "activations",

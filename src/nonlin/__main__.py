@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from nonlin.commands import COMMANDS
-from nonlin.commands.common import FAILED, INTERRUPTED, MISUSED, UNREAD, UsageError, program, say, sentence
+from nonlin.commands.common import FAILED, INTERRUPTED, MISUSED, TERMINATED, UNREAD, UsageError, program, say, sentence
 from nonlin.errors import ReaderError
+from nonlin.processes import end_with, terminable
 from nonlin.typography import shown
 
 
@@ -19,13 +20,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C, 141 where nobody
-        reads the output any more (``| head``).
+        The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C, 143 after SIGTERM, 141
+        where nobody reads the output any more (``| head``).
     """
+    _open_what_is_closed()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
-    arguments = parse(sys.argv[1:] if argv is None else argv)
+    with terminable() as termination:
+        code = _run(sys.argv[1:] if argv is None else argv)
+    return TERMINATED if termination.asked and code == INTERRUPTED else code
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
+        arguments = parse(argv)
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
         return code
@@ -41,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return UNREAD
         return say(f"Error: {sentence(error)}", FAILED)
+
+
+def _open_what_is_closed() -> None:
+    """Let standard streams that were closed (``>&-``) lead nowhere, before an ordinary file gets their numbers."""
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            file = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - takes the lowest number that is free
+            setattr(sys, name, file)
 
 
 def _nobody_reads() -> bool:
@@ -80,4 +96,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    if os.environ.get("NONLIN_PROG"):
+        end_with(os.getppid())  # start.py, which tells about SIGTERM, but cannot tell about its being killed
     sys.exit(main())

@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nonlin.errors import ReaderError
+from nonlin.files import write_whole
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -36,16 +39,17 @@ def lessons(names: list[str]) -> list[Path]:
     """The notebooks whose file names begin with one of ``names`` ("02"), or all.
 
     Raises:
-        FileNotFoundError: if a name fits no notebook.
+        ReaderError: if a name fits no notebook.
     """
     if not names:
         return sorted(LESSONS.glob("*.ipynb"))
     found = []
     for name in names:
-        matches = sorted(LESSONS.glob(f"{Path(name).stem}*.ipynb"))
+        stem = Path(name).stem
+        matches = [path for path in lessons([]) if stem and path.stem.startswith(stem)]
         if not matches:
             known = ", ".join(path.stem for path in lessons([]))
-            raise FileNotFoundError(f"no lesson is called {name!r}; there are {known or 'none'}.")
+            raise ReaderError(f"no lesson is called {name!r}; there are {known or 'none'}.")
         found += matches
     return found
 
@@ -76,9 +80,7 @@ def refresh(names: list[str]) -> None:
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
         notebook = execute(nbformat.read(path, as_version=4), path.parent)
-        temporary = path.with_suffix(".tmp")
-        nbformat.write(notebook, temporary)
-        temporary.replace(path)
+        write_whole(path, nbformat.writes(notebook) + "\n")
         print(f"{path.stat().st_size / 1000:.0f} kB")
 
 

@@ -1,14 +1,11 @@
 """Where things live on disk: results of runs, data, caches. Asking never creates a folder."""
 
 import os
-import secrets
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import platformdirs
 
@@ -97,26 +94,3 @@ def absolute(text: str | Path) -> Path:
             f"the home folder {name} is not known: write the path in full, or ./{name} for that very name"
         )
     return Path(path).absolute()
-
-
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that others see the old content or the complete new one, never a part.
-
-    `write` receives an open binary file. When it raises, the temporary file is removed and the error passed on.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def remove_parts(path: Path) -> None:
-    """Remove what killed processes left of `write_whole(path, ...)`; only for the holder of the file's lock."""
-    for part in path.parent.glob(f".{path.name}-*.part"):
-        part.unlink(missing_ok=True)

@@ -12,10 +12,11 @@ from scipy import stats
 from torch import nn
 
 from nonlin import __main__ as command_line
+from nonlin.files import FileError
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import report, runs
 from nonlin.lab.comparisons import compare
-from nonlin.lab.report import ReportError, Row, groups, read_runs, summary, table
+from nonlin.lab.report import Row, groups, read_runs, summary, table
 from nonlin.lab.runs import Configuration
 from nonlin.lab.sweep import Grid, sweep
 from nonlin.lab.training import Recipe
@@ -67,9 +68,9 @@ def test_rows_hold_what_the_runs_have_written(folder):
     (session,) = runs.read_sessions(folder / "tanh-mlp-depth1-bn-he-rate0.3-seed1")
     assert rows[3].made_with == {
         "torch": torch.__version__,
-        "python": session["versions"]["python"],
-        "revision": session["revision"],
-        "processor": session["hardware"]["processor"],
+        "python": session.versions["python"],
+        "revision": session.revision,
+        "processor": session.hardware["processor"],
     }
 
 
@@ -289,5 +290,5 @@ def test_an_unwritable_place_is_one_sentence(folder, tmp_path, capsys):
     code, _, err = _run(capsys, folder, "--output", tmp_path / "file" / "below")
     assert code == 2
     assert "cannot be written into" in err
-    with pytest.raises(ReportError, match="choose another folder"):
+    with pytest.raises(FileError, match="choose another place"):
         report.write(RELU, folder, tmp_path / "file")

@@ -1,11 +1,15 @@
 """Runs that survive: resumed to the bit, killed, stopped, damaged, started twice."""
 
 import json
+import math
 import multiprocessing
 import os
 import random
+import re
+import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -14,12 +18,14 @@ import torch
 from small_data import bright
 from torch import nn
 
+from nonlin.files import FileError
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import runs, tracking
 from nonlin.lab.runs import Configuration, RunError, Stopped, run
 from nonlin.lab.training import Recipe
 
 DATASET = bright(90)
+OTHERS = replace(DATASET, test=bright(80).test)
 EPOCHS, UPDATES = 3, 18  # six batches of 16 hold 90 images
 
 
@@ -307,10 +313,114 @@ def test_a_damaged_checkpoint_gives_one_sentence(undisturbed, tmp_path, damage):
     assert tracking.read_scalars(tmp_path) == tracking.read_scalars(undisturbed)
 
 
-def test_a_damaged_configuration_gives_one_sentence(tmp_path):
-    (tmp_path / "run.json").write_text('{"configuration": ')
-    with pytest.raises(RunError, match=r"run.json cannot be read \(.*\): remove its folder and begin anew"):
-        run(configuration(), nn.RReLU, DATASET, tmp_path)
+RECORDS = {
+    "run.json": ("configuration", "run.json is damaged (", "restore it, or remove its folder and begin anew."),
+    "result.json": ("epochs", "result.json is damaged (", "remove that file, and the run is trained anew."),
+    "times.json": ("seconds", "times.json is damaged (", "remove that file; only the times of the run are lost."),
+}
+SHAPES = ["", "{", "{}", "[]", "null", "3", '"x"', "NaN", "[" * 10_000, "newer", "without", "wrong", "folder", "bytes"]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[:8] or "empty")
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_another_shape_is_one_sentence(undisturbed, tmp_path, name, shape):
+    copy = tmp_path / "run"
+    shutil.copytree(undisturbed, copy)
+    (field, damaged, remedy), path = RECORDS[name], copy / name
+    whole = json.loads(path.read_text())
+    changed = {"newer": whole | {"new": 1}, "wrong": whole | {field: "text"}}
+    changed["without"] = {each: value for each, value in whole.items() if each != field}
+    path.unlink()
+    if shape == "folder":
+        path.mkdir()
+        damaged, remedy = f"{name} cannot be read (Is a directory): ", "check what it is and who may read it."
+    elif shape == "bytes":
+        path.write_bytes(b"\xff\xfe\x00")
+        remedy = "."
+    else:
+        path.write_text(json.dumps(changed[shape]) if shape in changed else shape)
+    with pytest.raises(FileError) as caught:
+        run(configuration(), nn.RReLU, DATASET, copy)
+    assert str(caught.value).startswith(f"{copy}/{damaged}")
+    assert str(caught.value).endswith(remedy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_finished_run_stays_finished_without_its_times(undisturbed, tmp_path):
+    shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "times.json").unlink()
+    result = run(configuration(), nn.RReLU, DATASET, tmp_path)
+    assert math.isnan(result.seconds)
+    assert [epoch.test_loss for epoch in result.epochs] == [e.test_loss for e in runs.read_result(undisturbed).epochs]
+
+
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory) -> Path:
+    """A run that can go on."""
+    folder = tmp_path_factory.mktemp("halfway")
+    with pytest.raises(OwnError):
+        without_log(configuration(), Failing.prepare(7 * 4, fail), DATASET, folder, every_updates=1)
+    return folder
+
+
+CHANGES = {
+    "seed": lambda text: text.replace('"seed": 0', '"seed": 1'),
+    "rate": lambda text: text.replace('"learning_rate": 0.1', '"learning_rate": 0.2'),
+    "data": lambda text: text.replace(runs.fingerprint(DATASET), runs.fingerprint(OTHERS)),
+    "activation": lambda text: text.replace('"rrelu"', '"relu"'),
+    "network": lambda text: text.replace('"cnn"', '"mlp"'),
+    "observer": lambda text: text.replace('"observer": null', '"observer": "Counter"'),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["checkpoint.pt", "result.json"])
+def test_what_is_of_another_run_is_refused(halfway, undisturbed, tmp_path, name, change):
+    """As after a copy into another run's folder, or an edit of run.json."""
+    shutil.copytree(undisturbed if name == "result.json" else halfway, tmp_path / "run")
+    folder = tmp_path / "run"
+    text = (folder / "run.json").read_text()
+    edited = CHANGES[change](text)
+    assert edited != text
+    (folder / "run.json").write_text(edited)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    dataset, observer = OTHERS if change == "data" else DATASET, Counter() if change == "observer" else None
+    with pytest.raises(RunError, match=rf"{name} is (of another run|not the result of this run) \(.* was .*\): put b"):
+        without_log(runs.read_configuration(folder), nn.ReLU, dataset, folder, observer=observer)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_checkpoint_of_another_version_is_refused(halfway, tmp_path, monkeypatch):
+    shutil.copytree(halfway, tmp_path / "run")
+    monkeypatch.setattr(runs, "version", lambda package: "99")
+    with pytest.raises(RunError, match=r"of another run \(version was .*, now is 99\)"):
+        without_log(configuration(), nn.RReLU, DATASET, tmp_path / "run")
+
+
+class Code:
+    """What torch.load refuses to make, with advice how to do so nevertheless."""
+
+
+@pytest.mark.parametrize("content", [{"model": {}}, [1], Code(), "folder"], ids=["old", "list", "code", "folder"])
+def test_what_is_no_checkpoint_is_refused_without_bad_advice(halfway, tmp_path, content):
+    shutil.copytree(halfway, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.pt"
+    path.unlink()
+    path.mkdir() if content == "folder" else torch.save(content, path)
+    with pytest.raises((RunError, FileError)) as caught:
+        without_log(configuration(), nn.RReLU, DATASET, tmp_path / "run")
+    damaged = r"is damaged \(it is no checkpoint of this version\): remove that file, and the run begins anew"
+    expected = r"cannot be read \(Is a directory\): check what it is" if content == "folder" else damaged
+    assert re.search(rf"checkpoint.pt {expected}.*\.$", str(caught.value))
+
+
+def test_a_checkpoint_that_does_not_fit_its_run_is_refused(halfway, tmp_path):
+    shutil.copytree(halfway, tmp_path / "run")
+    state = torch.load(halfway / "checkpoint.pt", weights_only=True)
+    for lost in ("model", "done", "optimizer", "random"):
+        torch.save({name: value for name, value in state.items() if name != lost}, tmp_path / "run" / "checkpoint.pt")
+        with pytest.raises(RunError, match=r"checkpoint.pt does not fit this run: .*\.$"):
+            without_log(configuration(), nn.RReLU, DATASET, tmp_path / "run")
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
@@ -333,7 +443,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch, undisturbe
         original(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"checkpoint.pt cannot be written \(No space left on device\): make room"):
+    with pytest.raises(FileError, match=r"checkpoint.pt cannot be written \(No space left on device\): make room"):
         without_log(configuration(), nn.RReLU, DATASET, tmp_path, every_updates=1)
     monkeypatch.undo()
     without_log(configuration(), nn.RReLU, DATASET, tmp_path)

@@ -112,7 +112,7 @@ def test_the_data_are_loaded_once_and_what_is_finished_is_not_trained_again(tmp_
     assert results(tmp_path) == before
     in_process(tmp_path, "relu", "again", load=squares)
     assert len(results(tmp_path)) == 4
-    noted = read_sweep(tmp_path)["cells"]
+    noted = read_sweep(tmp_path).cells
     assert sorted(noted) == sorted(results(tmp_path))
 
 
@@ -241,7 +241,7 @@ def test_the_command_passes_its_options_on(command, tmp_path):
     assert len(results(folder)) == 3 * 2 * 2
     configuration = runs.read_configuration(folder / "prelu-mlp-depth2-no_bn-he-rate0.05-seed0")
     assert (configuration.precision, configuration.threads, configuration.batch_norm) == ("bfloat16", 1, False)
-    assert read_sweep(folder)["commands"][0].startswith(f"nonlin sweep {line} --learning-rate 0.05")
+    assert read_sweep(folder).commands[0].startswith(f"nonlin sweep {line} --learning-rate 0.05")
 
 
 def test_what_learns_is_learned(command, tmp_path):

@@ -1,5 +1,6 @@
 """TensorBoard runs: folders, writing and reading back."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nonlin.files import FileError
 from nonlin.lab import tracking
 
 
@@ -63,7 +65,7 @@ def test_a_disk_that_fills_up_gives_one_sentence_and_no_traceback(tmp_path, monk
 
     hook = threading.excepthook
     monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
-    with pytest.raises(tracking.TrackingError, match="No space left on device"):
+    with pytest.raises(FileError, match=r"No space left on device.*make room"):
         write()
     assert capfd.readouterr() == ("", "")
     assert threading.excepthook is hook
@@ -87,6 +89,29 @@ def test_a_place_that_cannot_be_written_gives_one_sentence(tmp_path, make, place
     with pytest.raises(tracking.TrackingError, match=rf"^Cannot write .*{place}.*\.$"):
         make(tmp_path / place)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("dated", "waits"), [((0,), 1), ((HOUR,), 0), ((-HOUR, HOUR), 0), ((0, HOUR, 2 * HOUR), 2), ((2**33,), 0)]
+)
+def test_a_wrong_clock_neither_holds_a_run_up_nor_changes_the_order(tmp_path, monkeypatch, dated, waits):
+    begun = int(time.time())
+    for place, seconds in enumerate(dated):
+        (tmp_path / f"{tracking.PREFIX}{begun + seconds:010}.host.{9 - place}").write_text(str(place))
+    (tmp_path / f"{tracking.PREFIX}copy").write_text("no date")
+    (tmp_path / f"{tracking.PREFIX}folder").mkdir()
+    waited = []
+    monkeypatch.setattr(tracking.time, "time", lambda: begun + 0.5 + sum(waited))
+    monkeypatch.setattr(tracking.time, "sleep", waited.append)
+    tracking._let_the_next_be_the_last(tmp_path)
+    assert sum(waited) == pytest.approx(max(waits - 0.5, 0))
+    found = [path for path in sorted(tmp_path.glob(tracking.EVENTS)) if re.match(r"\d", path.suffixes[2][1:])]
+    assert [path.read_text() for path in found] == [str(place) for place in range(len(dated))]
+    assert found[-1].name < f"{tracking.PREFIX}{int(tracking.time.time()):010}."
+    assert len(list(tmp_path.iterdir())) == len(dated) + 2
 
 
 def test_fresh_folders_are_numbered(tmp_path):

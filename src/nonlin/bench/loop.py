@@ -131,8 +131,8 @@ def throughput(
 def _images_per_second(loop: Callable[[float], int], seconds: float) -> float:
     started = perf_counter()
     images = loop(seconds)
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device().type != "cpu":
+        torch.accelerator.synchronize()
     return images / (perf_counter() - started)
 
 
@@ -269,12 +269,12 @@ def accuracies(
 def _clock() -> tuple[float, float]:
     """Computing time and wall-clock time."""
     now = perf_counter()
-    return (now if device().type == "cuda" else process_time()), now
+    return (process_time() if device().type == "cpu" else now), now
 
 
 def _usual_accuracy(dataset: Dataset, measured: Throughput, seconds: float, batch_size: int) -> Accuracy:
     loop, (started, wall), images = _UsualLoop(dataset, batch_size, measured.convolutions), _clock(), 0
-    budget = seconds if device().type == "cuda" else seconds * measured.threads
+    budget = seconds * (measured.threads if device().type == "cpu" else 1)
     while _clock()[0] - started < budget:
         images += loop.train(0.0)  # one update
     computing, now = _clock()

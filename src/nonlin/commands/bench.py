@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import UsageError, add_command, path, records_named, save_picture, whole
+from nonlin.commands.common import UsageError, add_command, path, records_named, whole
+from nonlin.files import write_whole
 
 if TYPE_CHECKING:
     from nonlin.bench.cost import Timing
@@ -54,5 +55,5 @@ def _draw_costs(timings: "list[Timing]", file: Path) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin import plots
 
-    picture = plots.costs({t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}, floor=2)
-    save_picture(picture, file)
+    copies = {t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}
+    write_whole(file, plots.costs(copies, floor=2).save)

@@ -3,7 +3,6 @@
 import argparse
 
 from nonlin.commands.common import FAILED, UsageError, add_command, check_file, path, program_as_typed, whole
-from nonlin.errors import reason
 from nonlin.typography import shown
 
 
@@ -60,9 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.numbers:
         print(f"What decides a verdict: {program_as_typed()} claims NUMBER")
     if arguments.output and not missing:  # a table with gaps would look complete
-        try:
-            verdicts.write(findings, arguments.output)
-        except OSError as error:
-            raise UsageError(f"{arguments.output} cannot be written ({reason(error)}): choose another") from error
+        verdicts.write(findings, arguments.output)
         print(f"Written: {shown(str(arguments.output))}")
     return FAILED if missing else 0

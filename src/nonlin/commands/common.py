@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
     from nonlin.activations import Activation
     from nonlin.activations.vectors import VectorFunction
     from nonlin.images.dataset import Dataset
-    from nonlin.plots import Picture
     from nonlin.signatures import MakeActivation
 
-FAILED, MISUSED, INTERRUPTED, UNREAD = 1, 2, 130, 141
+FAILED, MISUSED, INTERRUPTED, UNREAD, TERMINATED = 1, 2, 130, 141, 143
 HOST, PORT = "127.0.0.1", 6006
 UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing bends curves of a few epochs
 
@@ -169,20 +167,6 @@ def check_file(file: Path, option: str = "--output") -> None:
     place = file.expanduser().absolute()
     if place.is_dir() or not is_writable(place.parent):
         raise UsageError(f"{file} is a folder or lies in one that is not writable: choose another {option}")
-
-
-def save_picture(picture: "Picture", output: Path) -> None:
-    """Write a figure whole or not at all."""
-    part = output.with_name(f".{output.stem}.part.png")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(part)
-        part.replace(output)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written ({reason(error)}): choose another --output") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def records_named(names: Sequence[str]) -> list["Activation"]:

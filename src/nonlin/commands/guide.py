@@ -4,7 +4,6 @@ import argparse
 import os
 
 from nonlin.commands.common import UsageError, add_command, check_file, path
-from nonlin.errors import reason
 from nonlin.typography import shown
 
 
@@ -27,11 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
         os.environ.setdefault("MPLBACKEND", "agg")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 
-        try:
-            page.parent.mkdir(parents=True, exist_ok=True)
-            save(cheat_sheet(), page)
-        except OSError as error:
-            raise UsageError(f"{page} cannot be written ({reason(error)}): choose another --cheat-sheet") from error
+        save(cheat_sheet(), page)
         print(shown(str(page)))
         return
     from nonlin.lessons.choosing.guide import examine

@@ -9,9 +9,9 @@ from nonlin.commands.common import (
     check_file,
     path,
     records_and_vector_functions,
-    save_picture,
     writable_runs,
 )
+from nonlin.files import write_whole
 from nonlin.typography import shown
 
 
@@ -41,6 +41,6 @@ def run(arguments: argparse.Namespace) -> None:
         picture = along_one_input(*of_vectors)
     else:
         picture = (on_a_photograph if arguments.photograph else curve_and_slope)(*records)
-    save_picture(picture, output)
+    write_whole(output, picture.save)
     print(shown(str(output)))
     print(picture.text)

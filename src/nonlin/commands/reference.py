@@ -23,6 +23,7 @@ from nonlin.commands.common import (
     whole,
     writable_runs,
 )
+from nonlin.files import write_whole
 
 if TYPE_CHECKING:
     from nonlin.lab.protocol import Protocol
@@ -120,7 +121,7 @@ def _place(arguments: argparse.Namespace) -> "Place":
 def _draw(protocol: "Protocol", results: "Results", folder: Path) -> None:
     """A figure for each network that the search has begun with, its words in one file, and the choices on paper."""
     os.environ.setdefault("MPLBACKEND", "agg")
-    from nonlin.lab import reference, report
+    from nonlin.lab import reference
     from nonlin.plots.reference import rate_curves
 
     if not results.search:
@@ -129,9 +130,9 @@ def _draw(protocol: "Protocol", results: "Results", folder: Path) -> None:
     for network in protocol.networks:
         if any(reference.curve(results.search, network, name) for name in protocol.activations):
             picture, name = rate_curves(protocol, network, results.search), f"search-{network.name}.png"
-            report.write_file(folder / name, picture.save)
+            write_whole(folder / name, picture.save)
             words.append(f"{name}\n{picture.text}")
-    report.write_file(folder / "figures.txt", lambda file: file.write(("\n\n".join(words) + "\n").encode()))
+    write_whole(folder / "figures.txt", "\n\n".join(words) + "\n")
     print(reference.choices_in_words(protocol, results))
 
 

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import UsageError, add_command, path, typed
+from nonlin.files import write_whole
 from nonlin.typography import shown
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def run(arguments: argparse.Namespace) -> None:
     pictures = _pictures(rows, reference)
     report.write(rows, source, output, command=typed(arguments))
     for name, picture in pictures.items():
-        report.write_file(output / f"{name}.png", picture.save)
+        write_whole(output / f"{name}.png", picture.save)
     words = "\n\n".join(f"{name}.png\n{picture.text}" for name, picture in pictures.items()) + "\n"
-    report.write_file(output / "figures.txt", lambda file: file.write(words.encode()))
+    write_whole(output / "figures.txt", words)
     print(f"Tables, figures, and the figures in words: {shown(str(output))}")
 
 

@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             command=typed(arguments),
         )
     except KeyboardInterrupt as stop:
-        return say(f"\n{stop or 'Stopped.'} The same command goes on.", INTERRUPTED)
+        return say(f"\n{str(stop) or 'Stopped.'} The same command goes on.", INTERRUPTED)
     print(how_to_look(arguments.log_dir, folder, UNSMOOTHED))
     for outcome in failed:
         say(f"Failed: {outcome.folder}: {sentence(outcome.failure)}", FAILED)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nonlin.errors import reason
+from nonlin.files import FileError, remove_parts, write_whole
 from nonlin.images.dataset import SIDE
-from nonlin.paths import cache_folder, is_private, remove_parts, write_whole
+from nonlin.paths import cache_folder, is_private
 from nonlin.typography import shown
 
 Images = NDArray[np.uint8]  # (n, 3, 32, 32)
@@ -90,8 +91,8 @@ def _make_and_write(path: Path, key: str, make: Callable[[], tuple[Images, ...]]
     try:
         remove_parts(path)
         write_whole(path, write)
-    except OSError as error:
-        _warn_unwritable(f"{path.parent} cannot be written ({reason(error)})")
+    except FileError as error:
+        _warn_unwritable(f"{path.parent} cannot be written ({error.why})")
     return parts
 
 

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from nonlin.errors import reason
+from nonlin.files import FileError, write_json
 from nonlin.images.dataset import SIDE, DataError, Dataset, Split
 from nonlin.images.download import DownloadError, Limits, download, forget
-from nonlin.paths import write_whole
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
@@ -189,9 +189,8 @@ def _share_failure(folder: Path, since: float) -> None:
 
 def _noted(folder: Path, why: str) -> FetchError:
     """The error for a failure, which other processes will share."""
-    note = json.dumps({"when": time.time(), "mirror": mirror(), "reason": why}).encode()
-    with suppress(OSError):  # then the download is tried every time
-        write_whole(_failure_note(folder), lambda file: file.write(note))
+    with suppress(FileError):  # then the download is tried every time
+        write_json(_failure_note(folder), {"when": time.time(), "mirror": mirror(), "reason": why})
         return FetchError(why, RETRY_AFTER)
     return FetchError(why)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
-from nonlin.paths import write_whole
+from nonlin.files import write_whole
 
 PROGRESS = 1_000_000  # bytes; who brought as many before the connection broke is asked for the rest at once
 
@@ -64,7 +64,7 @@ def download(url: str, path: Path, limits: Limits, *, title: str) -> bool:
 
     Raises:
         DownloadError: for the server's faults.
-        OSError: for the disk's.
+        OSError, FileError: for the disk's.
     """
     resumed = True
     while True:
@@ -102,7 +102,7 @@ def _transfer(url: str, path: Path, limits: Limits, title: str) -> bool:
             file.truncate(0)
             version = response.headers["ETag"] or ""
             version = version if version.startswith('"') else response.headers["Last-Modified"] or ""  # W/: may differ
-            write_whole(_version(path), lambda note: note.write(version.encode()))
+            write_whole(_version(path), version)
         for block in _blocks(response, limits):
             received += len(block)
             if received > limits.size:

@@ -168,8 +168,19 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def device() -> torch.device:
-    """The graphics processor if CUDA finds one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The accelerator that torch finds, a graphics processor of CUDA or XPU, else the processor.
+
+    A Mac's graphics processor (MPS) is used on request only: its losses are known to differ from a processor's
+    (github.com/rasbt/LLMs-from-scratch/issues/791), and nobody has yet shown that those of this course agree.
+    """
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if found is None or found.type == "mps" else found
+
+
+def device_name(where: torch.device) -> str:
+    """How a device is called: ``"cpu"``, ``"NVIDIA H100"``."""
+    name = getattr(torch.get_device_module(where), "get_device_name", None)  # MPS has none
+    return name() if where.type != "cpu" and name else where.type
 
 
 @contextmanager

@@ -86,6 +86,6 @@ def _seconds(name: str, model: nn.Module, x: Tensor, target: Tensor) -> float:
     with autocast(name, x.device):
         logits = model(x)
     F.cross_entropy(logits.float(), target).backward()
-    if x.is_cuda:
-        torch.cuda.synchronize()
+    if x.device.type != "cpu":
+        torch.accelerator.synchronize()
     return perf_counter() - started

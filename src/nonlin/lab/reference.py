@@ -16,6 +16,7 @@ from pathlib import Path
 import filelock
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import unwritable
 from nonlin.images.dataset import Dataset, hold_out
 from nonlin.lab import comparisons, report, runs
 from nonlin.lab.protocol import Network, Protocol
@@ -382,7 +383,8 @@ def add(protocol: Protocol, folder: Path, name: str, rows: Sequence[Row]) -> Non
     """Add rows to a file of results, which is sorted and written whole; two processes may do so at once.
 
     Raises:
-        ReferenceRunError: if the file is damaged or cannot be written.
+        ReferenceRunError: if the file is damaged.
+        FileError: if it cannot be written.
     """
     marked = [replace(row, made_with={**row.made_with, VERSION: str(protocol.version)}) for row in rows]
     path = folder / name
@@ -391,9 +393,7 @@ def add(protocol: Protocol, folder: Path, name: str, rows: Sequence[Row]) -> Non
         with filelock.FileLock(folder / ".lock"):
             report.write_table([*(_parsed(path) if path.exists() else ()), *marked], path)
     except OSError as error:
-        raise ReferenceRunError(
-            f"{path} cannot be written ({reason(error)}): make room, or name another folder with --results."
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 # Going on

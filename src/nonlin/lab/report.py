@@ -11,17 +11,19 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import FileError, read_record, read_text, unreadable, write_json, write_whole
 from nonlin.intervals import Estimate
 from nonlin.lab import runs
 from nonlin.lab.comparisons import METHOD, Comparison, Spread, compare
 from nonlin.lab.runs import Configuration
 from nonlin.lab.training import Recipe
-from nonlin.paths import write_whole
 from nonlin.typography import true_minus
 
 RUNS, SUMMARY, ABOUT = "runs.csv", "summary.csv", "about.json"
@@ -83,14 +85,31 @@ class Row:
 def read_runs(path: Path) -> list[Row]:
     """All finished runs below a folder, or in a table that `write` made; each configuration once.
 
+    What cannot be read in a folder is left out; `missing` names it.
+
     Raises:
-        ReportError: if there are none, or they cannot be read.
+        ReportError: if there are none, or the table cannot be read.
     """
     path = Path(path)
-    rows = _read_table(path) if path.is_file() else [read_run(file.parent) for file in sorted(path.rglob(runs.RESULT))]
+    rows, bad = (_read_table(path), {}) if path.is_file() else _read_folder(path)
     if not rows:
-        raise ReportError(f"{path} holds no finished run: check the path, or train first.")
+        raise ReportError(
+            f"{path} holds no finished run that can be read: {next(iter(bad.values()))}"
+            if bad
+            else f"{path} holds no finished run: check the path, or train first."
+        )
     return _sorted(rows)
+
+
+def _read_folder(path: Path) -> tuple[list[Row], dict[Path, str]]:
+    """The finished runs below a folder, and why some cannot be read, by their folder."""
+    rows, bad = [], {}
+    for file in sorted(path.rglob(runs.RESULT)):
+        try:
+            rows.append(read_run(file.parent))
+        except ReaderError as error:
+            bad[file.parent] = str(error)
+    return rows, bad
 
 
 def _sorted(rows: Sequence[Row]) -> list[Row]:
@@ -103,7 +122,8 @@ def read_run(folder: Path) -> Row:
     """The finished run in a folder.
 
     Raises:
-        RunError: if there is none, or it is damaged.
+        RunError: if there is none.
+        FileError: if it is damaged.
     """
     result, configuration = runs.read_result(folder), runs.read_configuration(folder)
     last = runs.read_sessions(folder)[-1]
@@ -115,20 +135,29 @@ def read_run(folder: Path) -> Row:
         device=result.device,
         observed=result.observed,
         made_with={
-            "torch": last["versions"]["torch"],
-            "python": last["versions"]["python"],
-            "revision": last["revision"],
-            "processor": last["hardware"]["processor"],
+            "torch": last.versions.get("torch", "unknown"),
+            "python": last.versions.get("python", "unknown"),
+            "revision": last.revision,
+            "processor": str(last.hardware.get("processor", "unknown")),
         },
     )
 
 
 def missing(path: Path) -> dict[str, str]:
-    """The cells of sweeps below a path that have no result, by their folder, each with the reason as far as known."""
-    cells = [file.parent / name for file in _sweeps(path) for name in read_sweep(file.parent)["cells"]]
-    return {
-        cell.relative_to(path).as_posix(): _why_missing(cell) for cell in cells if not (cell / runs.RESULT).exists()
-    }
+    """What is not among the runs below a path, by its folder, each with the reason as far as known.
+
+    These are the cells of sweeps that have no result, results that cannot be read, and sweeps whose list cannot.
+    """
+    path = Path(path)
+    missing = _read_folder(path)[1]
+    for file in sorted(path.rglob(SWEEP)):
+        try:
+            cells = [file.parent / name for name in read_sweep(file.parent).cells]
+        except FileError as error:
+            missing[file] = str(error)
+            continue
+        missing |= {cell: _why_missing(cell) for cell in cells if not runs.is_finished(cell)}
+    return {place.relative_to(path).as_posix(): why.rstrip(".") for place, why in missing.items()}
 
 
 def missing_in_words(path: Path) -> list[str]:
@@ -141,19 +170,37 @@ def missing_in_words(path: Path) -> list[str]:
     return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, **options)]
 
 
-def _sweeps(path: Path) -> list[Path]:
-    return sorted(Path(path).rglob(SWEEP))
+@dataclass(frozen=True, kw_only=True)
+class SweepRecord:
+    """What ``sweep.json`` holds: the commands that were given, and the names of all cells that they ask for."""
+
+    commands: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.cells:
+            if not name or name in (".", "..") or Path(name).name != name:
+                raise ValueError(f"{name!r} is no name of a cell")
 
 
-def read_sweep(folder: Path) -> dict[str, list[str]]:
-    """The ``commands`` that were given in the folder of a sweep, and the names of all ``cells`` that they ask for."""
-    path = Path(folder) / SWEEP
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"commands": [], "cells": []}
+def read_sweep(folder: Path) -> SweepRecord:
+    """What is noted in the folder of a sweep; nothing if there is no sweep.
+
+    Raises:
+        FileError: if it is damaged.
+    """
+    remedy = "remove that file; the same sweep writes it again, and trains nothing twice"
+    return read_record(Path(folder) / SWEEP, SweepRecord, remedy=remedy) or SweepRecord()
 
 
 def _why_missing(cell: Path) -> str:
-    if (cell / FAILURE).exists():
-        return (cell / FAILURE).read_text(encoding="utf-8").strip().splitlines()[-1].rstrip(".")
+    try:
+        said = (read_text(cell / FAILURE) or "").split("\n")
+    except FileError:
+        said = []
+    lines = [line.strip() for line in said if line.strip()]
+    if lines:
+        return lines[-1]
     return "not finished" if (cell / runs.RUN).exists() else "not begun"
 
 
@@ -454,25 +501,20 @@ def write(rows: Sequence[Row], source: Path, output: Path, *, command: str | Non
         command: what the reader typed.
 
     Raises:
-        ReportError: if the folder cannot be written.
+        FileError: if a file cannot be written.
     """
-    contents = {
-        RUNS: _csv([_flat_row(row) for row in rows]),
-        SUMMARY: _csv([_flat_summary(entry) for entry in summary(rows)]),
-        ABOUT: json.dumps(about(rows, source, command), indent=2, ensure_ascii=False) + "\n",
-    }
-    for name, text in contents.items():
-        write_file(Path(output) / name, lambda file, text=text: file.write(text.encode()))
+    write_whole(Path(output) / RUNS, _csv([_flat_row(row) for row in rows]))
+    write_whole(Path(output) / SUMMARY, _csv([_flat_summary(entry) for entry in summary(rows)]))
+    write_json(Path(output) / ABOUT, about(rows, source, command))
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """Write a table that `read_runs` reads, sorted, so that the same rows give the same bytes.
 
     Raises:
-        OSError: if it cannot be written; what was there before then still is.
+        FileError: if it cannot be written; what was there before then still is.
     """
-    text = table_text(rows)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, table_text(rows))
 
 
 def table_text(rows: Sequence[Row]) -> str:
@@ -480,34 +522,31 @@ def table_text(rows: Sequence[Row]) -> str:
     return _csv([_flat_row(row) for row in _sorted(rows)])
 
 
-def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """`paths.write_whole`, with an error in one sentence.
-
-    Raises:
-        ReportError: if the file cannot be written.
-    """
-    try:
-        write_whole(path, write)
-    except OSError as error:
-        raise ReportError(f"{path} cannot be written ({reason(error)}): choose another folder.") from error
-
-
 def about(rows: Sequence[Row], source: Path, command: str | None = None) -> dict[str, Any]:
     """Commands, versions, code revisions, hardware, the method, and missing cells."""
     source = Path(source)
     environments: Counter[str] = Counter()
     for file in sorted(source.rglob(runs.RUN)):
-        for session in json.loads(file.read_text(encoding="utf-8"))["sessions"]:
-            session.pop("first_update")
-            environments[json.dumps(session, sort_keys=True)] += 1
+        with suppress(ReaderError):  # `missing` names it
+            for session in map(asdict, runs.read_sessions(file.parent)):
+                del session["first_update"]
+                environments[json.dumps(session, sort_keys=True)] += 1
     return {
-        "commands": [line for file in _sweeps(source) for line in read_sweep(file.parent)["commands"]],
+        "commands": _commands(source),
         "report": {"command": command, **runs.environment()},
         "runs": len(rows),
         "sessions": [{"number": number, **json.loads(text)} for text, number in sorted(environments.items())],
         "missing": missing(source),
         "method": METHOD,
     }
+
+
+def _commands(source: Path) -> list[str]:
+    found: list[str] = []
+    for file in sorted(source.rglob(SWEEP)):
+        with suppress(FileError):  # `missing` names it
+            found += read_sweep(file.parent).commands
+    return found
 
 
 def _flat(configuration: Configuration) -> dict[str, Any]:
@@ -555,14 +594,25 @@ def _read_table(path: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [_from_flat({k: v for k, v in record.items() if v != ""}) for record in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, csv.Error) as error:
         raise ReportError(f"{path} cannot be read as a table of runs ({reason(error)}): check the path.") from error
 
 
-def _from_flat(record: dict[str, str]) -> Row:
+NEEDED = ("activation", "data", "fingerprint", "diverged", "parameters", "device", "test_accuracy_1")
+
+
+def _from_flat(record: dict[str | None, str]) -> Row:
+    lacking = [name for name in NEEDED if name not in record]
+    if lacking:
+        raise ValueError(f"a row has no {lacking[0]!r}")
+    if None in record:
+        raise ValueError("a row has more values than there are columns")
+
     def numbers(prefix: str) -> tuple[float, ...]:
-        count = sum(name.removeprefix(prefix).isdigit() for name in record if name.startswith(prefix))
-        return tuple(float(record[f"{prefix}{number}"]) for number in range(1, count + 1))
+        names = takewhile(record.__contains__, (f"{prefix}{number}" for number in count(1)))
+        return tuple(float(record[name]) for name in names)
 
     def named(prefix: str) -> dict[str, str]:
         return {name.removeprefix(prefix): value for name, value in record.items() if name.startswith(prefix)}
@@ -570,7 +620,7 @@ def _from_flat(record: dict[str, str]) -> Row:
     return Row(
         configuration=Configuration(**_typed(Configuration, record), recipe=Recipe(**_typed(Recipe, record))),
         test_accuracies=numbers("test_accuracy_"),
-        diverged=_PARSE[bool](record["diverged"]),
+        diverged=_truth(record["diverged"]),
         parameters=int(record["parameters"]),
         device=record["device"],
         observed={name: float(value) for name, value in named("observed ").items()},
@@ -578,12 +628,13 @@ def _from_flat(record: dict[str, str]) -> Row:
     )
 
 
-_PARSE: dict[type, Callable[[str], Any]] = {
-    str: str,
-    int: int,
-    float: float,
-    bool: lambda text: {"True": True, "False": False}[text],
-}
+def _truth(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError(f"{text!r} is neither True nor False")
+    return text == "True"
+
+
+_PARSE: dict[type, Callable[[str], Any]] = {str: str, int: int, float: float, bool: _truth}
 
 
 def _typed(kind: type, record: dict[str, str]) -> dict[str, Any]:

@@ -14,18 +14,16 @@ Every file but TensorBoard's is either the old one or the complete new one, at a
 
 import hashlib
 import io
-import json
 import math
 import os
 import platform
-import signal
 import subprocess
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -38,13 +36,15 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import read_record, remove_parts, unreadable, write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.lab import tracking
 from nonlin.lab.initialisation import SCHEMES
-from nonlin.lab.networks import NETWORKS, threads
-from nonlin.lab.precision import PRECISIONS
-from nonlin.lab.training import Epoch, Observer, Recipe, Result, Training, own_randomness, prepare
-from nonlin.paths import project_root, remove_parts, write_whole
+from nonlin.lab.networks import NETWORKS, device_name, threads
+from nonlin.lab.precision import PRECISIONS, Precision
+from nonlin.lab.training import Epoch, Observer, Recipe, Result, Scores, Training, own_randomness, prepare
+from nonlin.paths import project_root
+from nonlin.processes import stops_noted
 from nonlin.signatures import MakeActivation
 
 RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
@@ -100,6 +100,68 @@ class Configuration:
                 raise ValueError(f"{name} must be at least {lowest}, not {getattr(self, name)}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Identity(Configuration):
+    """A configuration and the kind of observer, by its name: two runs with one identity give the same numbers."""
+
+    observer: str | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        return Configuration(**{each.name: getattr(self, each.name) for each in fields(Configuration)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Where a run was begun or resumed: what `environment` gave, and the first update."""
+
+    versions: dict[str, str]
+    revision: str
+    hardware: dict[str, Any]
+    first_update: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What ``run.json`` holds; the precision is the one that was decided on."""
+
+    configuration: Identity
+    precision: Precision
+    sessions: tuple[Session, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sessions:
+            raise ValueError("sessions is empty")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRecord:
+    """What ``result.json`` holds; ``weights`` is their digest."""
+
+    configuration: Identity
+    data: str
+    device: str
+    diverged: bool
+    epochs: tuple[Scores, ...]
+    observed: dict[str, float]
+    parameters: int
+    precision: str
+    weights: str
+
+    def __post_init__(self) -> None:
+        asked = self.configuration.recipe.epochs
+        if not self.epochs or (len(self.epochs) != asked and not self.diverged):
+            raise ValueError(f"it holds {len(self.epochs)} of {asked} epochs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesRecord:
+    """What ``times.json`` holds: seconds of each epoch and of the whole run."""
+
+    epochs: tuple[float, ...]
+    seconds: float
+
+
 @lru_cache(maxsize=1)  # the runs of a sweep share their data
 def fingerprint(dataset: Dataset) -> str:
     """A digest of all images and labels, in their order, and of the names of the classes."""
@@ -130,7 +192,8 @@ def run(
 
     A resumed run gives the same curves and weights as an undisturbed one, to the last bit, on the same machine with the
     same versions, on a processor. Killed at any moment, it loses at most what was done since its last checkpoint.
-    Ctrl-C lets the present update end, writes a checkpoint and raises `Stopped`; a second Ctrl-C stops at once.
+    Ctrl-C, or SIGTERM to a command, lets the present update end, writes a checkpoint and raises `Stopped`; the second
+    time it stops at once.
 
     Args:
         configuration: what to train; its fingerprint must be that of the data set.
@@ -155,7 +218,7 @@ def run(
     folder = Path(folder)
     if configuration.fingerprint != fingerprint(dataset):
         raise ValueError(f"the configuration is for other images than those of {dataset.title}: use `fingerprint`.")
-    identity = asdict(configuration) | {"observer": type(observer).__name__ if observer else None}
+    identity = Identity(**vars(configuration), observer=type(observer).__name__ if observer else None)
     finished = _finished(folder, identity)
     if finished:
         return finished
@@ -165,10 +228,11 @@ def run(
             return finished
         for name in (RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS):
             remove_parts(folder / name)
-        with threads(configuration.threads), own_randomness(configuration.recipe.seed), ctrl_c() as asked_to_stop:
+        with threads(configuration.threads), own_randomness(configuration.recipe.seed), stops_noted() as asked_to_stop:
             training = _prepare(configuration, activation, dataset, folder, identity, observer, device)
             with _open_log(folder, training, configuration, activation) if log else nullcontext() as writer:
-                pause = _Checkpoints(folder, training, writer, asked_to_stop, until, every_seconds, every_updates)
+                write = partial(_write_checkpoint, folder / CHECKPOINT, identity, training, writer)
+                pause = _Checkpoints(training, write, asked_to_stop, until, every_seconds, every_updates)
                 result = training.run(writer=writer, progress=progress, pause=pause)
             result = replace(result, log_dir=folder if log else None)
             _store(folder, identity, result, training.model.state_dict(), keep_weights)
@@ -179,25 +243,31 @@ def read_configuration(folder: Path) -> Configuration:
     """The configuration of the run in a folder.
 
     Raises:
-        RunError: if there is no run, or it is damaged.
+        RunError: if there is no run.
+        FileError: if it is damaged.
     """
-    stored = _read_json(Path(folder) / RUN)
-    if stored is None:
-        raise RunError(f"{folder} holds no run: check the path.")
-    values = {name: value for name, value in stored["configuration"].items() if name != "observer"}
-    return Configuration(**values | {"recipe": Recipe(**values["recipe"])})
+    return _read_run(folder).configuration.configuration
 
 
-def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """What `environment` gave in each session of the run in a folder, and the session's ``first_update``.
+def read_sessions(folder: Path) -> tuple[Session, ...]:
+    """The sessions of the run in a folder, the oldest first.
 
     Raises:
-        RunError: if there is no run, or it is damaged.
+        RunError: if there is no run.
+        FileError: if it is damaged.
     """
-    stored = _read_json(Path(folder) / RUN)
+    return _read_run(folder).sessions
+
+
+def _read_run(folder: Path) -> RunRecord:
+    stored = _read_run_if_any(Path(folder))
     if stored is None:
         raise RunError(f"{folder} holds no run: check the path.")
-    return stored["sessions"]
+    return stored
+
+
+def _read_run_if_any(folder: Path) -> RunRecord | None:
+    return read_record(folder / RUN, RunRecord, remedy="restore it, or remove its folder and begin anew")
 
 
 # Starting and going on
@@ -208,12 +278,12 @@ def _prepare(
     activation: MakeActivation,
     dataset: Dataset,
     folder: Path,
-    identity: dict[str, Any],
+    identity: Identity,
     observer: Observer | None,
     device: str | None,
 ) -> Training:
     """The training at its beginning or at its checkpoint, and this session noted in ``run.json``."""
-    stored = _read_json(folder / RUN)
+    stored = _read_run_if_any(folder)
     build = partial(NETWORKS[configuration.network], depth=configuration.depth, batch_norm=configuration.batch_norm)
     training = prepare(
         activation,
@@ -221,20 +291,18 @@ def _prepare(
         configuration.recipe,
         network=build,
         initialisation=configuration.initialisation,
-        precision=stored["precision"]["name"] if stored else configuration.precision,  # "auto" decides once
+        precision=stored.precision.name if stored else configuration.precision,  # "auto" decides once
         observer=observer,
         where=device,
     )
-    state = _read_checkpoint(folder / CHECKPOINT)
-    if state:
-        training.restore(state)
-    sessions = stored["sessions"] if stored else []
-    content = {
-        "configuration": identity,
-        "precision": stored["precision"] if stored else asdict(training.precision),
-        "sessions": [*sessions, environment() | {"first_update": training.done + 1}],
-    }
-    _write_json(folder / RUN, content)
+    _restore(training, folder / CHECKPOINT, identity)
+    now = Session(**environment(), first_update=training.done + 1)
+    content = RunRecord(
+        configuration=identity,
+        precision=stored.precision if stored else training.precision,
+        sessions=(*(stored.sessions if stored else ()), now),
+    )
+    write_json(folder / RUN, content, sort_keys=True)
     return training
 
 
@@ -243,11 +311,8 @@ def _open_log(
     folder: Path, training: Training, configuration: Configuration, activation: MakeActivation
 ) -> Iterator[SummaryWriter]:
     """TensorBoard's writer. Points after the checkpoint, which will come again, are forgotten."""
-    seconds = [int(path.name.split(".")[3]) for path in folder.glob(tracking.EVENTS)]
-    # TensorBoard reads the files of a run in the order of their names, which count seconds.
-    time.sleep(max(0.0, max(seconds) + 1 - time.time()) if seconds else 0.0)
     first = training.done + 1 if training.done else 0
-    with tracking.open_run(folder, resume_at=first if seconds else None) as writer:
+    with tracking.open_run(folder, resume_at=first) as writer:
         if not training.done:
             writer.add_text("configuration", training.in_words(repr(activation()), configuration.initialisation), 0)
         yield writer
@@ -258,56 +323,54 @@ class _Checkpoints:
 
     def __init__(
         self,
-        folder: Path,
         training: Training,
-        writer: SummaryWriter | None,
+        write: Callable[[], Path],
         asked_to_stop: threading.Event,
         until: float,
         every_seconds: float,
         every_updates: int | None,
     ) -> None:
-        self.folder, self.training, self.writer = folder, training, writer
+        self.training, self.write_now = training, write
         self.asked_to_stop, self.until = asked_to_stop, until
         self.every_seconds, self.every_updates = every_seconds, every_updates or math.inf
         self.last_time, self.last_update = perf_counter(), training.done
 
     def __call__(self) -> None:
         if self.asked_to_stop.is_set() or time.monotonic() >= self.until:
-            self.write()
+            folder = self.write_now().parent
             done, updates = self.training.done, self.training.updates
-            raise Stopped(f"Stopped after {done} of {updates} updates; the run in {self.folder} can go on from there.")
+            raise Stopped(f"Stopped after {done} of {updates} updates; the run in {folder} can go on from there.")
         updates = self.training.done - self.last_update
         if updates >= self.every_updates or perf_counter() - self.last_time >= self.every_seconds:
-            self.write()
-
-    def write(self) -> None:
-        if self.writer:
-            self.writer.flush()  # so that no point up to the checkpoint can be lost after it
-        _write_tensors(self.folder / CHECKPOINT, self.training.state())
-        self.last_time, self.last_update = perf_counter(), self.training.done
+            self.write_now()
+            self.last_time, self.last_update = perf_counter(), self.training.done
 
 
-@contextmanager
-def ctrl_c() -> Iterator[threading.Event]:
-    """Within the block the first Ctrl-C sets the event and does nothing else; the second one acts as usual.
+def _write_checkpoint(path: Path, identity: Identity, training: Training, writer: SummaryWriter | None) -> Path:
+    if writer:
+        writer.flush()  # so that no point up to the checkpoint can be lost after it
+    _write_tensors(path, training.state() | {"identity": _of_checkpoint(identity)})
+    return path
 
-    Where Python does not handle Ctrl-C in the usual way, or this is not the main thread, all stays as it is.
-    """
-    event, usual = threading.Event(), signal.default_int_handler
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is not usual:
-        yield event
+
+def _of_checkpoint(identity: Identity) -> dict[str, Any]:
+    """All that must be the same for a run to go on from a checkpoint."""
+    return asdict(identity) | {"version": version("nonlin")}
+
+
+def _restore(training: Training, path: Path, identity: Identity) -> None:
+    """Go on from the checkpoint of this run, if there is one; no other is taken."""
+    state = _read_checkpoint(path)
+    if state is None:
         return
-
-    def ask(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, usual)
-
-    signal.signal(signal.SIGINT, ask)
+    anew = "put back what was changed, or remove that file, and the run begins anew"
+    different = _differences(state.pop("identity"), _of_checkpoint(identity))
+    if different:
+        raise RunError(f"{path} is of another run ({'; '.join(different)}): {anew}.")
     try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, usual)
+        training.restore(state)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{path} does not fit this run: {anew}.") from error
 
 
 @contextmanager
@@ -330,68 +393,84 @@ def _only_process(folder: Path) -> Iterator[None]:
 # The end
 
 
-def _store(folder: Path, identity: dict[str, Any], result: Result, weights: dict[str, Tensor], keep: bool) -> None:
+def _store(folder: Path, identity: Identity, result: Result, weights: dict[str, Tensor], keep: bool) -> None:
     """Write the result last: its presence says that the run has ended and that all else is there."""
-    epochs = [asdict(epoch) for epoch in result.epochs]
-    seconds = [epoch.pop("seconds") for epoch in epochs]
     if keep:
         _write_tensors(folder / WEIGHTS, weights)
-    _write_json(folder / TIMES, {"epochs": seconds, "seconds": result.seconds})
-    content = {
-        "configuration": identity,
-        "data": result.data,
-        "device": result.device,
-        "diverged": result.diverged,
-        "epochs": [_with_words(epoch) for epoch in epochs],
-        "observed": _with_words(result.observed),
-        "parameters": result.parameters,
-        "precision": result.precision,
-        "weights": _digest(weights),
-    }
-    _write_json(folder / RESULT, content)
+    times = TimesRecord(epochs=tuple(epoch.seconds for epoch in result.epochs), seconds=result.seconds)
+    write_json(folder / TIMES, times, sort_keys=True)
+    of_scores = [each.name for each in fields(Scores)]
+    content = ResultRecord(
+        configuration=identity,
+        data=result.data,
+        device=result.device,
+        diverged=result.diverged,
+        epochs=tuple(Scores(**{name: getattr(epoch, name) for name in of_scores}) for epoch in result.epochs),
+        observed=result.observed,
+        parameters=result.parameters,
+        precision=result.precision,
+        weights=_digest(weights),
+    )
+    write_json(folder / RESULT, content, sort_keys=True)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _finished(folder: Path, identity: dict[str, Any]) -> Result | None:
+def _finished(folder: Path, identity: Identity) -> Result | None:
     """The stored result, or None if the run has not ended.
 
     Raises:
         RunError: if the folder holds a run of another configuration.
     """
-    stored = _read_json(folder / RUN)
+    stored = _read_run_if_any(folder)
     if stored is None:
         return None
-    different = _differences(stored["configuration"], identity)
+    different = _differences(asdict(stored.configuration), asdict(identity))
     if different:
         raise RunError(
             f"The run in {folder} has another configuration ({'; '.join(different)}): use another folder, or the same "
             "configuration."
         )
-    return read_result(folder) if (folder / RESULT).exists() else None
+    return read_result(folder) if is_finished(folder) else None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in a folder has ended; `read_result` tells whether its result is whole."""
+    return (Path(folder) / RESULT).exists()
 
 
 def read_result(folder: Path) -> Result:
-    """The result of the finished run in a folder.
+    """The result of the finished run in a folder. Where its times are lost, they are NaN.
 
     Raises:
-        RunError: if there is none, or it is damaged.
+        RunError: if there is none, or it is of another run.
+        FileError: if it is damaged.
     """
     folder = Path(folder)
-    stored, times = _read_json(folder / RESULT), _read_json(folder / TIMES)
-    if stored is None or times is None:
+    stored = read_record(folder / RESULT, ResultRecord, remedy="remove that file, and the run is trained anew")
+    if stored is None:
         raise RunError(f"{folder} holds no finished run: train it to the end first.")
-    epochs = zip(stored["epochs"], times["epochs"], strict=True)
+    different = _differences(asdict(_read_run(folder).configuration), asdict(stored.configuration))
+    if different:
+        raise RunError(
+            f"{folder / RESULT} is not the result of this run ({'; '.join(different)}): put back what was changed, or "
+            "remove that file, and the run is trained anew."
+        )
+    times = read_record(folder / TIMES, TimesRecord, remedy="remove that file; only the times of the run are lost")
+    if times is None or len(times.epochs) != len(stored.epochs):
+        times = TimesRecord(epochs=(math.nan,) * len(stored.epochs), seconds=math.nan)
     return Result(
-        recipe=read_configuration(folder).recipe,
-        data=stored["data"],
-        epochs=tuple(Epoch(**_from_words(epoch), seconds=seconds) for epoch, seconds in epochs),
-        diverged=stored["diverged"],
-        parameters=stored["parameters"],
-        device=stored["device"],
-        precision=stored["precision"],
-        observed=_from_words(stored["observed"]),
-        seconds=times["seconds"],
-        log_dir=folder if next(folder.glob(tracking.EVENTS), None) else None,
+        recipe=stored.configuration.recipe,
+        data=stored.data,
+        epochs=tuple(
+            Epoch(**vars(scores), seconds=seconds) for scores, seconds in zip(stored.epochs, times.epochs, strict=True)
+        ),
+        diverged=stored.diverged,
+        parameters=stored.parameters,
+        device=stored.device,
+        precision=stored.precision,
+        observed=stored.observed,
+        seconds=times.seconds,
+        log_dir=folder if tracking.holds_run(folder) else None,
     )
 
 
@@ -415,23 +494,12 @@ def _digest(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-# JSON has no infinity and no NaN, which a diverged run needs
-
-
-def _with_words(numbers: dict[str, float]) -> dict[str, float | str]:
-    return {name: value if math.isfinite(value) else str(value) for name, value in numbers.items()}
-
-
-def _from_words(numbers: dict[str, float | str]) -> dict[str, float]:
-    return {name: float(value) for name, value in numbers.items()}
-
-
 # Where a run took place
 
 
 def environment() -> dict[str, Any]:
     """Versions, code revision and hardware, for a file beside numbers."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
     return {
         "versions": {
             "nonlin": version("nonlin"),
@@ -443,7 +511,7 @@ def environment() -> dict[str, Any]:
             "processor": _processor(),
             "cores": os.cpu_count(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
-            "graphics_processor": gpu,
+            "graphics_processor": accelerator and device_name(accelerator),
             "system": f"{platform.system()} {platform.machine()}",
         },
     }
@@ -474,54 +542,30 @@ def _processor() -> str:
 # Files
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """What a file holds, or None if there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({reason(error)}): remove its folder and begin anew.") from error
-
-
 def _read_checkpoint(path: Path) -> dict[str, Any] | None:
-    """What `Training.state` gave, or None if there is no checkpoint."""
-    if not path.exists():
+    """What `_write_checkpoint` wrote, or None if there is no checkpoint."""
+    try:
+        content = io.BytesIO(path.read_bytes())
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unreadable(path, error) from error
     try:
         # torch.load sees a truncated file, but no changed byte; the checksums in the archive do.
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(content) as archive:
             damaged = archive.testzip()
         if damaged:
             raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content.seek(0)
+        state = torch.load(content, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
+            raise KeyError("identity")
     except Exception as error:  # torch.load and zipfile raise many types on damaged files
-        raise RunError(f"{path} is damaged ({reason(error)}): remove that file, and the run begins anew.") from error
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    _write(path, lambda file: file.write(text.encode()))
+        # torch's own words would advise to load it unsafely.
+        why = reason(error) if isinstance(error, zipfile.BadZipFile) else "it is no checkpoint of this version"
+        raise RunError(f"{path} is damaged ({why}): remove that file, and the run begins anew.") from error
+    return state
 
 
 def _write_tensors(path: Path, content: dict[str, Any]) -> None:
-    buffer = io.BytesIO()  # torch.save to a full disk raises an error that does not say so
-    torch.save(content, buffer)
-    _write(path, lambda file: file.write(buffer.getbuffer()))
-
-
-def _write(path: Path, write: Callable[[Any], object]) -> None:
-    """Write a file whole and durably: after a power cut, too, there is the old one or the new one."""
-    try:
-        write_whole(path, write)
-        if os.name == "posix":  # Windows opens no folders
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written ({reason(error)}): make room and start the run again; it goes on from its last "
-            "checkpoint."
-        ) from error
+    write_whole(path, lambda file: torch.save(content, file))

@@ -9,7 +9,6 @@ Beside the cells, ``sweep.json`` names every cell that was ever asked for, so th
 cell whose training raised an error holds ``failure.txt``, with the traceback, until it succeeds.
 """
 
-import json
 import math
 import os
 import threading
@@ -17,13 +16,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import joblib
 from joblib.externals.loky import BrokenProcessPool
 from torch.utils.tensorboard import SummaryWriter
@@ -31,13 +30,14 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm.auto import tqdm
 
 from nonlin.errors import ReaderError
+from nonlin.files import FileError, unwritable, write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.lab import runs
 from nonlin.lab.internals import Internals, held_out
-from nonlin.lab.report import FAILURE, SWEEP, read_sweep
+from nonlin.lab.report import FAILURE, SWEEP, SweepRecord, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
-from nonlin.paths import write_whole
+from nonlin.processes import end_with, stops_noted
 from nonlin.signatures import MakeActivation
 
 if TYPE_CHECKING:
@@ -111,13 +111,15 @@ class Grid:
 
 def cell_name(configuration: Configuration) -> str:
     """What differs within a sweep, as the name of a folder: ``relu-cnn-depth1-bn-he-rate0.3-seed0``."""
+    rate = configuration.recipe.learning_rate
+    short = f"{rate:g}"
     parts = (
         configuration.activation,
         configuration.network,
         f"depth{configuration.depth}",
         "bn" if configuration.batch_norm else "no_bn",
         configuration.initialisation,
-        f"rate{configuration.recipe.learning_rate:g}",
+        f"rate{short if float(short) == rate else rate}",
         f"seed{configuration.recipe.seed}",
     )
     return "-".join(parts)
@@ -187,23 +189,26 @@ def sweep(
             killed again and again.
         Stopped: after Ctrl-C, or when the time is up.
     """
-    folder, jobs = Path(folder).absolute(), jobs or joblib.cpu_count()
+    folder = Path(folder).absolute()
     _refuse_other_runs(cells, folder)
-    _note(folder, cells, command)
-    parent = None if scheduler else os.getpid()
-    options = {"load": load, "observe": observe, "every_seconds": every_seconds, "parent": parent}
+    if not scheduler:
+        _note(folder, cells, command)
+    options = {"load": load, "observe": observe, "every_seconds": every_seconds}
     options |= {"device": device, "until": math.inf if scheduler else until}
     tasks = {
         name: joblib.delayed(_train)(name, configuration, activations[configuration.activation], folder, **options)
         for name, configuration in cells.items()
         if not _is_finished(folder / name)
     }
+    jobs = min(jobs or joblib.cpu_count(), max(1, len(tasks)))
     disable = None if progress is None else not progress
     skipped = len(cells) - len(tasks)
     with (
         tqdm(total=len(cells), initial=skipped, unit="run", disable=disable, dynamic_ncols=True) as bar,
         _processes(jobs, scheduler),
     ):
+        if scheduler:  # which now has answered
+            _note(folder, cells, command)
         in_this_process = jobs == 1 and not scheduler
         outcomes = _all_outcomes(
             tasks, bar, in_this_process=in_this_process, folder=folder, until=until, finished=finished
@@ -221,18 +226,23 @@ def _refuse_other_runs(cells: Mapping[str, Configuration], folder: Path) -> None
 
 def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None) -> None:
     """Add to ``sweep.json`` what is asked for now."""
-    noted = read_sweep(folder)
-    commands = [*noted["commands"], *([command] if command else [])]
-    content = {
-        "commands": list(dict.fromkeys(commands)),
-        "cells": list(dict.fromkeys([*noted["cells"], *cells])),
-    }
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / SWEEP, lambda file: file.write(text.encode()))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock"):  # or one of two sweeps that begin at once would lose its cells
+            noted = read_sweep(folder)
+            commands = dict.fromkeys([*noted.commands, *([command] if command else [])])
+            names = dict.fromkeys([*noted.cells, *cells])
+            write_json(folder / SWEEP, SweepRecord(commands=tuple(commands), cells=tuple(names)))
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _is_finished(folder: Path) -> bool:
-    return (folder / runs.RESULT).exists() and any(folder.glob(f"*{HPARAMS}"))
+    """Whether there is nothing left to do in a cell; where its result cannot be read, there is: to say so."""
+    try:
+        return runs.is_finished(folder) and bool(runs.read_result(folder)) and any(folder.glob(f"*{HPARAMS}"))
+    except ReaderError:
+        return False
 
 
 # The processes
@@ -242,7 +252,8 @@ def _is_finished(folder: Path) -> bool:
 def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
     """Within the block, joblib uses processes of this machine or the workers of a cluster."""
     if scheduler is None:
-        with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+        own = {"initializer": end_with, "initargs": (os.getpid(),)}
+        with _without_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, **own):
             yield
         return
     with _client(scheduler), joblib.parallel_config(backend="dask", n_jobs=-1):
@@ -255,6 +266,18 @@ def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
                 "The cluster has given up a run, since its workers died again and again or the scheduler ended: look "
                 "at their logs; what is finished is kept."
             ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Within the block a process that cleans up after killed ones is begun so that it does it without a word."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        os.environ.update({"PYTHONWARNINGS": before} if before is not None else {})
 
 
 def _client(scheduler: str) -> "Client":
@@ -286,8 +309,8 @@ def _all_outcomes(
 ) -> list[Outcome]:
     """The outcomes of all tasks. If a process is killed, all begin anew, and the cells go on from their checkpoints."""
     outcomes: dict[str, Outcome] = {}
-    # A run in this process handles Ctrl-C itself.
-    with nullcontext(threading.Event()) if in_this_process else runs.ctrl_c() as asked_to_stop:
+    # A run in this process handles both itself. Ctrl-C reaches the workers, too; SIGTERM does not: it ends them.
+    with nullcontext(threading.Event()) if in_this_process else stops_noted(terminations=False) as asked_to_stop:
         while len(outcomes) < len(tasks):
             left = {name: task for name, task in tasks.items() if name not in outcomes}
             before = len(outcomes)
@@ -341,11 +364,8 @@ def _train(
     device: str | None,
     until: float,
     every_seconds: float,
-    parent: int | None,
 ) -> Outcome:
     """Train one cell, and note in its folder why if that fails."""
-    if parent not in (None, os.getpid()):
-        _end_with(parent)
     cell = folder / name
     try:
         with _one_at_a_time:
@@ -360,26 +380,10 @@ def _train(
         return Outcome(name=name, folder=cell)
     except Exception as error:  # whatever it is, the other cells are not to suffer from it
         failure = str(error) if isinstance(error, ReaderError) else f"{type(error).__name__}: {error}"
-        _write_failure(cell, traceback.format_exc())
+        with suppress(FileError):  # the reason for the failure itself, perhaps; it is also returned
+            write_whole(cell / FAILURE, traceback.format_exc())
         return Outcome(name=name, folder=cell, failure=" ".join(failure.split()))
     return Outcome(name=name, folder=cell, result=result)
-
-
-@lru_cache
-def _end_with(parent: int) -> None:
-    """End this process within a second of its parent's end, however that came about.
-
-    A worker whose parent was killed would train on, and a new start would find its run in use. The abrupt end costs
-    what was done since the last checkpoint. On Windows, where an orphan keeps its parent's number, nothing happens.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    if os.name == "posix":
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _dataset(fingerprint: str, load: Callable[[], Dataset]) -> Dataset:
@@ -388,13 +392,6 @@ def _dataset(fingerprint: str, load: Callable[[], Dataset]) -> Dataset:
         _datasets.clear()
         _datasets[fingerprint] = load()
     return _datasets[fingerprint]
-
-
-def _write_failure(cell: Path, text: str) -> None:
-    try:
-        write_whole(cell / FAILURE, lambda file: file.write(text.encode()))
-    except OSError:  # the reason for the failure itself, perhaps; it is also returned
-        return
 
 
 def _log_hparams(configuration: Configuration, cell: Path) -> None:

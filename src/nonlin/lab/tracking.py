@@ -4,6 +4,7 @@ import io
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,14 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 from torch.utils.tensorboard import SummaryWriter
 
 from nonlin.errors import ReaderError, reason
+from nonlin.files import unwritable
 from nonlin.images.pictures import Picture
 
-EVENTS = "events.out.tfevents.*"
+PREFIX = "events.out.tfevents."
+EVENTS = f"{PREFIX}*"
 FLUSH_SECONDS = 5  # the longest that a watcher of a running experiment waits for a point, plus TensorBoard's own reload
 
 
@@ -68,8 +70,8 @@ def open_run(folder: Path, *, resume_at: int | None = None) -> Iterator[SummaryW
         resume_at: continue the run that is there, and let TensorBoard forget its points from this step on.
 
     Raises:
-        TrackingError: if the folder cannot be written, is a file, or holds a run and ``resume_at`` is not given; later,
-            if the disk fills up.
+        TrackingError: if the folder cannot be written, is a file, or holds a run and ``resume_at`` is not given.
+        FileError: later, if the disk fills up.
     """
     folder = Path(folder)
     try:
@@ -77,12 +79,34 @@ def open_run(folder: Path, *, resume_at: int | None = None) -> Iterator[SummaryW
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise TrackingError(f"Cannot write a run into {folder} ({reason(error)}): choose another folder.") from error
-    if resume_at is None and next(folder.glob(EVENTS), None):
+    if resume_at is None and holds_run(folder):
         raise TrackingError(f"{folder} already holds a run, whose points would mix with new ones: use another folder.")
+    _let_the_next_be_the_last(folder)
     # At 0 there is nothing to purge, but the mark has to be there: TensorBoard's slower reader skips the first one.
     options = {"purge_step": resume_at or 0, "flush_secs": FLUSH_SECONDS}
     with _failing_clearly(folder), SummaryWriter(str(folder), **options) as writer:
         yield writer
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether there is an event file in a folder."""
+    return any(path.is_file() for path in Path(folder).glob(EVENTS))
+
+
+def _let_the_next_be_the_last(folder: Path) -> None:
+    """Wait, or rename, until the next event file comes last in the order of names, which begin with the second.
+
+    TensorBoard reads the files of a run in that order. A file that is dated ahead, since the clock was wrong then or
+    is now, is not waited for: it gets the second before this one, and its place among its like.
+    """
+    found = {path: re.match(r"\d+", path.name.removeprefix(PREFIX)) for path in folder.glob(EVENTS)}
+    seconds = {path: int(number[0]) for path, number in found.items() if number}
+    ahead = sorted(path for path, second in seconds.items() if second > time.time())
+    last = max((second for path, second in seconds.items() if path not in ahead), default=0)
+    first_free = last + 1 + bool(ahead)
+    time.sleep(min(max(0.0, first_free - time.time()), 2.0))
+    for place, path in enumerate(ahead):
+        path.rename(path.with_name(f"{PREFIX}{last + 1:010}.{place:04}.{path.name.removeprefix(PREFIX)}"))
 
 
 @contextmanager
@@ -94,7 +118,7 @@ def _failing_clearly(folder: Path) -> Iterator[None]:
     errors, print_traceback = [], threading.excepthook
 
     def collect(failure: threading.ExceptHookArgs) -> None:
-        if isinstance(failure.thread, _AsyncWriterThread):
+        if type(failure.thread).__module__.startswith("tensorboard."):
             errors.append(failure.exc_value)
         else:
             print_traceback(failure)
@@ -105,9 +129,7 @@ def _failing_clearly(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error not in errors:
             raise
-        raise TrackingError(
-            f"The run in {folder} cannot go on ({reason(error)}): make room and start again."
-        ) from error
+        raise unwritable(folder, error) from error
     finally:
         threading.excepthook = print_traceback
 
@@ -162,7 +184,7 @@ def read_images(folder: Path, tag: str) -> list[tuple[int, Picture]]:
 
 
 def _events(folder: Path) -> EventAccumulator:
-    if not next(Path(folder).glob(EVENTS), None):
+    if not holds_run(folder):
         raise TrackingError(f"{folder} holds no TensorBoard run.")
     everything = {"scalars": 0, "images": 0, "tensors": 0}
     return EventAccumulator(str(folder), size_guidance=everything).Reload()

@@ -19,7 +19,7 @@ from nonlin.errors import ReaderError
 from nonlin.images.dataset import Dataset
 from nonlin.lab import tracking
 from nonlin.lab.initialisation import initialise
-from nonlin.lab.networks import count_parameters, device, small_cnn
+from nonlin.lab.networks import count_parameters, device, device_name, small_cnn
 from nonlin.lab.networks import threads as processor_threads
 from nonlin.lab.precision import autocast, decide
 from nonlin.signatures import MakeActivation
@@ -84,20 +84,29 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one pass over the training images gave.
+class Scores:
+    """What one pass over the training images gave, which is the same whenever it is repeated.
 
     Args:
         train_loss, train_accuracy: over the shifted and mirrored images as they came during the epoch, while the
             weights were changing: no second pass is made. The accuracy is in %.
         test_loss, test_accuracy: over the whole test set after the epoch, images as they are.
-        seconds: wall-clock time, the test included.
     """
 
     train_loss: float
     train_accuracy: float
     test_loss: float
     test_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(Scores):
+    """The scores of one pass, and how long it took.
+
+    Args:
+        seconds: wall-clock time, the test included; NaN where it is not known any more.
+    """
+
     seconds: float
 
 
@@ -212,7 +221,8 @@ def train(
 @contextmanager
 def own_randomness(seed: int) -> Iterator[None]:
     """Seed torch's global state inside the block, for initial weights and layers that draw; restore it afterwards."""
-    with torch.random.fork_rng():
+    kind = device().type
+    with torch.random.fork_rng(device_type="cuda" if kind == "cpu" else kind):
         torch.manual_seed(seed)
         yield
 
@@ -297,7 +307,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
-            "device_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "device_random": None if self.on_processor else torch.get_device_module(self.device).get_rng_state(),
             "order": self.order,
             "position": self.position,
             "done": self.done,
@@ -320,17 +330,21 @@ class Training:
         if self.observer:
             self.observer.restore(state["observer"])
         torch.set_rng_state(state["random"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["device_random"], self.device)
+        if not self.on_processor:
+            torch.get_device_module(self.device).set_rng_state(state["device_random"])
 
     @property
     def diverged(self) -> bool:
         return bool(self.epochs) and not math.isfinite(self.epochs[-1].train_loss + self.epochs[-1].test_loss)
 
     @property
+    def on_processor(self) -> bool:
+        return self.device.type == "cpu"
+
+    @property
     def where(self) -> str:
-        if self.device.type == "cuda":
-            return torch.cuda.get_device_name()
+        if not self.on_processor:
+            return device_name(self.device)
         count = torch.get_num_threads()
         return f"cpu, {count} thread{'s' if count > 1 else ''}"
 

@@ -1,17 +1,31 @@
 """Measurements of claims that take long or depend on the machine: made once, kept in ``data/results/claims``."""
 
-import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nonlin.errors import ReaderError, reason
+from nonlin.errors import ReaderError
+from nonlin.files import FileError, read_record, write_json
 from nonlin.lab.runs import environment
 from nonlin.ledger.claim import Claim, Finding, Measurement
-from nonlin.paths import results_folder, write_whole
+from nonlin.paths import results_folder
 
 
 class MissingMeasurement(ReaderError):
     """What a verdict is computed from is not there, or damaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """A measurement with where it comes from, as it is kept."""
+
+    statement: str
+    measurement: dict[str, tuple[float, ...]]
+    command: str
+    versions: dict[str, str]
+    revision: str
+    hardware: dict[str, Any]
 
 
 def file_of(claim: Claim) -> Path:
@@ -35,10 +49,8 @@ def measure(claim: Claim) -> Path:
         if not all(map(math.isfinite, values)):
             raise ValueError(f"claim {claim.number}: {name} is not finite: {values}.")
     content = {"statement": claim.statement, "measurement": numbers, "command": command(claim), **environment()}
-    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    path = file_of(claim)
-    write_whole(path, lambda file: file.write(text.encode()))
-    return path
+    write_json(file_of(claim), content)
+    return file_of(claim)
 
 
 def read(claim: Claim) -> Measurement:
@@ -49,12 +61,19 @@ def read(claim: Claim) -> Measurement:
     """
     path = file_of(claim)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["measurement"]
-    except (OSError, ValueError, KeyError) as error:
-        raise MissingMeasurement(
-            f"The measurement of claim {claim.number} cannot be read ({path}: {reason(error)}). "
-            f"Make it anew: {command(claim)}"
-        ) from error
+        stored = read_record(path, _Stored)
+    except FileError as error:
+        raise _missing(claim, error.why) from error
+    if stored is None:
+        raise _missing(claim, "there is no such file")
+    return stored.measurement
+
+
+def _missing(claim: Claim, why: str) -> MissingMeasurement:
+    return MissingMeasurement(
+        f"The measurement of claim {claim.number} cannot be read ({file_of(claim)}: {why}). "
+        f"Make it anew: {command(claim)}"
+    )
 
 
 def judged(claim: Claim) -> Finding:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nonlin.errors import reason
+from nonlin.files import write_whole
 from nonlin.ledger import stored
 from nonlin.ledger.claim import Case, Claim, Finding
-from nonlin.paths import results_folder, write_whole
+from nonlin.paths import results_folder
 
 COMMAND = "python3 start.py claims --output data/results/claims/verdicts.csv"
 HOLDS = {True: "yes", False: "no", None: "not decided"}
@@ -28,7 +29,7 @@ def write(findings: Iterable[Finding], path: Path) -> None:
     """Write one row per case, under the number, the statement and the verdict of its claim.
 
     Raises:
-        OSError: if the file cannot be written.
+        FileError: if the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -47,7 +48,7 @@ def write(findings: Iterable[Finding], path: Path) -> None:
                     case.figures,
                 ]
             )
-    write_whole(path, lambda file: file.write(text.getvalue().encode()))
+    write_whole(path, text.getvalue())
 
 
 def read(claims: Mapping[int, Claim], path: Path | None = None) -> dict[int, Finding]:

@@ -16,6 +16,7 @@ from PIL import Image
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
 from nonlin.bench.cost import passes
+from nonlin.files import write_whole
 from nonlin.lessons.choosing.guide import GUIDE, Advice
 from nonlin.plots.picture import COLOURS, Picture
 from nonlin.typography import true_minus
@@ -54,22 +55,21 @@ def cheat_sheet(*records: Activation, guide: Sequence[Advice] = GUIDE) -> Pictur
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write the page, whole, as PNG (with few colours, so that it stays small) or as PDF.
+    """Write the page as PNG (with few colours, so that it stays small) or as PDF.
 
     Raises:
         ValueError: for another ending.
-        OSError: if the file cannot be written.
+        FileError: if the file cannot be written.
     """
     if path.suffix.lower() == ".pdf":
-        picture.figure.savefig(path, format="pdf")
-        return
+        return write_whole(path, lambda file: picture.figure.savefig(file, format="pdf"))
     if path.suffix.lower() != ".png":
         raise ValueError(f"a cheat sheet is a .png or a .pdf, not {path.name}.")
     png = io.BytesIO()
     picture.figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
-    Image.open(png).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
-        path, optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH)
-    )
+    image = Image.open(png).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    options = {"format": "PNG", "optimize": True, "dpi": (DOTS_PER_INCH, DOTS_PER_INCH)}
+    return write_whole(path, lambda file: image.save(file, **options))
 
 
 def _text(figure: Figure, left: float, top: float, text: str, size: float, **options: object) -> None:

@@ -6,16 +6,15 @@ the initial weights that a training would start from, and the gradient is that o
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonlin.files import write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.intervals import mean_interval
 from nonlin.lab import runs
@@ -23,7 +22,6 @@ from nonlin.lab.initialisation import SCHEMES, initialise
 from nonlin.lab.internals import held_out
 from nonlin.lab.networks import mlp
 from nonlin.lab.training import own_randomness
-from nonlin.paths import write_whole
 from nonlin.signatures import MakeActivation
 
 DEPTHS = (4, 16, 64)
@@ -181,13 +179,8 @@ def write(starts: Sequence[Start], dataset: Dataset, command: str, folder: Path)
     writer.writeheader()
     writer.writerows({name: _shortened(value) for name, value in asdict(start).items()} for start in starts)
     about = {"command": command, "data": dataset.title, "rows": len(starts), **runs.environment()}
-    contents = {TABLE: text.getvalue(), ABOUT: json.dumps(about, indent=2, ensure_ascii=False) + "\n"}
-    for name, content in contents.items():
-        write_whole(Path(folder) / name, partial(_write_text, content))
-
-
-def _write_text(content: str, file: io.BufferedIOBase) -> None:
-    file.write(content.encode())
+    write_whole(Path(folder) / TABLE, text.getvalue())
+    write_json(Path(folder) / ABOUT, about)
 
 
 def _shortened(value: object) -> object:

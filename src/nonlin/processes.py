@@ -1,0 +1,110 @@
+"""Processes that end when they should: no child outlives its parent, and SIGTERM ends a command as cleanly as Ctrl-C.
+
+Only the standard library is imported, so that a new process can watch its parent before it imports anything slow.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+LOOK_EVERY = 0.2  # seconds from one look at the parent to the next
+
+
+@lru_cache
+def end_with(parent: int) -> None:
+    """End this process at once when its parent has ended, however that came about, or had ended before.
+
+    A worker whose parent was killed would train on, and a new start would find its run in use. The abrupt end costs
+    what was done since the last checkpoint. On Windows, where an orphan keeps its parent's number, nothing happens.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_EVERY)
+        os._exit(1)
+
+    if os.name == "posix":
+        threading.Thread(target=watch, daemon=True).start()
+
+
+class Terminated:
+    """A handler of SIGTERM that raises KeyboardInterrupt, as Ctrl-C does, and remembers that it was not Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        self.asked = True
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def terminable() -> Iterator[Terminated]:
+    """Within the block SIGTERM acts as Ctrl-C does, where the system's own handler stood before, in the main thread."""
+    handler = Terminated()
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield handler
+        return
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield handler
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def stops_noted(*, terminations: bool = True) -> Iterator[threading.Event]:
+    """Within the block the first Ctrl-C or SIGTERM sets the event and does nothing else; the second acts as usual.
+
+    A signal that is not handled in the usual way keeps its handler, and all do outside the main thread.
+
+    Args:
+        terminations: whether SIGTERM is noted, too, or acts as usual at once.
+    """
+    event, usual = threading.Event(), {}
+    if threading.current_thread() is threading.main_thread():
+        usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {
+        number: handler
+        for number, handler in usual.items()
+        if handler is signal.default_int_handler or (terminations and isinstance(handler, Terminated))
+    }
+
+    def ask(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(number, ours[number])
+        if isinstance(ours[number], Terminated):
+            ours[number].asked = True
+
+    for number in ours:
+        signal.signal(number, ask)
+    try:
+        yield event
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def deadline(until: float) -> Iterator[None]:
+    """Within the block KeyboardInterrupt is raised in the main thread when `time.monotonic` reaches ``until``."""
+    timer = threading.Timer(min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX), _interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _interrupt() -> None:
+    if os.name == "posix":  # a waiting system call ends, too
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
