@@ -90,9 +90,11 @@ def _make_and_write(path: Path, key: str, make: Callable[[], tuple[Images, ...]]
 
     try:
         remove_parts(path)
+        path.unlink(missing_ok=True)  # its permissions would be kept
         write_whole(path, write)
-    except FileError as error:
-        _warn_unwritable(f"{path.parent} cannot be written ({error.why})")
+    except (OSError, FileError) as error:
+        why = error.why if isinstance(error, FileError) else reason(error)
+        _warn_unwritable(f"{path.parent} cannot be written ({why})")
     return parts
 
 
