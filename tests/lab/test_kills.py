@@ -13,6 +13,7 @@ import children
 import psutil
 import pytest
 import tiny_reference
+from joblib.externals.loky import get_reusable_executor
 from small_data import bright
 from torch import nn
 
@@ -38,10 +39,12 @@ def train(folder: Path) -> None:
 def train_several(folder: Path) -> None:
     cells = Grid(activations=("relu", "tanh"), networks=["cnn"], seeds=range(3), epochs=4).cells(IMAGES())
     assert sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, IMAGES, folder, jobs=2, progress=False) == []
+    get_reusable_executor().shutdown()  # as a program does at its end, and a forked child does not
 
 
 def reference(folder: Path) -> None:
     assert tiny_reference.go_on(folder / "results", folder / "scratch", jobs=2) == []
+    get_reusable_executor().shutdown()
 
 
 def outcome(folder: Path) -> dict[str, object]:
@@ -60,7 +63,7 @@ def outcome(folder: Path) -> dict[str, object]:
 def test_kills_change_no_digit(
     job: Callable[[Path], None], tmp_path: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
 ) -> None:
-    chance, kills, ended = random.Random(job.__name__), amount(2, 34), 0
+    chance, kills, ended = random.Random(job.__name__), amount(1, 34), 0
     began = time.monotonic()
     assert run(job, tmp_path / "calm", children.NEVER) == 0
     duration = time.monotonic() - began
