@@ -1,6 +1,7 @@
 """The command line: ``nonlin COMMAND``, or ``python3 start.py COMMAND``."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 where the command failed, 2 for wrong input, 130 after Ctrl-C, 141 where nobody
         reads the output any more (``| head``).
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed in the shell, as by `>&-`
+            setattr(sys, name, io.StringIO())
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
     arguments = parse(sys.argv[1:] if argv is None else argv)
