@@ -176,6 +176,11 @@ def _failure_note(folder: Path) -> Path:
     return folder / ".cifar10.failure.json"
 
 
+def _source_digest() -> str:
+    """Tells mirrors apart without their names, which may hold a password."""
+    return hashlib.sha256(mirror().encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _share_failure(folder: Path, since: float) -> None:
     """Raise the failure that a process has met since a time, in seconds since 1970."""
     try:
@@ -183,13 +188,13 @@ def _share_failure(folder: Path, since: float) -> None:
         mirrored, why, when = str(note["mirror"]), str(note["reason"]), float(note["when"])
     except (OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
         return
-    if mirrored == mirror() and since <= when <= time.time():
+    if mirrored == _source_digest() and since <= when <= time.time():
         raise FetchError(why, when + RETRY_AFTER - time.time())
 
 
 def _noted(folder: Path, why: str) -> FetchError:
     """The error for a failure, which other processes will share."""
-    note = json.dumps({"when": time.time(), "mirror": mirror(), "reason": why}).encode()
+    note = json.dumps({"when": time.time(), "mirror": _source_digest(), "reason": why}).encode()
     with suppress(OSError):  # then the download is tried every time
         write_whole(_failure_note(folder), lambda file: file.write(note))
         return FetchError(why, RETRY_AFTER)
