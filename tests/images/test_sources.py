@@ -22,6 +22,9 @@ from nonlin.images.sources import load
 pytestmark = pytest.mark.usefixtures("checkout")
 
 
+JUNK = ("not JSON", "[]", "[" * 100_000)
+
+
 def no_notice(text: str) -> None:
     raise AssertionError(f"there was a notice: {text}")
 
@@ -59,7 +62,7 @@ def test_auto_tells_once_why_it_falls_back_and_does_not_wait_again(
 
 
 @pytest.mark.usefixtures("few_shapes")
-@pytest.mark.parametrize("note", ["an hour ago", "from the future", "another mirror", "not JSON", "[]"])
+@pytest.mark.parametrize("note", ["an hour ago", "from the future", "another mirror", *JUNK], ids=lambda note: note[:9])
 def test_auto_tries_again_when_the_note_does_not_count(
     server: Server, monkeypatch: pytest.MonkeyPatch, note: str
 ) -> None:
@@ -70,7 +73,7 @@ def test_auto_tries_again_when_the_note_does_not_count(
     content = json.dumps({"when": when, "mirror": mirror, "reason": "old"})
     path = paths.data_folder() / ".cifar10.failure.json"
     path.parent.mkdir(parents=True)
-    path.write_text(note if note in ("not JSON", "[]") else content)
+    path.write_text(note if note in JUNK else content)
     notices: list[str] = []
     load(notice=notices.append)
     assert len(server.requests) == 1

@@ -186,7 +186,7 @@ def _share_failure(folder: Path, since: float) -> None:
     try:
         note = json.loads(_failure_note(folder).read_text(encoding="utf-8"))
         mirrored, why, when = str(note["mirror"]), str(note["reason"]), float(note["when"])
-    except (OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # no note, or not one of ours
         return
     if mirrored == _source_digest() and since <= when <= time.time():
         raise FetchError(why, when + RETRY_AFTER - time.time())
