@@ -160,6 +160,16 @@ def _no_such_part(handler: BaseHTTPRequestHandler, content: bytes, finished: thr
     _in_parts(handler, content, finished, shift=len(content))
 
 
+def _part_without_place(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    _start(handler, len(content), 206 if handler.headers["Range"] else 200)
+    handler.wfile.write(content)
+
+
+def _web_page(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
+    _start(handler, 18, Content_Type="text/html; charset=utf-8")
+    handler.wfile.write(b"<html>log in first")
+
+
 def _refused(handler: BaseHTTPRequestHandler, content: bytes, finished: threading.Event) -> None:
     handler.send_error(503, "Service Unavailable")
 
@@ -184,6 +194,8 @@ BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, bytes, threading.Event],
     "another-version": _another_version,
     "another-part": _another_part,
     "no-such-part": _no_such_part,
+    "part-without-place": _part_without_place,
+    "web-page": _web_page,
     "refused": _refused,
     "garbage": _garbage,
 }

@@ -22,7 +22,7 @@ from nonlin import commands, paths
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.commands import common, tensorboard
-from nonlin.images import image_folder, sources
+from nonlin.images import cache, image_folder, sources
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import initialisation, networks, precision, tracking
 from nonlin.lab import runs as survivors
@@ -385,7 +385,8 @@ def test_home_is_meant_in_every_path(capsys, tmp_path, monkeypatch, name, words)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere no file can be called so")
-def test_no_name_reaches_the_terminal_as_it_is(capsys, tmp_path, runs):
+def test_no_name_reaches_the_terminal_as_it_is(capsys, tmp_path, runs, monkeypatch):
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path / "cache")
     strange = tmp_path / "\x1b]0;owned\x07\n\udce9"
     folder = small_data.image_folder(strange, ("a\x1b[31m", "b\x9b31m"))
     lines = [
@@ -429,6 +430,15 @@ def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word(comma
         process.stdout.close()  # as `| head` does when it has seen enough
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("closed", [("stdout",), ("stdout", "stderr")])
+def test_output_that_was_closed_is_no_fault(bright, monkeypatch, closed: tuple[str, ...]) -> None:
+    for name in closed:  # as by a shell's `>&-`
+        monkeypatch.setattr(sys, name, None)
+    assert command_line.main(["data"]) == 0
+    monkeypatch.setattr(sources, "load", lambda source: (_ for _ in ()).throw(sources.DataError("none")))
+    assert command_line.main(["data"]) == 1
 
 
 def test_another_broken_pipe_is_an_error(capsys, monkeypatch) -> None:

@@ -50,6 +50,7 @@ def test_who_brought_much_is_asked_for_the_rest_at_once(
         ("another-version", 1, False),
         ("another-part", 2, False),
         ("no-such-part", 2, False),
+        ("part-without-place", 2, False),
     ],
 )
 def test_a_server_that_does_not_go_on_begins_anew(
@@ -60,6 +61,15 @@ def test_a_server_that_does_not_go_on_begins_anew(
     assert download(server.url(path), tmp_path / "file", QUICK, title="a file") == kept
     assert (tmp_path / "file").read_bytes() == archive
     assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("path", ["web-page", "refused", "garbage", "silent"])
+def test_what_has_come_outlives_a_server_that_fails(tmp_path: Path, server: Server, path: str) -> None:
+    (tmp_path / "file").write_bytes(b"precious")
+    (tmp_path / "file.version").write_text("damaged\r\nHost: elsewhere")
+    with pytest.raises(DownloadError, match=r"web page|503|not HTTP|not answer"):
+        download(server.url(path), tmp_path / "file", Limits(opening=0.5), title="a file")
+    assert (tmp_path / "file").read_bytes() == b"precious"
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="needs links")

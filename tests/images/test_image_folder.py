@@ -61,6 +61,22 @@ def test_a_folder_is_read_again_only_when_it_changes(tmp_path: Path, monkeypatch
     assert len(list(paths.cache_folder().glob("folder-*.images"))) == 1  # the old one is replaced
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere ctime is the time of a file's making")
+def test_images_that_change_places_are_noticed(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "trees", n=1)
+    oak, elm = (folder / "train" / name / "0.png" for name in ("oak", "elm"))
+    for path, level in ((oak, 10), (elm, 200)):
+        Image.new("L", (32, 32), level).save(path, "BMP")
+        os.utime(path, (1, 1))
+    before = load(folder).train
+    oak.rename(tmp_path / "aside")
+    elm.rename(oak)
+    (tmp_path / "aside").rename(elm)
+    after = load(folder).train
+    assert torch.equal(after.labels, before.labels)
+    assert torch.equal(after.images, before.images.flip(0))
+
+
 def holding(tmp_path: Path, image: Image.Image | bytes, name: str = "x.png", **options: Any) -> Path:
     """A folder of one class with one image, in train and in test."""
     folder = image_folder(tmp_path / "one", ("a",), n=1)

@@ -1,5 +1,6 @@
 """Figures: every record can be drawn, the words under a figure state what it shows, kinks are drawn as jumps."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_data import bright
 from torch import Tensor
 
 from nonlin import plots
@@ -96,6 +98,11 @@ def test_every_curve_of_a_panel_has_its_own_look_however_many_there_are(tmp_path
     titles = [line.get_label() for axes in panels[::2] for line in axes.lines]
     assert sorted(set(titles)) == sorted(record.title for record in ACTIVATIONS.values())
     picture.save(tmp_path / "all.png")  # without a warning that there is no room
+
+
+def test_a_class_may_be_called_as_if_it_were_a_formula(tmp_path: Path) -> None:
+    dataset = dataclasses.replace(bright(), classes=(r"$\frac$", "$"))
+    plots.classes(dataset).save(tmp_path / "classes.png")
 
 
 def test_many_photographs_stand_in_rows() -> None:

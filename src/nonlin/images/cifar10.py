@@ -176,21 +176,26 @@ def _failure_note(folder: Path) -> Path:
     return folder / ".cifar10.failure.json"
 
 
+def _source_digest() -> str:
+    """Tells mirrors apart without their names, which may hold a password."""
+    return hashlib.sha256(mirror().encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _share_failure(folder: Path, since: float) -> None:
     """Raise the failure that a process has met since a time, in seconds since 1970."""
     try:
         note = json.loads(_failure_note(folder).read_text(encoding="utf-8"))
         mirrored, why, when = str(note["mirror"]), str(note["reason"]), float(note["when"])
-    except (OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # no note, or not one of ours
         return
-    if mirrored == mirror() and since <= when <= time.time():
+    if mirrored == _source_digest() and since <= when <= time.time():
         raise FetchError(why, when + RETRY_AFTER - time.time())
 
 
 def _noted(folder: Path, why: str) -> FetchError:
     """The error for a failure, which other processes will share."""
     with suppress(FileError):  # then the download is tried every time
-        write_json(_failure_note(folder), {"when": time.time(), "mirror": mirror(), "reason": why})
+        write_json(_failure_note(folder), {"when": time.time(), "mirror": _source_digest(), "reason": why})
         return FetchError(why, RETRY_AFTER)
     return FetchError(why)
 

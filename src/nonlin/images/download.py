@@ -102,7 +102,7 @@ def _transfer(url: str, path: Path, limits: Limits, title: str) -> bool:
             file.truncate(0)
             version = response.headers["ETag"] or ""
             version = version if version.startswith('"') else response.headers["Last-Modified"] or ""  # W/: may differ
-            write_whole(_version(path), version)
+            write_whole(_version(path), version.encode("latin-1"))
         for block in _blocks(response, limits):
             received += len(block)
             if received > limits.size:
@@ -124,11 +124,12 @@ def _open_at(url: str, path: Path, limits: Limits) -> tuple[http.client.HTTPResp
     size = _size(path)
     if size:
         version = _version(path).read_text(encoding="latin-1") if _version(path).exists() else ""
+        same = {"If-Range": version} if version and version.isprintable() else {}
         try:
-            response = _open(url, limits, {"Range": f"bytes={size}-"} | ({"If-Range": version} if version else {}))
+            response = _open(url, limits, {"Range": f"bytes={size}-", **same})
             if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # it knows no parts, or has another version
                 return response, 0
-            if response.headers["Content-Range"].startswith(f"bytes {size}-"):
+            if (response.headers["Content-Range"] or "").startswith(f"bytes {size}-"):
                 return response, size
             response.close()
         except _RangeRefused:
@@ -163,6 +164,9 @@ def _ask(url: str, limits: Limits, headers: Mapping[str, str]) -> http.client.HT
         if time.monotonic() - started > limits.opening:  # too late: nobody is left to close it
             response.close()
             return DownloadError("it does not answer")
+        if response.headers.get_content_type() == "text/html":  # as a hotel does; what is there stays
+            response.close()
+            return DownloadError("it sends a web page, perhaps to log in")
         return response
     except urllib.error.HTTPError as error:
         with error:

@@ -101,7 +101,8 @@ def _list_class(folder: os.DirEntry[str], digest: "hashlib._Hash") -> list[str]:
         if not entry.is_file() or os.path.splitext(entry.name)[1].lower() not in _image_endings():
             raise DataError(f"{entry.path} is not an image file: remove it from the class folder")
         facts = entry.stat()
-        digest.update(os.fsencode(f"{entry.path}\0{facts.st_size}\0{facts.st_mtime_ns}\0"))
+        # ctime, too: of two files of one size, written at the same tick, mtime does not tell when they change places.
+        digest.update(os.fsencode(f"{entry.path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}\0"))
         paths.append(entry.path)
     if not paths:
         raise DataError(f"the class folder {folder.path} holds no image: add some or remove it")

@@ -30,7 +30,7 @@ def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
         len(rows), n, width=1.6 + side * n, height=(side * height / width + 0.06) * len(rows), squeeze=False
     )
     for line, (label, images) in zip(axes, rows.items(), strict=True):
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", parse_math=False)  # "$" is a letter of a name
         for place, image in zip(line, images, strict=True):
             place.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")
             place.set(xticks=[], yticks=[])
