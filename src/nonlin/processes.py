@@ -3,6 +3,7 @@
 Only the standard library is imported, so that a new process can watch its parent before it imports anything slow.
 """
 
+import math
 import os
 import signal
 import threading
@@ -94,6 +95,9 @@ def stops_noted(*, terminations: bool = True) -> Iterator[threading.Event]:
 @contextmanager
 def deadline(until: float) -> Iterator[None]:
     """Within the block KeyboardInterrupt is raised in the main thread when `time.monotonic` reaches ``until``."""
+    if until == math.inf:
+        yield
+        return
     timer = threading.Timer(min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX), _interrupt)
     timer.daemon = True
     timer.start()

@@ -23,6 +23,7 @@ from nonlin.commands.common import (
     writable_runs,
 )
 from nonlin.files import write_whole
+from nonlin.processes import deadline
 
 if TYPE_CHECKING:
     from nonlin.lab.protocol import Protocol
@@ -89,7 +90,13 @@ def run(arguments: argparse.Namespace) -> int | None:
         raise UsageError(f"results cannot be written into {place.results}: name another folder with --results")
     options = {"jobs": jobs, "device": arguments.device, "scheduler": arguments.scheduler, "until": until}
     try:
-        failed = reference.go_on(PROTOCOL, load_images(arguments.data), place, **options)
+        with deadline(until):  # a download may take longer than that
+            dataset = load_images(arguments.data)
+        if arguments.data == "auto" and dataset.name == "shapes10":
+            raise UsageError(
+                "the reference runs are of CIFAR-10, which cannot be had now: name other images with --data"
+            )
+        failed = reference.go_on(PROTOCOL, dataset, place, **options)
     except KeyboardInterrupt as stop:
         if time.monotonic() >= until:
             return print(f"The time is up. {_counts(place)}")
