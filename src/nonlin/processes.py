@@ -1,6 +1,6 @@
 """Processes that end when they should: no child outlives its parent, and SIGTERM ends a command as cleanly as Ctrl-C.
 
-Only the standard library is imported, so that a new process can watch its parent before it imports anything slow.
+Only the standard library is imported at once: a new process can watch its parent before it imports anything slow.
 """
 
 import math
@@ -31,6 +31,23 @@ def end_with(parent: int) -> None:
 
     if os.name == "posix":
         threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def workers(number: int) -> Iterator[None]:
+    """Within the block joblib uses so many processes of one thread each, none of which outlives this one."""
+    import joblib
+
+    before = os.environ.get("PYTHONWARNINGS")
+    # Besides, joblib begins a process that cleans up after killed ones. It is to do so without a word.
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    watching = {"initializer": end_with, "initargs": (os.getpid(),)}
+    try:
+        with joblib.parallel_config("loky", n_jobs=number, inner_max_num_threads=1, **watching):
+            yield
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        os.environ.update({} if before is None else {"PYTHONWARNINGS": before})
 
 
 class Terminated:

@@ -10,7 +10,6 @@ cell whose training raised an error holds ``failure.txt``, with the traceback, u
 """
 
 import math
-import os
 import threading
 import time
 import traceback
@@ -37,7 +36,7 @@ from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.report import FAILURE, SWEEP, SweepRecord, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
-from nonlin.processes import end_with, stops_noted
+from nonlin.processes import stops_noted, workers
 from nonlin.signatures import MakeActivation
 
 if TYPE_CHECKING:
@@ -252,8 +251,7 @@ def _is_finished(folder: Path) -> bool:
 def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
     """Within the block, joblib uses processes of this machine or the workers of a cluster."""
     if scheduler is None:
-        own = {"initializer": end_with, "initargs": (os.getpid(),)}
-        with _without_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, **own):
+        with workers(jobs):
             yield
         return
     with _client(scheduler), joblib.parallel_config(backend="dask", n_jobs=-1):
@@ -266,18 +264,6 @@ def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
                 "The cluster has given up a run, since its workers died again and again or the scheduler ended: look "
                 "at their logs; what is finished is kept."
             ) from error
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Within the block a process that cleans up after killed ones is begun so that it does it without a word."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONWARNINGS"]
-        os.environ.update({"PYTHONWARNINGS": before} if before is not None else {})
 
 
 def _client(scheduler: str) -> "Client":
