@@ -92,6 +92,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as runs:
         environment = os.environ | REPRODUCIBLE | {"NONLIN_RUNS": runs}
+        environment.pop("MPLBACKEND", None)  # a kernel draws into the notebook
         # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
         # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
         client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})

@@ -34,20 +34,31 @@ def end_with(parent: int) -> None:
 
 
 @contextmanager
+def variables(**values: str) -> Iterator[None]:
+    """Within the block the environment, also of new processes, has these values."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def workers(number: int) -> Iterator[None]:
     """Within the block joblib uses so many processes of one thread each, none of which outlives this one."""
     import joblib
 
-    before = os.environ.get("PYTHONWARNINGS")
     # Besides, joblib begins a process that cleans up after killed ones. It is to do so without a word.
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    silent = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")))
     watching = {"initializer": end_with, "initargs": (os.getpid(),)}
-    try:
-        with joblib.parallel_config("loky", n_jobs=number, inner_max_num_threads=1, **watching):
-            yield
-    finally:
-        del os.environ["PYTHONWARNINGS"]
-        os.environ.update({} if before is None else {"PYTHONWARNINGS": before})
+    options = {"n_jobs": number, "inner_max_num_threads": 1, **watching}
+    with variables(PYTHONWARNINGS=silent), joblib.parallel_config("loky", **options):
+        yield
 
 
 class Terminated:

@@ -1,7 +1,6 @@
 """nonlin guide: which activation, where."""
 
 import argparse
-import os
 from pathlib import Path
 
 from nonlin.commands.common import UsageError, add_command
@@ -22,7 +21,6 @@ def run(arguments: argparse.Namespace) -> None:
     if page and page.suffix.lower() not in (".png", ".pdf"):
         raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
     if page:
-        os.environ.setdefault("MPLBACKEND", "agg")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 
         save(cheat_sheet(), page)

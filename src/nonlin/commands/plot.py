@@ -1,7 +1,6 @@
 """nonlin plot: curves and slopes."""
 
 import argparse
-import os
 from pathlib import Path
 
 from nonlin.commands.common import UsageError, add_command, records_and_vector_functions, writable_runs
@@ -26,7 +25,6 @@ def run(arguments: argparse.Namespace) -> None:
     output = arguments.output or writable_runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
-    os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin.plots import along_one_input, curve_and_slope, on_a_photograph
 
     if of_vectors:
