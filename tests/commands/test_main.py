@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -400,6 +401,7 @@ def test_a_closed_stream_leads_nowhere(capsys, monkeypatch, name):
     monkeypatch.setattr(sys, name, None)
     assert command_line.main(["table", "relu"]) == 0
     assert command_line.main(["table", "nope"]) == 2
+    getattr(sys, name).close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
@@ -410,11 +412,10 @@ def test_a_process_without_streams_ends_as_usual():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
 def test_output_onto_a_full_disk_is_one_sentence(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Path("/dev/full").open("w"))
-    assert command_line.main(["table", "relu"]) == 1
-    assert capsys.readouterr().err == "Error: No space left on device.\n"
-    with pytest.raises(OSError, match="No space left"):
-        sys.stdout.close()
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails, too
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command_line.main(["table", "relu"]) == 1
+        assert capsys.readouterr().err == "Error: No space left on device.\n"
 
 
 @pytest.mark.parametrize("before", ["nosuch", None])
