@@ -79,7 +79,11 @@ def refresh(names: list[str]) -> None:
 
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
-        notebook = execute(nbformat.read(path, as_version=4), path.parent)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except (ValueError, AttributeError) as error:  # what nbformat raises for other JSON, too
+            raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
+        notebook = execute(notebook, path.parent)
         write_whole(path, nbformat.writes(notebook) + "\n")
         print(f"{path.stat().st_size / 1000:.0f} kB")
 

@@ -196,22 +196,23 @@ def test_a_folder_with_other_runs_is_refused(tmp_path):
     assert results(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["result.json", "run.json"])
 @pytest.mark.parametrize("damage", ["", '{"epochs"', "{}", "[]", "folder"])
-def test_a_damaged_result_is_named_and_blocks_no_other(tmp_path, capsys, damage):
-    in_process(tmp_path, "relu")
-    bad = tmp_path / "relu-mlp-depth1-bn-torch-rate0.3-seed1" / "result.json"
+def test_a_damaged_cell_is_named_and_blocks_no_other(tmp_path, capsys, damage, name):
+    in_process(tmp_path, "relu", grid_changes={"epochs": 1})
+    bad = tmp_path / "relu-mlp-depth1-bn-torch-rate0.3-seed1" / name
     bad.unlink()
     bad.mkdir() if damage == "folder" else bad.write_text(damage)
-    (outcome,) = in_process(tmp_path, "relu", "tanh")
-    assert (outcome.folder, len(results_that_are_whole(tmp_path))) == (bad.parent, 3)
+    (outcome,) = in_process(tmp_path, "relu", grid_changes={"epochs": 1, "seeds": range(3)})
+    assert (outcome.folder, len(results_that_are_whole(tmp_path))) == (bad.parent, 2)
     assert outcome.failure.startswith(f"{bad} ")
     assert command_line.main(["report", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "relu" in said.splitlines()[2] + said.splitlines()[3]
     assert f"Missing ({bad} " in " ".join(said.split())
-    if damage != "folder":
+    if damage != "folder" and name == "result.json":
         bad.unlink()
-        assert in_process(tmp_path, "relu", "tanh") == []
+        assert in_process(tmp_path, "relu", grid_changes={"epochs": 1}) == []
 
 
 def results_that_are_whole(folder: Path) -> list[Path]:

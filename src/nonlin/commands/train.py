@@ -1,6 +1,7 @@
 """nonlin train: one network, one run."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,8 +197,9 @@ def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", 
 
 def _outcome(name: str, result: "Result") -> str:
     epochs = len(result.epochs)
+    seconds = f", {result.seconds:.0f} s" if math.isfinite(result.seconds) else ""
     return (
         f"{title_of(name)} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
-        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s "
+        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}{seconds} "
         f"({result.device}, {result.precision})."
     )

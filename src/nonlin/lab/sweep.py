@@ -217,10 +217,12 @@ def sweep(
 
 def _refuse_other_runs(cells: Mapping[str, Configuration], folder: Path) -> None:
     for name, configuration in cells.items():
-        if (folder / name / runs.RUN).exists() and runs.read_configuration(folder / name) != configuration:
-            raise SweepError(
-                f"The run in {folder / name} has another configuration than the one asked for now: use another folder."
-            )
+        with suppress(FileError):  # of a damaged cell, which fails by itself
+            if (folder / name / runs.RUN).exists() and runs.read_configuration(folder / name) != configuration:
+                raise SweepError(
+                    f"The run in {folder / name} has another configuration than the one asked for now: use another "
+                    "folder."
+                )
 
 
 def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None) -> None:
