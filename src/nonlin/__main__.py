@@ -9,7 +9,7 @@ from typing import NoReturn
 from nonlin.commands import COMMANDS
 from nonlin.commands.common import FAILED, INTERRUPTED, MISUSED, TERMINATED, UNREAD, UsageError, program, say, sentence
 from nonlin.errors import ReaderError
-from nonlin.processes import end_with, terminable
+from nonlin.processes import end_with, terminable, variables
 from nonlin.typography import shown
 
 
@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_what_is_closed()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
-    with terminable() as termination:
+    # Commands only store figures, which takes no window, whatever the variable says.
+    with terminable() as termination, variables(MPLBACKEND="agg"):
         code = _run(sys.argv[1:] if argv is None else argv)
     return TERMINATED if termination.asked and code == INTERRUPTED else code
 
@@ -76,18 +77,27 @@ class Parser(argparse.ArgumentParser):
         super().error(shown(message))
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The arguments of one command, with ``run``, which takes them, and ``argv`` as it was typed.
-
-    Raises:
-        SystemExit: with the usage on the error stream, for arguments that no command takes.
-    """
+def all_options() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = Parser(
         prog=program(), description="The activation functions of PyTorch: a course in which everything is measured."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of one command, with ``run``, which takes them, and ``argv`` as it was typed.
+
+    Raises:
+        SystemExit: with the usage on the error stream, for arguments that no command takes.
+    """
+    parser = all_options()
+    for word in argv:
+        if word.startswith("--") and word.endswith("=--"):  # argparse would drop the value, and fail, or take a default
+            parser.error(f"argument {word.removesuffix('=--')}: expected a value, not '--'")
     arguments, rest = parser.parse_known_args(argv)
     if rest and not arguments.passes_on:
         arguments.parser.error(f"unrecognised arguments: {' '.join(rest)}")

@@ -14,6 +14,7 @@ import stat
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -227,6 +228,9 @@ def _one_of(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
     return fitting(kinds[-1], value, name)
 
 
+_hints = lru_cache(get_type_hints)
+
+
 def _dataclass(kind: Any, value: Any, name: str) -> Any:
     if type(value) is not dict:
         raise ValueError(f"{name} should be an object, not {_shown(value)}")
@@ -237,5 +241,5 @@ def _dataclass(kind: Any, value: Any, name: str) -> Any:
     for each in known.values():
         if each.name not in value and each.default is MISSING and each.default_factory is MISSING:
             raise ValueError(f"{name} lacks {each.name!r}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     return kind(**{field: fitting(hints[field], each, field) for field, each in value.items()})

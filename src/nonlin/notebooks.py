@@ -79,7 +79,11 @@ def refresh(names: list[str]) -> None:
 
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
-        notebook = execute(nbformat.read(path, as_version=4), path.parent)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except (ValueError, AttributeError) as error:  # what nbformat raises for other JSON, too
+            raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
+        notebook = execute(notebook, path.parent)
         write_whole(path, nbformat.writes(notebook) + "\n")
         print(f"{path.stat().st_size / 1000:.0f} kB")
 
@@ -92,6 +96,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", [])]
     with tempfile.TemporaryDirectory() as runs:
         environment = os.environ | REPRODUCIBLE | {"NONLIN_RUNS": runs}
+        environment.pop("MPLBACKEND", None)  # a kernel draws into the notebook
         # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
         # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
         client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})

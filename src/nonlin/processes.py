@@ -1,8 +1,9 @@
 """Processes that end when they should: no child outlives its parent, and SIGTERM ends a command as cleanly as Ctrl-C.
 
-Only the standard library is imported, so that a new process can watch its parent before it imports anything slow.
+Only the standard library is imported at once: a new process can watch its parent before it imports anything slow.
 """
 
+import math
 import os
 import signal
 import threading
@@ -30,6 +31,34 @@ def end_with(parent: int) -> None:
 
     if os.name == "posix":
         threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def variables(**values: str) -> Iterator[None]:
+    """Within the block the environment, also of new processes, has these values."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def workers(number: int) -> Iterator[None]:
+    """Within the block joblib uses so many processes of one thread each, none of which outlives this one."""
+    import joblib
+
+    # Besides, joblib begins a process that cleans up after killed ones. It is to do so without a word.
+    silent = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")))
+    watching = {"initializer": end_with, "initargs": (os.getpid(),)}
+    options = {"n_jobs": number, "inner_max_num_threads": 1, **watching}
+    with variables(PYTHONWARNINGS=silent), joblib.parallel_config("loky", **options):
+        yield
 
 
 class Terminated:
@@ -94,6 +123,9 @@ def stops_noted(*, terminations: bool = True) -> Iterator[threading.Event]:
 @contextmanager
 def deadline(until: float) -> Iterator[None]:
     """Within the block KeyboardInterrupt is raised in the main thread when `time.monotonic` reaches ``until``."""
+    if until == math.inf:
+        yield
+        return
     timer = threading.Timer(min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX), _interrupt)
     timer.daemon = True
     timer.start()

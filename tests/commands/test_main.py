@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from nonlin.images import cache, image_folder, sources
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import initialisation, networks, precision, tracking
 from nonlin.lab import runs as survivors
+from nonlin.lab.training import Recipe
+from nonlin.plots.picture import Picture, subplots
 
 COMMANDS = [
     "before-after",
@@ -110,7 +113,7 @@ def test_train_ends_with_accuracy_seed_time_and_where_to_look(capsys, bright, ru
 
 
 def test_a_diverged_training_ends_with_one_line(capsys, bright):
-    code, out, err = _run(capsys, "train", "--learning-rate", "1e30", "--batch-size", "8")
+    code, out, err = _run(capsys, "train", "--learning-rate", "1e6", "--batch-size", "8", "--no-batch-norm")
     assert (code, out) == (1, "")
     assert re.search(r"^Diverged: the training loss of ReLU became infinite or NaN in epoch 1; try .*\.$", err, re.M)
 
@@ -268,7 +271,7 @@ WRONG = {
     "plot nope": "no activation 'nope'",
     "plot relu --output x.jpg": "must end in .png",
     "plot relu --output {file}/x.png": "{file}",
-    "train --epochs 0": "--epochs: must be a whole number from 1 to 2147483647, not '0'",
+    "train --epochs 0": "--epochs: must be a whole number from 1 to 10000, not '0'",
     "train --epochs -1": "not '-1'",
     "train --epochs abc": "not 'abc'",
     "train --epochs 1.5": "not '1.5'",
@@ -280,7 +283,7 @@ WRONG = {
     "train --batch-size 0": "--batch-size: must be",
     "train --batch-size 99999999999999999999": "--batch-size: must be",
     "before-after --batch-size 0": "--batch-size: must be",
-    "train --learning-rate nan": "--learning-rate: must be a number above 0, not 'nan'",
+    "train --learning-rate nan": "--learning-rate: must be a number above 0 and at most 1e+06, not 'nan'",
     "train --learning-rate inf": "not 'inf'",
     "train --learning-rate 0": "not '0'",
     "train --log-dir {file}": "{file}",
@@ -307,9 +310,149 @@ WRONG = {
     "gradients --output {file}/below": "choose another --output",
     "guide --cheat-sheet {file}/x.pdf": "choose another --cheat-sheet",
     "refresh no-such-lesson": "no-such-lesson",
+    "refresh *": "no lesson is called '*'",
+    "refresh .": "no lesson is called '.'",
+    "train --epochs=--": "--epochs: expected a value, not '--'",
+    "train --epochs ٣": "--epochs: must be a whole number from 1",
     "nonsense": "invalid choice: 'nonsense'",
     "": "required: COMMAND",
 }
+
+
+ODD = (
+    "0",
+    "-1",
+    "1",
+    "9" * 12,
+    "9" * 5000,
+    "1e39",
+    "1e-400",
+    "nan",
+    "inf",
+    "-inf",
+    "",
+    " ",
+    "--",
+    "-",
+    "٣",
+    "1_0",
+    "0x1",
+)
+ODD += (" 5", "1.5", "null", "\0", "\ud800", "~", "%s", "{}")
+NEEDED = {"plot": ["relu"], "report": ["x"]}
+
+
+def options_of_all_commands() -> list:
+    """Every option, and every argument without a name, of every command: a new one is tested, too."""
+    (commands,) = [action for action in command_line.all_options()._actions if action.choices]
+    return [
+        pytest.param(name, action, id=f"{name} {action.dest}")
+        for name, parser in commands.choices.items()
+        for action in parser._actions
+        if action.dest != "help"
+    ]
+
+
+@pytest.mark.parametrize(("command", "action"), options_of_all_commands())
+def test_every_option_takes_odd_values_or_refuses_them_in_one_sentence(capsys, command, action):
+    assert action.type not in (int, float), "has no bounds: use Whole or Above"
+    for value in ODD:
+        if action.nargs == 0:
+            ways = [[f"{action.option_strings[0]}={value}"]]
+        elif action.option_strings:
+            ways = [[f"{action.option_strings[0]}={value}"], [action.option_strings[0], value]]
+        else:
+            ways = [[value]]
+        for words in ways:
+            needed = [] if not action.option_strings and action.nargs != "*" else NEEDED.get(command, [])
+            try:
+                found = getattr(command_line.parse([command, *needed, *words]), action.dest)
+            except SystemExit as stop:
+                err = capsys.readouterr().err
+                said = (stop.code, bool(re.match(r"nonlin( [a-z-]+)?: error: ", err.splitlines()[-1])))
+                if said != (2, True) or err.count("rror: ") != 1:
+                    pytest.fail(err)
+                continue
+            if isinstance(action.type, common.Whole | common.Above):
+                for number in [found] if action.nargs is None else found:
+                    assert re.fullmatch(r"[0-9.]+", value)
+                    assert 0 <= number <= action.type.highest < 2**63
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("train", "learning-rate", "1e39"),
+        ("gradients", "depths", "2147483647"),
+        ("gradients", "seeds", "2147483647"),
+        ("bench", "threads", "100000"),
+        ("sweep", "jobs", "100000"),
+        ("train", "epochs", "2147483647"),
+    ],
+)
+def test_what_no_machine_can_do_is_refused(capsys, command, option, value):
+    code, out, err = _run(capsys, command, f"--{option}", value)
+    assert (code, out) == (2, "")
+    assert re.search(rf"--{option}: must be a .* (to|at most) \S+, not '{value}'$", err.splitlines()[-1])
+
+
+def test_the_bounds_of_options_are_within_those_of_a_recipe():
+    Recipe(learning_rate=common.RATE.highest, epochs=common.EPOCHS.highest, batch_size=common.BATCH.highest)
+    assert (common.DEPTH.highest, common.THREADS.highest) == (1000, 1024)
+    with pytest.raises(ValueError, match="depth must be from 0 to 1000"):
+        survivors.Configuration(activation="relu", data="d", fingerprint="f", depth=1001)
+
+
+# Output and figures that lead nowhere
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_leads_nowhere(capsys, monkeypatch, name):
+    monkeypatch.setattr(sys, name, None)
+    assert command_line.main(["table", "relu"]) == 0
+    assert command_line.main(["table", "nope"]) == 2
+    getattr(sys, name).close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_a_process_without_streams_ends_as_usual():
+    command = f"{shlex.quote(sys.executable)} -m nonlin refresh nosuch <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, check=False).returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_output_onto_a_full_disk_is_one_sentence(capsys, monkeypatch):
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # closing it fails, too
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command_line.main(["table", "relu"]) == 1
+        assert capsys.readouterr().err == "Error: No space left on device.\n"
+
+
+@pytest.mark.parametrize("before", ["nosuch", None])
+def test_figures_need_no_window_and_the_variable_comes_back(capsys, bright, monkeypatch, before):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    if before:
+        monkeypatch.setenv("MPLBACKEND", before)
+    seen = []
+    monkeypatch.setattr(sources, "load", lambda source: seen.append(os.environ["MPLBACKEND"]) or bright)
+    assert _run(capsys, "data")[0] == 0
+    assert (seen, os.environ.get("MPLBACKEND")) == (["agg"], before)
+
+
+def test_a_missing_compiler_is_one_sentence(capsys, monkeypatch):
+    monkeypatch.setattr("torch.compile", lambda function: lambda x: 1 / 0)
+    code, out, err = _run(capsys, "bench", "relu", "--compiled")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "torch.compile does not work here (ZeroDivisionError): install a C++ compiler or leave out --compiled" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no SIGTERM from outside")
+def test_sigterm_writes_a_checkpoint_and_ends_with_143(capsys, bright, runs):
+    with register_optimizer_step_pre_hook(lambda *step: signal.raise_signal(signal.SIGTERM)):
+        code, out, err = _run(capsys, "train", "--epochs", "2", "--batch-size", "16")
+    assert (code, out) == (143, "")
+    assert err.splitlines()[-1].startswith("Stopped; to go on: nonlin train --resume ")
+    assert (runs / "train" / "relu-bright-seed0" / "checkpoint.pt").exists()
 
 
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
@@ -416,6 +559,26 @@ def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
     name = "it's a\\ \x1b[31m \udce9 \x9b \n path"
     typed = subprocess.run(["bash", "-c", f"printf %s {common.quoted(name)}"], capture_output=True, check=True)
     assert typed.stdout == os.fsencode(name)
+
+
+def test_no_name_is_no_lesson(capsys):
+    code, _, err = _run(capsys, "refresh", "")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no lesson is called ''" in err
+
+
+def test_a_full_disk_keeps_the_old_cheat_sheet(capsys, tmp_path, monkeypatch):
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    page = tmp_path / "page.png"
+    page.write_bytes(b"old")
+    monkeypatch.setattr("nonlin.lessons.choosing.cheat_sheet.cheat_sheet", lambda: Picture(subplots()[0], "a page"))
+    monkeypatch.setattr(os, "fsync", full)
+    code, out, err = _run(capsys, "guide", "--cheat-sheet", str(page))
+    assert (code, out) == (1, "")
+    assert err == f"Error: {page} cannot be written (No space left on device): make room and start again.\n"
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.png", b"old")]
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch):

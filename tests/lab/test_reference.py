@@ -16,6 +16,7 @@ import torch
 
 from nonlin import __main__ as command_line
 from nonlin.files import FileError
+from nonlin.images import sources
 from nonlin.images.dataset import DataError, Dataset, Split, hold_out
 from nonlin.lab import reference, runs
 from nonlin.lab.protocol import PROTOCOL, Network, Protocol, in_words
@@ -32,7 +33,7 @@ from nonlin.lab.reference import (
 )
 from nonlin.lab.report import Row, read_runs
 from nonlin.lab.runs import Configuration, Stopped
-from nonlin.lab.sweep import cell_name
+from nonlin.lab.sweep import SweepError, cell_name
 from nonlin.paths import project_root
 from nonlin.plots.reference import rate_curves
 
@@ -449,6 +450,62 @@ def test_wrong_input_is_one_sentence(tmp_path: Path, capsys):
             code, err = stop.code, capsys.readouterr().err.splitlines()[-1]
         assert (code in (1, 2), err.strip().count("\n")) == (True, 0)
         assert expected in err
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[object, ...]:
+    return ("--results", tmp_path / "results", "--log-dir", tmp_path / "runs")
+
+
+def test_images_that_nobody_named_do_not_fill_the_tables(capsys, place, monkeypatch):
+    shapes = replace(tiny_reference.few_shapes(), name="shapes10")
+    monkeypatch.setattr(sources, "load", lambda source, notice=None: shapes)
+    monkeypatch.setattr(reference, "go_on", lambda *rest, **options: [])
+    code, _, err = _run(capsys, *place)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "name other images with --data" in err
+    assert _run(capsys, *place, "--data", "shapes10")[0] == 0
+
+
+def test_guessing_is_known_for_ten_classes_only(tmp_path: Path):
+    two = replace(tiny_reference.few_shapes(), classes=("a", "b"))
+    images = reference.Place(results=tmp_path / "r", scratch=tmp_path / "s", load=lambda: two, activations={})
+    with pytest.raises(ReferenceRunError, match="guessing among 10 classes, and few shapes has 2: name other images"):
+        reference.go_on(tiny_reference.PROTOCOL, two, images)
+
+
+def test_the_time_is_up_while_images_load_too(capsys, place, monkeypatch):
+    def slow(source: str) -> None:
+        time.sleep(20)
+
+    monkeypatch.setattr(sources, "load", slow)
+    begun = time.monotonic()
+    code, out, _ = _run(capsys, *place, "--minutes", "0.005")
+    assert (code, out.startswith("The time is up. 0 runs are stored in ")) == (0, True)
+    assert time.monotonic() - begun < 10
+
+
+def test_the_status_plans_and_measures_once_and_does_without_what_is_damaged(tmp_path: Path, calm: Path, monkeypatch):
+    shutil.copytree(calm, tmp_path, dirs_exist_ok=True)
+    cell, *_ = sorted((tmp_path / "scratch" / "search").glob("*/result.json"))
+    cell.write_text("{")
+    calls = []
+    for name in ("planned", "_measured_epochs"):
+        usual = getattr(reference, name)
+        monkeypatch.setattr(reference, name, lambda *given, usual=usual: calls.append(usual) or usual(*given))
+    protocol = tiny_reference.PROTOCOL
+    found = reference.read(protocol, tmp_path / "results")
+    assert "all that is known" in reference.status(protocol, found, tmp_path / "scratch", 1)
+    assert len(calls) == len(set(calls)) == 2
+
+
+def test_what_ended_with_another_configuration_is_not_stored(tmp_path: Path, calm: Path):
+    shutil.copytree(calm / "scratch", tmp_path / "scratch")
+    for path in (tmp_path / "scratch").rglob("*.json"):
+        path.write_text(path.read_text().replace('"momentum": 0.9', '"momentum": 0.8'))
+    with pytest.raises(SweepError, match="has another configuration"):
+        tiny_reference.go_on(tmp_path / "results", tmp_path / "scratch", jobs=1)
+    assert not list(tmp_path.glob("results/*.csv"))
 
 
 def test_the_search_is_drawn_beside_the_tables(tmp_path: Path, capsys):

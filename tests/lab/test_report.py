@@ -285,6 +285,40 @@ def test_nothing_to_report_is_one_sentence(tmp_path, capsys, place):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "table.csv"]
 
 
+TABLES = {
+    "": "holds no finished run",
+    "\0\n\0": "cannot be read as a table",
+    "a,b\n1,2\n": "a row has no 'activation'",
+    "a,a\n1\n": "a row has more or fewer values than there are columns",
+    "a\n1,2,3\n": "a row has more or fewer values than there are columns",
+    "no device": "a row has no 'device'",
+    "seed x": "'x'",
+    "diverged maybe": "'maybe' is neither True nor False",
+    "network vgg": "there is no network 'vgg'",
+    "learning_rate -1": "learning_rate must be",
+    "parameters 1.5": "'1.5'",
+    "test_accuracy_1 high": "'high'",
+}
+
+
+@pytest.mark.parametrize("change", TABLES)
+def test_a_wrong_table_is_one_sentence(tmp_path, capsys, change):
+    report.write(RELU, tmp_path, tmp_path)
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    name, value = change.split(" ") if " " in change else ("", "")
+    if name == "no":
+        lines = [{key: each for key, each in line.items() if key != value} for line in lines]
+    text = report._csv([line | {name: value} if name not in ("", "no") else line for line in lines])
+    (tmp_path / "wrong.csv").write_text(text if name else change)
+    code, out, err = _run(capsys, tmp_path / "wrong.csv", "--output", tmp_path / "out")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"{tmp_path / 'wrong.csv'}" in err
+    assert TABLES[change] in err
+    assert "__init__" not in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unwritable_place_is_one_sentence(folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     code, _, err = _run(capsys, folder, "--output", tmp_path / "file" / "below")

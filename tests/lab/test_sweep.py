@@ -3,6 +3,8 @@
 import json
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +17,11 @@ from torch import nn
 from nonlin import __main__ as command_line
 from nonlin.activations import ACTIVATIONS
 from nonlin.commands import common
+from nonlin.errors import ReaderError
+from nonlin.files import FileError
 from nonlin.images import sources
 from nonlin.images.dataset import Dataset, Split
-from nonlin.lab import runs, tracking
+from nonlin.lab import report, runs, tracking
 from nonlin.lab import sweep as sweeps
 from nonlin.lab.report import read_sweep
 from nonlin.lab.runs import Stopped
@@ -192,6 +196,79 @@ def test_a_folder_with_other_runs_is_refused(tmp_path):
     assert results(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["result.json", "run.json"])
+@pytest.mark.parametrize("damage", ["", '{"epochs"', "{}", "[]", "folder"])
+def test_a_damaged_cell_is_named_and_blocks_no_other(tmp_path, capsys, damage, name):
+    in_process(tmp_path, "relu", grid_changes={"epochs": 1})
+    bad = tmp_path / "relu-mlp-depth1-bn-torch-rate0.3-seed1" / name
+    bad.unlink()
+    bad.mkdir() if damage == "folder" else bad.write_text(damage)
+    (outcome,) = in_process(tmp_path, "relu", grid_changes={"epochs": 1, "seeds": range(3)})
+    assert (outcome.folder, len(results_that_are_whole(tmp_path))) == (bad.parent, 2)
+    assert outcome.failure.startswith(f"{bad} ")
+    assert command_line.main(["report", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "relu" in said.splitlines()[2] + said.splitlines()[3]
+    assert f"Missing ({bad} " in " ".join(said.split())
+    if damage != "folder" and name == "result.json":
+        bad.unlink()
+        assert in_process(tmp_path, "relu", grid_changes={"epochs": 1}) == []
+
+
+def results_that_are_whole(folder: Path) -> list[Path]:
+    found = []
+    for path in folder.glob("*/result.json"):
+        with suppress(ReaderError):
+            found.append(runs.read_result(path.parent) and path)
+    return found
+
+
+def test_rates_that_look_alike_are_cells_of_their_own():
+    rates = (0.1, 0.1000001, 0.10000012, 1.0, 100000.0, 1e-05, 0.3)
+    names = list(grid("relu", seeds=[0], learning_rates=rates).cells(DATASET))
+    assert len(names) == len(rates)
+    shown = [name.split("-rate")[1].removesuffix("-seed0") for name in names]
+    assert shown == ["0.1", "0.1000001", "0.10000012", "1", "100000", "1e-05", "0.3"]
+
+
+def test_sweeps_that_begin_at_once_lose_no_cell(tmp_path):
+    cells = grid("relu", seeds=range(40)).cells(DATASET)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: sweeps._note(tmp_path, {name: cells[name]}, f"sweep {name}"), cells))
+    noted = read_sweep(tmp_path)
+    assert (set(noted.cells), len(noted.commands)) == (set(cells), 40)
+
+
+@pytest.mark.parametrize(("jobs", "tasks", "expected"), [(12, 2, 2), (1, 2, 1), (2, 4, 2)])
+def test_no_process_is_begun_that_has_nothing_to_do(tmp_path, monkeypatch, jobs, tasks, expected):
+    asked = []
+    monkeypatch.setattr(sweeps, "_processes", lambda jobs, scheduler: asked.append(jobs) or nullcontext())
+    breaking(monkeypatch)
+    sweep(grid("relu", seeds=range(tasks)).cells(DATASET), {"relu": nn.ReLU}, squares, tmp_path, jobs=jobs)
+    assert asked == [expected]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"cells": 3}', '{"cells": ["../up"]}', '{"new": []}'])
+def test_a_damaged_list_of_cells_is_one_sentence(tmp_path, text):
+    in_process(tmp_path, "relu")
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(FileError, match=rf"^{tmp_path}/sweep.json is damaged \(.*\): remove that file; the same sweep"):
+        in_process(tmp_path, "relu")
+    assert list(report.missing(tmp_path)) == ["sweep.json"]
+    assert len(report.read_runs(tmp_path)) == 2
+    assert report.about([], tmp_path)["commands"] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe", None])
+def test_a_failure_without_words_is_missing_all_the_same(tmp_path, content):
+    (tmp_path / "sweep.json").write_text('{"commands": [], "cells": ["a"]}')
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "failure.txt").mkdir() if content is None else (tmp_path / "a" / "failure.txt").write_bytes(
+        content
+    )
+    assert report.missing(tmp_path) == {"a": "not begun"}
+
+
 def test_tensorboard_has_one_run_per_cell_with_its_hyperparameters(tmp_path):
     in_process(tmp_path, "relu")
     cells = set(grid("relu").cells(DATASET))
@@ -212,7 +289,8 @@ def test_units_are_observed_on_demand(tmp_path):
 def test_a_cluster_needs_a_package_and_a_scheduler(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SweepError, match="needs the package distributed, which is not installed"):
-        sweep(grid("relu").cells(DATASET), {"relu": nn.ReLU}, squares, tmp_path, scheduler="tcp://127.0.0.1:9")
+        sweep(grid("relu").cells(DATASET), {"relu": nn.ReLU}, squares, tmp_path / "s", scheduler="tcp://127.0.0.1:9")
+    assert not (tmp_path / "s").exists()
 
 
 # The command

@@ -5,13 +5,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import (
+    BATCH,
     add_command,
     add_data_option,
     add_log_dir,
     how_to_look,
     load_images,
     records_named,
-    whole,
     writable_runs,
 )
 
@@ -35,7 +35,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
     add_data_option(parser)
     parser.add_argument(
-        "--batch-size", type=whole(1), default=64, metavar="N", help="images per batch (default: %(default)s)"
+        "--batch-size", type=BATCH, default=64, metavar="N", help="images per batch (default: %(default)s)"
     )
     parser.add_argument(
         "--all-batches",

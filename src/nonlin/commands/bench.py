@@ -2,11 +2,10 @@
 
 import argparse
 import itertools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import UsageError, add_command, path, records_named, whole
+from nonlin.commands.common import THREADS, UsageError, Whole, add_command, path, records_named
 from nonlin.files import write_whole
 
 if TYPE_CHECKING:
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "bench", run, "Time and memory of our activations against torch.nn, side by side.")
     parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
-    parser.add_argument("--repeats", type=whole(2), default=20, help="rounds that count (default: 20)")
+    parser.add_argument("--repeats", type=Whole(2, 10_000), default=20, help="rounds that count (default: 20)")
     parser.add_argument(
-        "--threads", type=whole(1), nargs="+", default=[1, 2], help="that torch may use, one table each (default: 1 2)"
+        "--threads", type=THREADS, nargs="+", default=[1, 2], help="that torch may use, one table each (default: 1 2)"
     )
     parser.add_argument(
         "--compiled", action="store_true", help="also through torch.compile; needs a C++ compiler and takes minutes"
@@ -38,6 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     from nonlin.bench import cost
 
+    if arguments.compiled:
+        _check_compiler()
     for threads, shape in itertools.product(arguments.threads, cost.SHAPES):
         options = {"repeats": arguments.repeats, "number_of_threads": threads, "compiled": arguments.compiled}
         timings = [
@@ -51,8 +52,18 @@ def run(arguments: argparse.Namespace) -> None:
     print(cost.memory_table(records))
 
 
+def _check_compiler() -> None:
+    import torch
+
+    try:
+        torch.compile(lambda x: x + 1)(torch.ones(4))
+    except Exception as error:  # of many types, for want of a compiler, of its headers, of a place for what it makes
+        raise UsageError(
+            f"torch.compile does not work here ({type(error).__name__}): install a C++ compiler or leave out --compiled"
+        ) from error
+
+
 def _draw_costs(timings: "list[Timing]", file: Path) -> None:
-    os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin import plots
 
     copies = {t.name: {"torch.nn": t.their_copies, "ours": t.copies} for t in timings}

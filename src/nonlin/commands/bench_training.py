@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlin.commands.common import above_zero, add_command, add_data_option, load_images, whole
+from nonlin.commands.common import SECONDS, THREADS, Whole, add_command, add_data_option, load_images
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -13,13 +13,13 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "Training speed: the loop of the usual tutorial, ours, our network, and bfloat16, side by side.",
     )
     add_data_option(parser)
-    parser.add_argument("--rounds", type=whole(2), default=5, help="that count (default: 5)")
+    parser.add_argument("--rounds", type=Whole(2, 1000), default=5, help="that count (default: 5)")
     parser.add_argument(
-        "--convolutions", type=whole(1, 10), default=2, help="in each block of the usual network (default: 2)"
+        "--convolutions", type=Whole(1, 10), default=2, help="in each block of the usual network (default: 2)"
     )
-    parser.add_argument("--threads", type=whole(1), default=1, help="that torch may use (default: 1)")
+    parser.add_argument("--threads", type=THREADS, default=1, help="that torch may use (default: 1)")
     parser.add_argument(
-        "--seconds", type=above_zero, help="also the test accuracy of each after so much time of computing"
+        "--seconds", type=SECONDS, help="also the test accuracy of each after so much time of computing"
     )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlin.commands.common import FAILED, UsageError, add_command, check_file, path, program_as_typed, whole
+from nonlin.commands.common import FAILED, UsageError, Whole, add_command, check_file, path, program_as_typed
 from nonlin.typography import shown
 
 
@@ -11,7 +11,11 @@ def add(commands: "argparse._SubParsersAction") -> None:
         commands, "claims", run, "What is often said about activations, tested: every claim's verdict."
     )
     parser.add_argument(
-        "numbers", nargs="*", type=whole(1), metavar="NUMBER", help="only these, with what decides them (default: all)"
+        "numbers",
+        nargs="*",
+        type=Whole(1, 1000),
+        metavar="NUMBER",
+        help="only these, with what decides them (default: all)",
     )
     parser.add_argument(
         "--measure",

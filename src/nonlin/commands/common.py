@@ -3,8 +3,10 @@
 import argparse
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,30 +102,48 @@ def add_log_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def whole(lowest: int, highest: int = 2**31 - 1) -> Callable[[str], int]:
-    """A type for argparse: a whole number from lowest to highest."""
+@dataclass(frozen=True)
+class Whole:
+    """A type for argparse: a whole number from lowest to highest, in the digits 0 to 9."""
 
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = lowest - 1
-        if not lowest <= number <= highest:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {lowest} to {highest}, not {text!r}")
+    lowest: int
+    highest: int
+
+    def __call__(self, text: str) -> int:
+        # int itself would take underscores, spaces, and the digits of other scripts.
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,20}", text) else None
+        if number is None or not self.lowest <= number <= self.highest:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {self.lowest} to {self.highest}, not {_shortened(text)}"
+            )
         return number
 
-    return parse
+
+@dataclass(frozen=True)
+class Above:
+    """A type for argparse: a number above 0, and at most the highest."""
+
+    highest: float
+
+    def __call__(self, text: str) -> float:
+        try:
+            number = float(text) if re.fullmatch(r"[0-9.eE+-]+", text) else math.nan  # as for whole numbers
+        except ValueError:
+            number = math.nan
+        if not 0 < number <= self.highest:
+            raise argparse.ArgumentTypeError(
+                f"must be a number above 0 and at most {self.highest:g}, not {_shortened(text)}"
+            )
+        return number
 
 
-def above_zero(text: str) -> float:
-    """A type for argparse: a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return number
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
+
+
+# What several commands count, each with its bounds: beyond them a mistake is likelier than a wish.
+THREADS, JOBS, DEPTH, EPOCHS, BATCH = Whole(1, 1024), Whole(1, 1024), Whole(0, 1000), Whole(1, 10_000), Whole(1, 10**6)
+RATE, MINUTES, SECONDS = Above(1e6), Above(525_600), Above(86_400)
 
 
 def path(text: str) -> Path:

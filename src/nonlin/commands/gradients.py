@@ -4,13 +4,13 @@ import argparse
 
 from nonlin.commands.common import (
     UsageError,
+    Whole,
     add_command,
     add_data_option,
     load_images,
     makers_named,
     path,
     typed,
-    whole,
 )
 from nonlin.typography import shown
 
@@ -22,8 +22,10 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--activations", nargs="+", default=["all"], metavar="NAME", help="names, or all (default: all)"
     )
-    parser.add_argument("--depths", type=whole(2), nargs="+", metavar="N", help="hidden layers (default: 4 16 64)")
-    parser.add_argument("--seeds", type=whole(2), default=5, metavar="N", help="networks each (default: 5)")
+    parser.add_argument(
+        "--depths", type=Whole(2, 1000), nargs="+", metavar="N", help="hidden layers (default: 4 16 64)"
+    )
+    parser.add_argument("--seeds", type=Whole(2, 1000), default=5, metavar="N", help="networks each (default: 5)")
     add_data_option(parser)
     parser.add_argument("--output", type=path, metavar="FOLDER", help="write the table into FOLDER, as CSV")
 

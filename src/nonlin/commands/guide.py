@@ -1,7 +1,6 @@
 """nonlin guide: which activation, where."""
 
 import argparse
-import os
 
 from nonlin.commands.common import UsageError, add_command, check_file, path
 from nonlin.typography import shown
@@ -23,7 +22,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
     if page:
         check_file(page, "--cheat-sheet")
-        os.environ.setdefault("MPLBACKEND", "agg")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 
         save(cheat_sheet(), page)

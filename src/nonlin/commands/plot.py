@@ -1,7 +1,6 @@
 """nonlin plot: curves and slopes."""
 
 import argparse
-import os
 
 from nonlin.commands.common import (
     UsageError,
@@ -34,7 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
     check_file(output)
-    os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin.plots import along_one_input, curve_and_slope, on_a_photograph
 
     if of_vectors:

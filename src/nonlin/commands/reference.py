@@ -2,15 +2,15 @@
 
 import argparse
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import (
     FAILED,
     INTERRUPTED,
+    JOBS,
+    MINUTES,
     UsageError,
-    above_zero,
     add_command,
     add_data_option,
     add_log_dir,
@@ -20,16 +20,16 @@ from nonlin.commands.common import (
     path,
     say,
     sentence,
-    whole,
     writable_runs,
 )
 from nonlin.files import write_whole
+from nonlin.processes import deadline
 
 if TYPE_CHECKING:
     from nonlin.lab.protocol import Protocol
     from nonlin.lab.reference import Place, Results
 
-JOBS = {"cpu": 2, "cuda": 8}
+AT_A_TIME = {"cpu": 2, "cuda": 8}  # runs, by the device
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -39,7 +39,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         run,
         "Go on with the reference runs: what the protocol asks for and the results do not hold, each stored at once.",
     )
-    parser.add_argument("--minutes", type=above_zero, metavar="X", help="stop cleanly after this time")
+    parser.add_argument("--minutes", type=MINUTES, metavar="X", help="stop cleanly after this time")
     asks = parser.add_mutually_exclusive_group()
     asks.add_argument("--status", action="store_true", help="print what is done and left, with hours, and run nothing")
     asks.add_argument(
@@ -52,13 +52,13 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=whole(1, 1024),
+        type=JOBS,
         metavar="N",
         help="runs at a time, each on one thread (default: 2, on a graphics processor 8)",
     )
     parser.add_argument(
         "--device",
-        choices=tuple(JOBS),
+        choices=tuple(AT_A_TIME),
         default="cpu",
         help="cuda trains on a graphics processor, into tables of its own (default: cpu)",
     )
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     from nonlin.paths import is_writable
 
     until = math.inf if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-    place, jobs = _place(arguments), arguments.jobs or JOBS[arguments.device]
+    place, jobs = _place(arguments), arguments.jobs or AT_A_TIME[arguments.device]
     results = reference.read(PROTOCOL, place.results)
     if arguments.status:
         return print(reference.status(PROTOCOL, results, place.scratch, jobs))
@@ -90,7 +90,13 @@ def run(arguments: argparse.Namespace) -> int | None:
         raise UsageError(f"results cannot be written into {place.results}: name another folder with --results")
     options = {"jobs": jobs, "device": arguments.device, "scheduler": arguments.scheduler, "until": until}
     try:
-        failed = reference.go_on(PROTOCOL, load_images(arguments.data), place, **options)
+        with deadline(until):  # a download may take longer than that
+            dataset = load_images(arguments.data)
+        if arguments.data == "auto" and dataset.name == "shapes10":
+            raise UsageError(
+                "the reference runs are of CIFAR-10, which cannot be had now: name other images with --data"
+            )
+        failed = reference.go_on(PROTOCOL, dataset, place, **options)
     except KeyboardInterrupt as stop:
         if time.monotonic() >= until:
             return print(f"The time is up. {_counts(place)}")
@@ -120,7 +126,6 @@ def _place(arguments: argparse.Namespace) -> "Place":
 
 def _draw(protocol: "Protocol", results: "Results", folder: Path) -> None:
     """A figure for each network that the search has begun with, its words in one file, and the choices on paper."""
-    os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin.lab import reference
     from nonlin.plots.reference import rate_curves
 

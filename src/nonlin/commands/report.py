@@ -1,7 +1,6 @@
 """nonlin report: finished runs compared."""
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import UsageError, add_command, path, typed
@@ -53,7 +52,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _pictures(rows: "list[Row]", reference: "list[Row]") -> "dict[str, Picture]":
     """Every figure of a report by the name of its file."""
-    os.environ.setdefault("MPLBACKEND", "agg")
     from nonlin import plots
     from nonlin.lab import report
 

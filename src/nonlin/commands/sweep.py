@@ -4,12 +4,16 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import (
+    DEPTH,
+    EPOCHS,
     FAILED,
     INITIALISATIONS,
     INTERRUPTED,
+    JOBS,
     NETWORKS,
+    RATE,
     UNSMOOTHED,
-    above_zero,
+    Whole,
     add_command,
     add_data_option,
     add_log_dir,
@@ -20,7 +24,6 @@ from nonlin.commands.common import (
     say,
     sentence,
     typed,
-    whole,
     writable_runs,
 )
 
@@ -48,7 +51,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "--batch-norm", nargs="+", choices=("yes", "no"), default=["yes"], help="with, without, or both (default: yes)"
     )
     parser.add_argument(
-        "--depths", nargs="+", type=whole(0, 1000), default=[1], metavar="N", help="as --depth of train (default: 1)"
+        "--depths", nargs="+", type=DEPTH, default=[1], metavar="N", help="as --depth of train (default: 1)"
     )
     parser.add_argument(
         "--initialisations",
@@ -60,19 +63,19 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--learning-rate",
         nargs="+",
-        type=above_zero,
+        type=RATE,
         default=[None],
         metavar="X",
         help="one or more, at their peak (default: 0.3 with batch normalisation, 0.1 without)",
     )
     parser.add_argument(
         "--seeds",
-        type=whole(1, 10_000),
+        type=Whole(1, 10_000),
         default=3,
         metavar="N",
         help="runs of each combination, with seeds 0 to N - 1 (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=whole(1), default=4, metavar="N", help="of each run (default: %(default)s)")
+    parser.add_argument("--epochs", type=EPOCHS, default=4, metavar="N", help="of each run (default: %(default)s)")
     parser.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32", help="(default: %(default)s)"
     )
@@ -82,7 +85,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     add_data_option(parser)
     parser.add_argument(
         "--jobs",
-        type=whole(1, 1024),
+        type=JOBS,
         metavar="N",
         help="runs at a time, each on one thread (default: one per processor core)",
     )

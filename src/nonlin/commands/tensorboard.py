@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nonlin.commands.common import HOST, PORT, UsageError, add_command, add_log_dir, whole
+from nonlin.commands.common import HOST, PORT, UsageError, Whole, add_command, add_log_dir
 
 if TYPE_CHECKING:
     from tensorboard.program import TensorBoard
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         passes_on=True,
     )
     parser.add_argument(
-        "--port", type=whole(0, 65535), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
+        "--port", type=Whole(0, 65535), default=PORT, metavar="N", help="0 takes any free one (default: %(default)s)"
     )
     add_log_dir(parser)
 

@@ -1,18 +1,24 @@
 """nonlin train: one network, one run."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import (
+    BATCH,
+    DEPTH,
+    EPOCHS,
     FAILED,
     INITIALISATIONS,
     INTERRUPTED,
     NETWORKS,
     PRECISIONS,
+    RATE,
+    THREADS,
     UNSMOOTHED,
     UsageError,
-    above_zero,
+    Whole,
     add_command,
     add_data_option,
     add_log_dir,
@@ -25,7 +31,6 @@ from nonlin.commands.common import (
     quoted,
     say,
     title_of,
-    whole,
     writable_runs,
 )
 
@@ -51,7 +56,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     add_data_option(parser)
     parser.add_argument(
         "--epochs",
-        type=whole(1),
+        type=EPOCHS,
         default=4,
         metavar="N",
         help="passes over the training images; on CIFAR-10 one takes about 9 s on two processor cores "
@@ -59,17 +64,17 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole(0, 2**63 - 1),
+        type=Whole(0, 2**63 - 1),
         default=0,
         metavar="N",
         help="of initial weights, order and augmentation (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=whole(1), default=256, metavar="N", help="images per update (default: %(default)s)"
+        "--batch-size", type=BATCH, default=256, metavar="N", help="images per update (default: %(default)s)"
     )
     parser.add_argument(
         "--learning-rate",
-        type=above_zero,
+        type=RATE,
         metavar="X",
         help="at its peak; it rises from 0 over the first 23%% of the updates, then falls to 0 (default: 0.3), with "
         "--no-batch-norm 0.1",
@@ -77,7 +82,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("--network", choices=NETWORKS, default="cnn", help="(default: %(default)s)")
     parser.add_argument(
         "--depth",
-        type=whole(0, 1000),
+        type=DEPTH,
         default=1,
         metavar="N",
         help="hidden layers of mlp; further convolutions or residual blocks in each group of the other networks "
@@ -94,7 +99,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         help="auto takes bfloat16 where a timing shows that it is faster (default: %(default)s)",
     )
     parser.add_argument(
-        "--threads", type=whole(1, 1024), metavar="N", help="processor threads (default: torch's choice, one per core)"
+        "--threads", type=THREADS, metavar="N", help="processor threads (default: torch's choice, one per core)"
     )
     parser.add_argument(
         "--resume",
@@ -194,8 +199,9 @@ def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", 
 
 def _outcome(name: str, result: "Result") -> str:
     epochs = len(result.epochs)
+    seconds = f", {result.seconds:.0f} s" if math.isfinite(result.seconds) else ""
     return (
         f"{title_of(name)} on {result.data}: test accuracy {result.test_accuracy:.1f} % after {epochs} "
-        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}, {result.seconds:.0f} s "
+        f"epoch{'s' if epochs > 1 else ''}, seed {result.recipe.seed}{seconds} "
         f"({result.device}, {result.precision})."
     )

@@ -8,6 +8,7 @@ seeds are reported. Both files are sorted, and written whole after every run.
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -27,7 +28,8 @@ from nonlin.signatures import MakeActivation
 
 SEARCH, REPORTED, LONGER, FLOAT32 = "search", "reported", "longer", "float32"
 SEARCH_FILE, RUNS_FILE = "search.csv", "runs.csv"
-CHANCE = 10.0  # % of ten classes: what a run counts that diverged
+CLASSES = 10  # which `go_on` asks of the images
+CHANCE = 100 / CLASSES  # %: what a run counts that diverged
 FLOAT32_COSTS = 1.6  # times as long as bfloat16, for estimates of time only
 VERSION = "protocol"  # the row's entry of `made_with` that names the protocol
 
@@ -255,8 +257,12 @@ def _task(protocol: Protocol, stage: str, network: Network, activation: str, rat
 
 def left(protocol: Protocol, results: Results) -> list[Task]:
     """The runs of `planned` that the results do not hold."""
+    return _left(planned(protocol, results), results)
+
+
+def _left(tasks: Sequence[Task], results: Results) -> list[Task]:
     done = {True: _keys(results.search), False: _keys(results.runs)}
-    return [task for task in planned(protocol, results) if _key(task) not in done[task.stage == SEARCH]]
+    return [task for task in tasks if _key(task) not in done[task.stage == SEARCH]]
 
 
 def _key(task: Task) -> tuple:
@@ -443,9 +449,16 @@ def go_on(
         The runs that failed.
 
     Raises:
-        ReferenceRunError: if the results are damaged, of another protocol or of other images, or cannot be written.
+        ReferenceRunError: if the results are damaged, of another protocol or of other images, or the images have not
+            ten classes.
+        FileError: if the results cannot be written.
         Stopped: after Ctrl-C, or when the time is up.
     """
+    if len(dataset.classes) != CLASSES:
+        raise ReferenceRunError(
+            f"A run that diverges counts as guessing among {CLASSES} classes, and {dataset.title} has "
+            f"{len(dataset.classes)}: name other images with --data."
+        )
     held_out = hold_out(dataset, per_class=protocol.held_out, seed=protocol.split_seed)
     _check_fit(read(protocol, place.results), dataset, held_out, device, place.results)
     while batch := next_batch(protocol, read(protocol, place.results)):
@@ -487,10 +500,10 @@ def _harvest(
     protocol: Protocol, results: Path, name: str, folder: Path, cells: Mapping[str, Configuration]
 ) -> dict[str, Configuration]:
     """Store what had ended before it could be stored, and give back the other cells."""
-    ended = [cell for cell in cells if (folder / cell / runs.RESULT).exists()]
-    rows = [report.read_run(folder / cell) for cell in ended]
-    if rows:
-        add(protocol, results, name, rows)
+    rows = {cell: report.read_run(folder / cell) for cell in cells if runs.is_finished(folder / cell)}
+    ended = {cell: row for cell, row in rows.items() if row.configuration == cells[cell]}  # `sweep` refuses the others
+    if ended:
+        add(protocol, results, name, list(ended.values()))
     return {cell: configuration for cell, configuration in cells.items() if cell not in ended}
 
 
@@ -506,14 +519,15 @@ def _store(protocol: Protocol, results: Path, name: str, outcome: Outcome) -> No
 
 def status(protocol: Protocol, results: Results, scratch: Path, jobs: int) -> str:
     """What is done, what is left, and about how many hours that is, as a table for a terminal."""
-    tasks, remaining = planned(protocol, results), left(protocol, results)
+    tasks, measured = planned(protocol, results), _measured_epochs(scratch)
+    remaining = _left(tasks, results)
     lines = [("", "done", "left", "hours")]
     for stage, network in product((SEARCH, REPORTED, LONGER, FLOAT32), protocol.networks):
         of_this, still = ([t for t in some if (t.stage, t.network) == (stage, network)] for some in (tasks, remaining))
         if of_this:
-            hours = seconds_left(still, scratch, jobs) / 3600
+            hours = seconds_left(still, measured, jobs) / 3600
             lines.append((f"{stage}, {network.name}", str(len(of_this) - len(still)), str(len(still)), f"{hours:.1f}"))
-    hours = seconds_left(remaining, scratch, jobs) / 3600
+    hours = seconds_left(remaining, measured, jobs) / 3600
     lines.append(("all that is known by now", str(len(tasks) - len(remaining)), str(len(remaining)), f"{hours:.1f}"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join((line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:]))).rstrip() for line in lines]
@@ -545,9 +559,8 @@ def _to_come(protocol: Protocol, tasks: Sequence[Task]) -> list[str]:
     return [f"The reported runs, at most {most}, are planned when the search is complete."]
 
 
-def seconds_left(tasks: Sequence[Task], scratch: Path, jobs: int) -> float:
-    """About how long these take here: by the median epoch of the runs in ``scratch``, or else as once measured."""
-    measured = _measured_epochs(scratch)
+def seconds_left(tasks: Sequence[Task], measured: Mapping[tuple, float], jobs: int) -> float:
+    """About how long these take here: by the median epoch that was measured here, or else as once measured."""
     return sum(task.epochs * measured.get(_kind(task), _guess(task)) for task in tasks) / jobs
 
 
@@ -563,6 +576,8 @@ def _measured_epochs(scratch: Path) -> dict[tuple, float]:
     """The median seconds of an epoch, by what decides about it, of the runs that ended here."""
     found: dict[tuple, list[float]] = {}
     for path in scratch.glob(f"*/*/{runs.RESULT}"):
-        c, result = runs.read_configuration(path.parent), runs.read_result(path.parent)
-        found.setdefault((c.depth, c.batch_norm, c.precision), []).extend(epoch.seconds for epoch in result.epochs)
-    return {kind: statistics.median(seconds) for kind, seconds in found.items()}
+        with suppress(ReaderError):  # an estimate does without a run that cannot be read
+            c, result = runs.read_configuration(path.parent), runs.read_result(path.parent)
+            seconds = [epoch.seconds for epoch in result.epochs if math.isfinite(epoch.seconds)]
+            found.setdefault((c.depth, c.batch_norm, c.precision), []).extend(seconds)
+    return {kind: statistics.median(seconds) for kind, seconds in found.items() if seconds}

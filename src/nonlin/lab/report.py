@@ -604,11 +604,11 @@ NEEDED = ("activation", "data", "fingerprint", "diverged", "parameters", "device
 
 
 def _from_flat(record: dict[str | None, str]) -> Row:
+    if None in record or None in record.values():
+        raise ValueError("a row has more or fewer values than there are columns")
     lacking = [name for name in NEEDED if name not in record]
     if lacking:
         raise ValueError(f"a row has no {lacking[0]!r}")
-    if None in record:
-        raise ValueError("a row has more values than there are columns")
 
     def numbers(prefix: str) -> tuple[float, ...]:
         names = takewhile(record.__contains__, (f"{prefix}{number}" for number in count(1)))

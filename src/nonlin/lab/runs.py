@@ -72,7 +72,7 @@ class Configuration:
         depth, batch_norm: passed to the network.
         initialisation: one of ``initialisation.SCHEMES``.
         precision: one of ``precision.PRECISIONS``.
-        threads: processor threads, at least 1.
+        threads: processor threads, 1 to 1024.
         recipe: how to train; it holds the seed.
 
     Raises:
@@ -95,9 +95,9 @@ class Configuration:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"there is no {name} {getattr(self, name)!r}: choose one of {', '.join(known)}.")
-        for name, lowest in {"depth": 0, "threads": 1}.items():
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be at least {lowest}, not {getattr(self, name)}.")
+        for name, (lowest, highest) in {"depth": (0, 1000), "threads": (1, 1024)}.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise ValueError(f"{name} must be from {lowest} to {highest}, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ cell whose training raised an error holds ``failure.txt``, with the traceback, u
 """
 
 import math
-import os
 import threading
 import time
 import traceback
@@ -37,7 +36,7 @@ from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.report import FAILURE, SWEEP, SweepRecord, read_sweep
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.training import Recipe, Result
-from nonlin.processes import end_with, stops_noted
+from nonlin.processes import stops_noted, workers
 from nonlin.signatures import MakeActivation
 
 if TYPE_CHECKING:
@@ -218,10 +217,12 @@ def sweep(
 
 def _refuse_other_runs(cells: Mapping[str, Configuration], folder: Path) -> None:
     for name, configuration in cells.items():
-        if (folder / name / runs.RUN).exists() and runs.read_configuration(folder / name) != configuration:
-            raise SweepError(
-                f"The run in {folder / name} has another configuration than the one asked for now: use another folder."
-            )
+        with suppress(FileError):  # of a damaged cell, which fails by itself
+            if (folder / name / runs.RUN).exists() and runs.read_configuration(folder / name) != configuration:
+                raise SweepError(
+                    f"The run in {folder / name} has another configuration than the one asked for now: use another "
+                    "folder."
+                )
 
 
 def _note(folder: Path, cells: Mapping[str, Configuration], command: str | None) -> None:
@@ -252,8 +253,7 @@ def _is_finished(folder: Path) -> bool:
 def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
     """Within the block, joblib uses processes of this machine or the workers of a cluster."""
     if scheduler is None:
-        own = {"initializer": end_with, "initargs": (os.getpid(),)}
-        with _without_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, **own):
+        with workers(jobs):
             yield
         return
     with _client(scheduler), joblib.parallel_config(backend="dask", n_jobs=-1):
@@ -266,18 +266,6 @@ def _processes(jobs: int, scheduler: str | None) -> Iterator[None]:
                 "The cluster has given up a run, since its workers died again and again or the scheduler ended: look "
                 "at their logs; what is finished is kept."
             ) from error
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Within the block a process that cleans up after killed ones is begun so that it does it without a word."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONWARNINGS"]
-        os.environ.update({"PYTHONWARNINGS": before} if before is not None else {})
 
 
 def _client(scheduler: str) -> "Client":

@@ -40,13 +40,13 @@ class Recipe:
     to 0; cross-entropy with smoothed labels; images shifted and mirrored at random.
 
     Args:
-        epochs: passes over the training images, at least 1.
+        epochs: passes over the training images, 1 to 2**31 - 1.
         seed: of the initial weights, the order of the images, and the shifts and mirrorings.
-        batch_size: images per update, at least 1.
-        learning_rate: at its peak, above 0.
+        batch_size: images per update, 1 to 2**31 - 1.
+        learning_rate: at its peak, above 0, at most 1e30: float32 ends at 3e38.
         warm_up: share of the updates until the peak, from 0 to below 1.
         momentum: between 0 and 1.
-        weight_decay: at least 0.
+        weight_decay: from 0 to 1e30.
         label_smoothing: share of the target spread over all classes, from 0 to 1.
         shift: the largest shift in pixels, to each side; the border is mirrored. 0 to 31.
         mirror: whether half of the images are mirrored left to right.
@@ -68,13 +68,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         bounds = {
-            "epochs": (self.epochs >= 1, "at least 1"),
+            "epochs": (1 <= self.epochs < 2**31, "from 1 to 2**31 - 1"),
             "seed": (0 <= self.seed < 2**63, "from 0 to 2**63 - 1"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
-            "learning_rate": (0 < self.learning_rate < math.inf, "a number above 0"),
+            "batch_size": (1 <= self.batch_size < 2**31, "from 1 to 2**31 - 1"),
+            "learning_rate": (0 < self.learning_rate <= 1e30, "a number above 0 and at most 1e30"),
             "warm_up": (0 <= self.warm_up < 1, "from 0 to below 1"),
             "momentum": (0 < self.momentum < 1, "between 0 and 1"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
+            "weight_decay": (0 <= self.weight_decay <= 1e30, "from 0 to 1e30"),
             "label_smoothing": (0 <= self.label_smoothing <= 1, "from 0 to 1"),
             "shift": (0 <= self.shift <= 31, "from 0 to 31"),
         }
