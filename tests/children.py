@@ -13,7 +13,7 @@ from nonlin.__main__ import main
 
 processes = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
 # torch imports torch._dynamo in the middle of the first training, which takes seconds.
-PRELOADED = ["pytest", "torch._dynamo", "matplotlib.pyplot", "nonlin.plots", "nonlin.lab.report", "nonlin.lessons"]
+PRELOADED = ["pytest", "torch._dynamo", "torchvision.datasets", "matplotlib.pyplot", "nonlin.plots", "nonlin.lessons"]
 
 
 @dataclass(frozen=True)

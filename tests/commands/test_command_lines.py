@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from small_data import image_folder
 
-from nonlin.commands import COMMANDS
+from nonlin.__main__ import all_options
 
 JUNK = ("", "-", "--", "0", "-1", "2", "1.5", "1e39", "nan", "-inf", "٣", "9" * 30, "x", "all", "RELU", "a b", "$(x)")
 ODD = ("\udcff", "\x1b[31mred", "é\u202e", "../..", "~nosuchuser/x", "~/x", "/proc/x", "/dev/full", "file", "x" * 300)
@@ -29,14 +29,7 @@ SMALL = {
 LONG = {"bench", "bench-training", "refresh", "tensorboard", "claims"}
 
 
-def parsers() -> dict[str, argparse.ArgumentParser]:
-    group = argparse.ArgumentParser().add_subparsers()
-    for command in COMMANDS:
-        command.add(group)
-    return group.choices
-
-
-PARSERS = parsers()
+PARSERS = all_options()._subparsers._group_actions[0].choices
 
 
 @st.composite
