@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.explicit import Eager, Explicit, inside_transform
+from nonlin.activations.explicit import Eager, Explicit, inside_transform, linked
 from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
@@ -41,11 +41,7 @@ def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *par
     parameters = parameters or activation.default_values
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     derivative = activation.derivative_from_output if from_output else activation.derivative
-    product = _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
-    if torch.is_grad_enabled() and saved.requires_grad and not product.requires_grad:
-        # A slope that is constant, piece by piece: its own derivative is 0, as in torch, and not missing.
-        return torch.where(torch.zeros_like(saved, dtype=torch.bool), saved, product)
-    return product
+    return linked(_rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved), saved)
 
 
 def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

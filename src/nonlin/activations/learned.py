@@ -8,8 +8,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.explicit import Explicit
-from nonlin.activations.layers import require_floating
+from nonlin.activations.explicit import Explicit, linked
+from nonlin.activations.layers import apply, apply_, require_floating
+from nonlin.activations.leaky import RRELU
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
 
@@ -173,19 +174,23 @@ class Swish(nn.Module):
         return f"init={self.init}"
 
 
+# Backward multiplies by the very slope that forward has used. The output is there for the derivative of that only.
+DRAWN = Explicit(
+    value=torch.mul,
+    kept=lambda y, x, slope: (y, slope),
+    pullback=lambda gradient, y, slope: (linked(gradient * slope, y), None),
+    pushforward=lambda along_x, along_slope, y, slope: along_x * slope,
+)
+
+
 @torch.fx.wrap
-def _rrelu(
-    x: Tensor, lower: float, upper: float, training: bool, inplace: bool, generator: torch.Generator | None
-) -> Tensor:
+def _rrelu(x: Tensor, lower: float, upper: float, training: bool, inplace: bool, source: dict) -> Tensor:
     require_floating("RReLU", x)
-    if training:
-        share = torch.empty(x.shape, dtype=x.dtype, device=x.device)  # torch.rand would take no size that is traced
-        share = share.uniform_(generator=generator) if generator else share.uniform_()
-        below_zero = lower + (upper - lower) * share
-    else:
-        below_zero = torch.full_like(x, (lower + upper) / 2)
-    slope = torch.where(x > 0, 1.0, below_zero)
-    return x.mul_(slope) if inplace else x * slope
+    if not training:
+        return (apply_ if inplace else apply)(RRELU, x, lower=lower, upper=upper)
+    share = torch.rand(x.shape, dtype=x.dtype, device=x.device, **source)
+    slope = torch.where(x > 0, 1.0, lower + (upper - lower) * share)
+    return x.mul_(slope) if inplace else DRAWN(x, slope)
 
 
 class RReLU(nn.Module):
@@ -229,7 +234,8 @@ class RReLU(nn.Module):
         if isinstance(x, torch.fx.Proxy) and x.tracer.root is not self:
             # The layer itself, so that the graph follows train() and eval(), as with torch's.
             return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
-        return _rrelu(x, self.lower, self.upper, self.training, self.inplace, self.generator)
+        source = {"generator": self.generator} if self.generator else {}
+        return _rrelu(x, self.lower, self.upper, self.training, self.inplace, source)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
