@@ -37,24 +37,24 @@ class Explicit:
 
     def __call__(self, *tensors: Tensor, constants: tuple = ()) -> Tensor:
         """The value, differentiable in every way that torch knows."""
-        if not inside_transform(tensors[0]):
-            return Eager.apply(self, constants, *tensors)
-        return (_Compiled if torch.compiler.is_compiling() else _Transformed).apply(self, constants, *tensors)
+        if torch.compiler.is_compiling():
+            return _Compiled.apply(self, constants, *tensors)
+        return (_Transformed if followed(tensors[0]) else Eager).apply(self, constants, *tensors)
 
 
-def inside_transform(x: Tensor) -> bool:
-    """Whether somebody follows the steps, so that none may write over another or make a tensor out of nothing.
+# torch has no public name for these questions.
+_transforms = torch._C._are_functorch_transforms_active
+_modes = torch._C._len_torch_dispatch_stack
+_is_batched = torch._C._functorch.is_legacy_batchedtensor  # by torch.autograd.grad(is_grads_batched=True)
 
-    That is torch.compile and torch.export, torch.func, forward-mode differentiation, and fake or other special tensors.
+
+def followed(x: Tensor) -> bool:
+    """Whether somebody follows the steps, so that none may write over another or use a constant that is a tensor.
+
+    That is torch.func, forward-mode differentiation, and whoever traces with fake or other special tensors.
     """
-    # torch has no public name for three of these questions; the public one for the level takes half a microsecond.
-    return (
-        torch.compiler.is_compiling()  # first: what comes after it, torch.compile need not understand
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch._C._len_torch_dispatch_stack() > 0
-        or type(x) not in PLAIN
-    )
+    # The public way to the level, forward_ad.unpack_dual, takes half a microsecond.
+    return _transforms() or forward_ad._current_level >= 0 or _modes() > 0 or type(x) not in PLAIN
 
 
 def linked(gradient: Tensor, kept: Tensor) -> Tensor:
@@ -81,12 +81,8 @@ class Eager(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         explicit = ctx.explicit
-        followed = (
-            torch.is_grad_enabled()
-            or inside_transform(gradient)
-            or torch._C._functorch.is_legacy_batchedtensor(gradient)  # of torch.autograd.grad(is_grads_batched=True)
-        )
-        pullback = explicit.pullback if followed else explicit.fast_pullback or explicit.pullback
+        plain = not (torch.is_grad_enabled() or followed(gradient) or _is_batched(gradient))
+        pullback = (explicit.fast_pullback if plain else None) or explicit.pullback
         return None, None, *pullback(gradient, *ctx.saved_tensors, *ctx.constants)
 
 

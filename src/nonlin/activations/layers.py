@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.explicit import Eager, Explicit, inside_transform, linked
+from nonlin.activations.explicit import Eager, Explicit, followed, linked
 from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
@@ -217,7 +217,7 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
         if activation.integers == "promoted":
             raise TypeError(f"{activation.title} of {x.dtype} has no place in it: use x.float() first.")
         return x.copy_(_of_integers(activation, x, parameters))
-    if inside_transform(x):
+    if torch.compiler.is_compiling() or followed(x):
         return x.copy_(_apply(activation, x.clone(), parameters))
     if torch.is_grad_enabled() and x.requires_grad:
         _refuse_leaves(x)
