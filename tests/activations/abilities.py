@@ -1,6 +1,6 @@
 """What torch.nn's layers can, and whether ours can: a table of abilities and layers, measured.
 
-``PYTHONPATH=src python tests/activations/abilities.py`` measures all of it in a minute and writes ``docs/abilities.md``.
+``PYTHONPATH=src python tests/activations/abilities.py`` measures all of it in minutes and writes ``docs/abilities.md``.
 """
 
 import copy
@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from nonlin.activations import ACTIVATIONS, ActivationModule, gated, learned, softmax
 from nonlin.lab.networks import Residual
@@ -148,6 +149,10 @@ def jacobian(transform: Callable[..., Any]) -> Probe:
     return lambda make: transform(make().double())(_x())
 
 
+def backward_over_forward(make: Make) -> Any:
+    return jacrev(jacfwd(partial(_loss, make().double())))(_x())
+
+
 def dual_numbers(make: Make) -> Any:
     layer, x = make().double(), _x()
     with forward_ad.dual_level():
@@ -163,21 +168,18 @@ def symbolic_trace(make: Make) -> Any:
     return alone(1 * x), twin(1 * x), *_slopes(lambda x: _loss(within, 1 * x), x, within)
 
 
-def symbolic_trace_in_place(make: Make) -> Any:
-    return symbolic_trace(partial(make, inplace=True))
+def in_place(probe: Probe) -> Probe:
+    return lambda make: probe(partial(make, inplace=True))
 
 
-def compiled(backend: str, in_place: bool = False) -> Probe:
-    def probe(make: Make) -> Any:
-        torch._dynamo.reset()
-        layer = (make(inplace=True) if in_place else make()).double()
-        run = torch.compile(lambda x: layer(1 * x), backend=backend, fullgraph=True)
-        x = _x().requires_grad_()
-        with torch.no_grad():
-            y = torch.compile(lambda x: layer(1 * x), backend=backend, fullgraph=True)(x)
-        return y, *_slopes(partial(_loss, run), x, layer)
-
-    return probe
+def compiled(make: Make) -> Any:
+    torch._dynamo.reset()
+    layer, x = make().double(), _x().requires_grad_()
+    # aot_eager traces forward and backward as inductor does, and needs no C++ compiler.
+    run = torch.compile(lambda x: layer(1 * x), backend="aot_eager", fullgraph=True)
+    slopes = _slopes(lambda x: _loss(run, x), x, layer)
+    with torch.no_grad():
+        return run(x), *slopes
 
 
 def exported(make: Make) -> Any:
@@ -242,8 +244,16 @@ def layouts(make: Make) -> Any:
 
 
 def single_numbers(make: Make) -> Any:
-    layer, x = make().double(), torch.tensor(-0.7, dtype=torch.float64, requires_grad=True)
-    return layer(x), *_slopes(lambda x: layer(x), x, layer), jvp(layer, (x,), (x,)), vmap(layer, randomness="different")(x.reshape(1))
+    layer = make().double()
+    if hasattr(layer, "dim"):
+        layer.dim = -1  # the only one that there may be
+    x = torch.tensor(-0.7, dtype=torch.float64, requires_grad=True)
+    return (
+        layer(x),
+        *_slopes(lambda x: layer(x), x, layer),
+        jvp(layer, (x,), (x,)),
+        vmap(layer, randomness="different")(x.reshape(1)),
+    )
 
 
 def copies(make: Make) -> Any:
@@ -259,11 +269,9 @@ def copies(make: Make) -> Any:
 class RefuseFloat64(TorchDispatchMode):
     """A device that has no float64, such as a Mac's graphics processor."""
 
-    def __torch_dispatch__(
-        self, function: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, function: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves((args, result)):
+        for tensor in tree_leaves((args, result)):
             if isinstance(tensor, Tensor) and tensor.dtype == torch.float64:
                 raise TypeError(f"{function} makes a float64 tensor of float32 numbers")
         return result
@@ -276,33 +284,136 @@ def without_float64(make: Make) -> Any:
         return y, *torch.autograd.grad(y.sum(), [x, *layer.parameters()])
 
 
-ABILITIES: Mapping[str, Probe] = {
-    "first derivative": first_derivative,
-    "second derivative": second_derivative,
-    "torch.func.grad": with_parameters(grad),
-    "vmap": over_a_batch,
-    "jvp": along_a_direction,
-    "jacfwd": jacobian(jacfwd),
-    "jacrev": jacobian(jacrev),
-    "hessian": with_parameters(hessian),
-    "jacrev of jacfwd": lambda make: jacrev(jacfwd(partial(_loss, make().double())))(_x()),
-    "torch.autograd.forward_ad": dual_numbers,
-    "torch.fx.symbolic_trace": symbolic_trace,
-    "torch.compile, eager": compiled("eager"),
-    "torch.compile, aot_eager": compiled("aot_eager"),
-    "torch.export": exported,
-    "fake tensors": fake_tensors,
-    "meta tensors": meta_tensors,
-    "make_fx": traced_to_operators,
-    "autocast": autocast,
-    "layouts": layouts,
-    "single numbers": single_numbers,
-    "copies": copies,
-    "without float64": without_float64,
-}
-IN_PLACE: Mapping[str, Probe] = {
-    "in place: torch.fx.symbolic_trace": symbolic_trace_in_place,
-    "in place: torch.compile, eager": compiled("eager", in_place=True),
-    "in place: torch.compile, aot_eager": compiled("aot_eager", in_place=True),
+@dataclass(frozen=True)
+class Ability:
+    """What is tried.
+
+    Args:
+        probe: tries it.
+        what: in words.
+        in_place: whether it concerns those layers alone that have ``inplace``.
+        slow: whether it takes a second or more for each layer.
+    """
+
+    probe: Probe
+    what: str
+    in_place: bool = False
+    slow: bool = False
+
+
+ABILITIES: Mapping[str, Ability] = {
+    "backward": Ability(first_derivative, "`backward`, for the input and what is learned"),
+    "twice": Ability(second_derivative, "`backward` through `create_graph=True`"),
+    "grad": Ability(with_parameters(grad), "`torch.func.grad`"),
+    "vmap": Ability(over_a_batch, "`torch.func.vmap`, of the layer and of `grad`"),
+    "jvp": Ability(along_a_direction, "`torch.func.jvp`"),
+    "jacfwd": Ability(jacobian(jacfwd), "`torch.func.jacfwd`"),
+    "jacrev": Ability(jacobian(jacrev), "`torch.func.jacrev`"),
+    "hessian": Ability(with_parameters(hessian), "`torch.func.hessian`, forward over backward"),
+    "rev∘fwd": Ability(backward_over_forward, "`jacrev` of `jacfwd`, backward over forward"),
+    "forward_ad": Ability(dual_numbers, "`torch.autograd.forward_ad`"),
+    "fx": Ability(symbolic_trace, "`torch.fx.symbolic_trace`, alone and in a network; copied and pickled"),
+    "compile": Ability(compiled, "`torch.compile(fullgraph=True)`, forward and backward", slow=True),
+    "export": Ability(exported, "`torch.export`, saved and loaded", slow=True),
+    "fake": Ability(fake_tensors, "fake tensors, forward and backward"),
+    "meta": Ability(meta_tensors, "the device `meta`, forward and backward"),
+    "make_fx": Ability(
+        traced_to_operators, "`make_fx`, of the layer and its gradient; real, fake, symbolic", slow=True
+    ),
+    "autocast": Ability(autocast, "`torch.autocast` to bfloat16, of float32 and bfloat16"),
+    "layouts": Ability(layouts, "channels last, transposed, strided, empty, expanded"),
+    "0-d": Ability(single_numbers, "a tensor without dimensions, with `vmap` and `jvp`"),
+    "copies": Ability(copies, "`deepcopy`, `pickle`, `state_dict`"),
+    "no float64": Ability(without_float64, "float32 where float64 does not exist, as on a Mac's graphics processor"),
+    "fx, in place": Ability(in_place(symbolic_trace), "`fx` with `inplace=True`", in_place=True),
+    "compile, in place": Ability(in_place(compiled), "`compile` with `inplace=True`", in_place=True, slow=True),
 }
 LAYERS = _layers()
+
+
+# The table
+
+
+def cell(layer: Layer, ability: Ability) -> str:
+    """Who can: ``BOTH``, with equal results, ``OURS``, ``THEIRS``, ``NEITHER``; nothing where the question is none.
+
+    Raises:
+        AssertionError: if the results differ.
+    """
+    if ability.in_place and not layer.takes_inplace:
+        return ""
+    ours, theirs = _tried(ability.probe, layer.ours), _tried(ability.probe, layer.theirs)
+    if ours is None or theirs is None:
+        return {(True, False): OURS, (False, True): THEIRS, (False, False): NEITHER}[
+            ours is not None, theirs is not None
+        ]
+    for one, other in zip(tree_leaves(ours), tree_leaves(theirs), strict=True):
+        _assert_equal(one, other)
+    return BOTH
+
+
+BOTH, OURS, THEIRS, NEITHER = "●", "○", "✗", "–"
+
+
+def _tried(probe: Probe, make: Make | None) -> Any:
+    if make is None:
+        return None
+    try:
+        return probe(make)
+    except Exception:  # torch says in many ways that it cannot
+        return None
+
+
+# Roundings of a few steps. Where autocast narrows what ours leaves wide, the narrower decides.
+TOLERANCES = {torch.float64: (1e-6, 1e-9), torch.float32: (2e-5, 2e-6), torch.bfloat16: (2e-2, 1e-2)}
+
+
+def _assert_equal(one: Any, other: Any) -> None:
+    if not isinstance(one, Tensor):
+        assert one == other
+        return
+    rtol, atol = max(TOLERANCES[tensor.dtype] for tensor in (one, other))
+    torch.testing.assert_close(one, other, rtol=rtol, atol=atol, check_dtype=False)
+
+
+def stored() -> dict[tuple[str, str], str]:
+    """The cells of the document, by layer and ability."""
+    lines = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    head, _, *rows = ([part.strip() for part in line.strip("|").split("|")] for line in lines)
+    return {(layer, ability): mark for layer, *marks in rows for ability, mark in zip(head[1:], marks, strict=True)}
+
+
+def document() -> str:
+    """Everything measured, as Markdown."""
+    rows = [[name, *(cell(layer, ability) for ability in ABILITIES.values())] for name, layer in LAYERS.items()]
+    table = [["", *ABILITIES], ["---"] * (1 + len(ABILITIES)), *rows]
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    return (
+        INTRODUCTION + "\n".join(lines) + "\n\n" + "\n".join(f"- **{n}**: {a.what}" for n, a in ABILITIES.items()) + END
+    )
+
+
+INTRODUCTION = f"""# Where our layers go
+
+What the layers of torch.nn can, ours can, with equal results. {BOTH} both, {OURS} ours alone (torch's refuses, or \
+there is no such layer), {NEITHER} neither, {THEIRS} torch's alone. Measured with torch \
+{torch.__version__.partition("+")[0]}; `test_abilities.py` holds each mark.
+
+"""
+END = """
+
+What stays impossible, or other than in torch:
+
+- `torch.compile` follows no rule of forward-mode differentiation of ours: inside a function that it compiles, `jvp` \
+of a tensor that requires a gradient is refused. Outside, all of it works.
+- `torch.jit.script`, which torch has given up, cannot read our functions. `torch.jit.trace` can.
+- RReLU in training draws numbers: `vmap` needs `randomness="different"` or `"same"`, which `jacfwd` and `hessian` do \
+not pass on by themselves; and a generator of one's own can be traced by `torch.fx` only as part of a network.
+- Under `autocast`, our layers return the type that they are given. torch's PReLU makes bfloat16 of float32, and on \
+CUDA its softmax, log-softmax, softmin and softplus make float32 of float16; ours compute in float32 inside.
+- PReLU with one slope for each channel takes no single number, Softmax2d none, and GLU has nothing to halve in it.
+"""
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
