@@ -7,11 +7,11 @@ activation, and know none by its name; ``GATES`` offers those of Shazeer's paper
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nonlin.activations.explicit import Explicit
 from nonlin.activations.layers import ActivationModule, require_floating
 from nonlin.activations.rectified import RELU
 from nonlin.activations.saturating import SIGMOID, sigmoid, sigmoid_derivative
@@ -29,28 +29,28 @@ GATES: Mapping[str, MakeActivation] = MappingProxyType(
 )
 
 
-class _GLU(torch.autograd.Function):
-    """Backward of a * σ(b), keeping the input only."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, dim: int) -> Tensor:
-        a, b = x.chunk(2, dim)
-        return a * sigmoid(b)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, ctx.dim = inputs
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (x,) = ctx.saved_tensors
-        a, b = x.chunk(2, ctx.dim)
-        return torch.cat([gradient * sigmoid(b), gradient * a * sigmoid_derivative(b)], ctx.dim), None
+def _glu_value(x: Tensor, dim: int) -> Tensor:
+    a, b = x.chunk(2, dim)
+    return a * sigmoid(b)
 
 
+def _glu_pullback(gradient: Tensor, x: Tensor, dim: int) -> tuple[Tensor]:
+    a, b = x.chunk(2, dim)
+    return (torch.cat([gradient * sigmoid(b), gradient * a * sigmoid_derivative(b)], dim),)
+
+
+def _glu_pushforward(tangent: Tensor, x: Tensor, dim: int) -> Tensor:
+    (a, b), (along_a, along_b) = x.chunk(2, dim), tangent.chunk(2, dim)
+    return along_a * sigmoid(b) + along_b * a * sigmoid_derivative(b)
+
+
+# The product rule; only the input is kept.
+GLU_RULE = Explicit(
+    value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward
+)
+
+
+@torch.fx.wrap
 def glu(x: Tensor, dim: int = -1) -> Tensor:
     r""":math:`a \cdot \sigma(b)`, where a is the first half of x along ``dim`` and b the second.
 
@@ -74,7 +74,7 @@ def glu(x: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError("GLU halves a dimension, and a single number has none.")
     if x.size(dim) % 2:
         raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
-    return _GLU.apply(x, dim)
+    return GLU_RULE(x, constants=(dim,))
 
 
 class GLU(nn.Module):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nonlin.activations.explicit import Eager, Explicit, followed, linked
 from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
@@ -40,7 +41,7 @@ def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *par
     parameters = parameters or activation.default_values
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     derivative = activation.derivative_from_output if from_output else activation.derivative
-    return _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+    return linked(_rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved), saved)
 
 
 def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -131,72 +132,39 @@ def _steepest(activation: Activation) -> float:
     return x[slopes(activation, x).abs().argmax()].item()
 
 
-# One autograd.Function for all records
+# What autograd makes of a record
 
 
-class _Eager(torch.autograd.Function):
-    """Forward and backward of any record by its fast form; the textbook form where backward is itself differentiated.
-
-    This style, with ``ctx`` in forward, costs no more than torch's own functions; the one that transforms need costs
-    10 microseconds a call.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
-        y = values(activation, x, *parameters)
-        ctx.activation, ctx.parameters = activation, parameters
-        ctx.save_for_backward(y if activation.keeps_output(*parameters, dtype=x.dtype) else x)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (saved,) = ctx.saved_tensors
-        followed = torch.is_grad_enabled() or inside_transform(gradient)
-        by_form = textbook_chain if followed else chain
-        return by_form(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
+def _kept(y: Tensor, x: Tensor, activation: Activation, *parameters: float) -> tuple[Tensor]:
+    return (y if activation.keeps_output(*parameters, dtype=x.dtype) else x,)
 
 
-class _EagerInPlace(_Eager):
+def _textbook_chain(gradient: Tensor, saved: Tensor, activation: Activation, *parameters: float) -> Tensor:
+    return textbook_chain(activation, gradient, saved, *parameters)
+
+
+# The slope of an activation is one number for each element, so that both chain rules are the same product.
+RECORD = Explicit(
+    value=lambda x, activation, *parameters: textbook_values(activation, x, *parameters),
+    kept=_kept,
+    pullback=lambda *arguments: (_textbook_chain(*arguments),),
+    pushforward=_textbook_chain,
+    fast_value=lambda x, activation, *parameters: values(activation, x, *parameters),
+    fast_pullback=lambda gradient, saved, activation, *parameters: (chain(activation, gradient, saved, *parameters),),
+)
+
+
+class _EagerInPlace(Eager):
     """An activation whose output is written over its input; for records whose backward needs the output only."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: float) -> Tensor:
+    def forward(ctx: Any, explicit: Explicit, constants: tuple, x: Tensor) -> Tensor:
+        activation, *parameters = constants
         overwrite(activation, x, *parameters)
         ctx.mark_dirty(x)
-        ctx.activation, ctx.parameters = activation, parameters
+        ctx.explicit, ctx.constants = explicit, constants
         ctx.save_for_backward(x)
         return x
-
-
-class _Transformable(torch.autograd.Function):
-    """The textbook form in the style that ``torch.func`` and ``torch.compile`` understand."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, activation: Activation, *parameters: float) -> Tensor:
-        return textbook_values(activation, x, *parameters)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, ctx.activation, *ctx.parameters = inputs
-        from_output = ctx.activation.keeps_output(*ctx.parameters, dtype=x.dtype)
-        ctx.save_for_backward(output if from_output else x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (saved,) = ctx.saved_tensors
-        return textbook_chain(ctx.activation, gradient, saved, *ctx.parameters), None, *(None for _ in ctx.parameters)
-
-
-def inside_transform(tensor: Tensor) -> bool:
-    """Whether torch.func, torch.compile or ``is_grads_batched`` is at work, which cannot follow ``out=``."""
-    # torch has no public name for the first question, which autograd.Function.apply asks too, nor for the last.
-    return (
-        torch._C._are_functorch_transforms_active()
-        or torch.compiler.is_compiling()
-        or torch._C._functorch.is_legacy_batchedtensor(tensor)
-    )
 
 
 def apply(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
@@ -236,24 +204,26 @@ def apply_(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
     return _apply_(activation, x, _values(activation, parameters))
 
 
+@torch.fx.wrap  # one step of a graph of torch.fx, since a graph knows no conditions on x
 def _apply(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
     if not x.is_floating_point():
         return _of_integers(activation, x, parameters)
-    function = _Transformable if inside_transform(x) else _Eager
-    return function.apply(x, activation, *parameters)
+    return RECORD(x, constants=(activation, *parameters))
 
 
+@torch.fx.wrap
 def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
     if not x.is_floating_point():
         if activation.integers == "promoted":
             raise TypeError(f"{activation.title} of {x.dtype} has no place in it: use x.float() first.")
         return x.copy_(_of_integers(activation, x, parameters))
-    needs_gradient = torch.is_grad_enabled() and x.requires_grad
-    if needs_gradient:
-        _refuse_leaves(x)
-    if inside_transform(x) or (needs_gradient and not activation.keeps_output(*parameters, dtype=x.dtype)):
+    if torch.compiler.is_compiling() or followed(x):
         return x.copy_(_apply(activation, x.clone(), parameters))
-    return _EagerInPlace.apply(x, activation, *parameters)
+    if torch.is_grad_enabled() and x.requires_grad:
+        _refuse_leaves(x)
+        if not activation.keeps_output(*parameters, dtype=x.dtype):
+            return x.copy_(_apply(activation, x.clone(), parameters))
+    return _EagerInPlace.apply(RECORD, (activation, *parameters), x)
 
 
 def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:

@@ -4,12 +4,13 @@ A record states such an activation at fixed parameters; the modules here have wh
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.layers import inside_transform, require_floating
+from nonlin.activations.explicit import Explicit, linked
+from nonlin.activations.layers import apply, apply_, require_floating
+from nonlin.activations.leaky import RRELU
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
 
@@ -30,43 +31,43 @@ def _gathered(each: Tensor, weight: Tensor) -> Tensor:
     return (each.sum(others) if others else each).reshape(weight.shape)
 
 
-class _PReLU(torch.autograd.Function):
-    """Backward for the input and for the slopes, in the form that torch.func and torch.compile follow."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return _leaky(x, weight)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        x, weight = ctx.saved_tensors
-        for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
-        return for_x, _gathered(gradient * x.clamp(max=0), weight)
+def _prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
+    return for_x, _gathered(gradient * x.clamp(max=0), weight)
 
 
-class _EagerPReLU(torch.autograd.Function):
-    """PReLU in few passes: ``torch.where`` costs more than all of them together."""
+def _prelu_pushforward(along_x: Tensor, along_weight: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    from_x = torch.where(x > 0, along_x, _along_channels(weight, x) * along_x)
+    return torch.addcmul(from_x, _along_channels(along_weight, x), x.clamp(max=0))
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return _leaky(x, weight)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        x, weight = ctx.saved_tensors
-        if torch.is_grad_enabled() or inside_transform(gradient):
-            return _PReLU.backward(ctx, gradient)
-        a = _along_channels(weight, x)
-        above = torch.gt(x, 0, out=torch.empty_like(x))
-        slope = torch.addcmul(above, 1 - above, a)  # not above * (1 - a) + a, where 1 - a is rounded
-        return slope.mul_(gradient), _gathered(x.clamp(max=0).mul_(gradient), weight)
+def _fast_prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """In few passes: ``torch.where`` costs more than all of them together."""
+    a = _along_channels(weight, x)
+    above = torch.gt(x, 0, out=torch.empty_like(x))
+    slope = torch.addcmul(above, 1 - above, a)  # not above * (1 - a) + a, where 1 - a is rounded
+    return slope.mul_(gradient), _gathered(x.clamp(max=0).mul_(gradient), weight)
+
+
+PRELU = Explicit(
+    value=_leaky,
+    kept=lambda y, x, weight: (x, weight),
+    pullback=_prelu_pullback,
+    pushforward=_prelu_pushforward,
+    fast_pullback=_fast_prelu_pullback,
+)
+
+
+@torch.fx.wrap
+def _prelu(x: Tensor, weight: Tensor) -> Tensor:
+    require_floating("PReLU", x)
+    slopes, channels = weight.numel(), x.size(1) if x.dim() > 1 else 1
+    if slopes not in (1, channels):
+        raise RuntimeError(
+            f"PReLU has {slopes} slopes, but the input of shape {tuple(x.shape)} has {channels} "
+            f"channel{'s' * (channels != 1)}: dimension 1 must have size {slopes}."
+        )
+    return PRELU(x, weight.to(x.dtype))
 
 
 class PReLU(nn.Module):
@@ -106,40 +107,36 @@ class PReLU(nn.Module):
         nn.init.constant_(self.weight, self.init)
 
     def forward(self, x: Tensor) -> Tensor:
-        require_floating("PReLU", x)
-        slopes, channels = self.weight.numel(), x.size(1) if x.dim() > 1 else 1
-        if slopes not in (1, channels):
-            raise RuntimeError(
-                f"PReLU has {slopes} slopes, but the input of shape {tuple(x.shape)} has {channels} "
-                f"channel{'s' * (channels != 1)}: dimension 1 must have size {slopes}."
-            )
-        function = _PReLU if inside_transform(x) else _EagerPReLU
-        return function.apply(x, self.weight.to(x.dtype))
+        return _prelu(x, self.weight)
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
 
 
-class _Swish(torch.autograd.Function):
-    """Backward for the input and for β."""
+def _swish_slope_of_beta(x: Tensor, beta: Tensor) -> Tensor:
+    """x^2 s (1 - s)."""
+    # Without infinities, and with x^2 never computed: times a slope that has fallen to 0, each would give NaN.
+    finite = x.clamp(torch.finfo(x.dtype).min, torch.finfo(x.dtype).max)
+    return finite * (finite * sigmoid_derivative(beta * finite))
 
-    generate_vmap_rule = True
 
-    @staticmethod
-    def forward(x: Tensor, beta: Tensor) -> Tensor:
-        return swish(x, beta)
+def _swish_pullback(gradient: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+    return gradient * swish_derivative(x, beta), (gradient * _swish_slope_of_beta(x, beta)).sum()
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        x, beta = ctx.saved_tensors
-        # Without infinities, and with x^2 never computed: times a slope that has fallen to 0, each would give NaN.
-        finite = x.clamp(torch.finfo(x.dtype).min, torch.finfo(x.dtype).max)
-        for_beta = gradient * (finite * (finite * sigmoid_derivative(beta * finite)))
-        return gradient * swish_derivative(x, beta), for_beta.sum()
+def _swish_pushforward(along_x: Tensor, along_beta: Tensor, x: Tensor, beta: Tensor) -> Tensor:
+    return along_x * swish_derivative(x, beta) + along_beta * _swish_slope_of_beta(x, beta)
+
+
+SWISH = Explicit(
+    value=swish, kept=lambda y, x, beta: (x, beta), pullback=_swish_pullback, pushforward=_swish_pushforward
+)
+
+
+@torch.fx.wrap
+def _swish(x: Tensor, beta: Tensor) -> Tensor:
+    require_floating("Swish", x)
+    return SWISH(x, beta)
 
 
 class Swish(nn.Module):
@@ -171,30 +168,29 @@ class Swish(nn.Module):
         nn.init.constant_(self.beta, self.init)
 
     def forward(self, x: Tensor) -> Tensor:
-        require_floating("Swish", x)
-        return _Swish.apply(x, self.beta)
+        return _swish(x, self.beta)
 
     def extra_repr(self) -> str:
         return f"init={self.init}"
 
 
-class _TimesSlope(torch.autograd.Function):
-    """x times a slope that is not learned: backward multiplies by the very slope that forward has used."""
+# Backward multiplies by the very slope that forward has used. The output is there for the derivative of that only.
+DRAWN = Explicit(
+    value=torch.mul,
+    kept=lambda y, x, slope: (y, slope),
+    pullback=lambda gradient, y, slope: (linked(gradient * slope, y), None),
+    pushforward=lambda along_x, along_slope, y, slope: along_x * slope,
+)
 
-    generate_vmap_rule = True
 
-    @staticmethod
-    def forward(x: Tensor, slope: Tensor) -> Tensor:
-        return x * slope
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (slope,) = ctx.saved_tensors
-        return gradient * slope, None
+@torch.fx.wrap
+def _rrelu(x: Tensor, lower: float, upper: float, training: bool, inplace: bool, source: dict) -> Tensor:
+    require_floating("RReLU", x)
+    if not training:
+        return (apply_ if inplace else apply)(RRELU, x, lower=lower, upper=upper)
+    share = torch.rand(x.shape, dtype=x.dtype, device=x.device, **source)
+    slope = torch.where(x > 0, 1.0, lower + (upper - lower) * share)
+    return x.mul_(slope) if inplace else DRAWN(x, slope)
 
 
 class RReLU(nn.Module):
@@ -235,15 +231,11 @@ class RReLU(nn.Module):
         self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
-        require_floating("RReLU", x)
-        slope = torch.where(x > 0, 1.0, self._slopes_below_zero(x))
-        return x.mul_(slope) if self.inplace else _TimesSlope.apply(x, slope)
-
-    def _slopes_below_zero(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return torch.full_like(x, (self.lower + self.upper) / 2)
-        share = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
-        return self.lower + (self.upper - self.lower) * share
+        if isinstance(x, torch.fx.Proxy) and x.tracer.root is not self:
+            # The layer itself, so that the graph follows train() and eval(), as with torch's.
+            return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
+        source = {"generator": self.generator} if self.generator else {}
+        return _rrelu(x, self.lower, self.upper, self.training, self.inplace, source)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import itertools
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -180,6 +181,13 @@ class Activation(Facts):
             if value is self and module.__name__ != "__main__":
                 return _recall, (module.__name__, name)
         return super().__reduce_ex__(protocol)
+
+    def __fx_create_arg__(self, tracer: torch.fx.Tracer) -> torch.fx.Node:
+        # In a graph of torch.fx, a record is an attribute of the module that is traced, as constant tensors are.
+        names = (f"_record_{i}" for i in itertools.count())
+        name = next(name for name in names if getattr(tracer.root, name, self) is self)
+        setattr(tracer.root, name, self)
+        return tracer.create_node("get_attr", name, (), {})
 
     @property
     def family(self) -> str:

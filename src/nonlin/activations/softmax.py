@@ -6,11 +6,11 @@ plus infinity, no distribution is the right one, and the whole vector becomes Na
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nonlin.activations.explicit import Explicit
 from nonlin.activations.layers import require_floating
 
 
@@ -46,53 +46,62 @@ def _shifted(x: Tensor, dim: int) -> Tensor:
     return x - maximum
 
 
-class _Softmax(torch.autograd.Function):
-    """Forward shifted by the maximum; backward from the output alone."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, dim: int, temperature: float) -> Tensor:
-        # Divided after the shift: a large x over a small temperature would overflow.
-        e = torch.exp(_shifted(_wide(x), dim) / temperature)
-        return (e / e.sum(dim, keepdim=True)).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _, ctx.dim, ctx.temperature = inputs
-        ctx.save_for_backward(output)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (output,) = ctx.saved_tensors
-        y, g = _wide(output), _wide(gradient)
-        # g times the Jacobian diag(y) - y y^T, without ever writing the matrix down.
-        product = y * (g - (g * y).sum(ctx.dim, keepdim=True)) / ctx.temperature
-        return product.to(output.dtype), None, None
+def _softmax_value(x: Tensor, dim: int, temperature: float) -> Tensor:
+    # Divided after the shift: a large x over a small temperature would overflow.
+    e = torch.exp(_shifted(_wide(x), dim) / temperature)
+    return (e / e.sum(dim, keepdim=True)).to(x.dtype)
 
 
-class _LogSoftmax(torch.autograd.Function):
-    """The logarithm in one step: the logarithm of a softmax that is rounded to 0 would be minus infinity."""
+def _softmax_chain(gradient: Tensor, output: Tensor, dim: int, temperature: float) -> Tensor:
+    """gradient times the Jacobian diag(y) - y y^T, without ever writing the matrix down, from the output alone."""
+    y, g = _wide(output), _wide(gradient)
+    return (y * (g - (g * y).sum(dim, keepdim=True)) / temperature).to(output.dtype)
 
-    generate_vmap_rule = True
 
-    @staticmethod
-    def forward(x: Tensor, dim: int) -> Tensor:
-        shifted = _shifted(_wide(x), dim)
-        return (shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))).to(x.dtype)
+SOFTMAX = Explicit(
+    value=_softmax_value,
+    kept=lambda y, x, dim, temperature: (y,),
+    pullback=lambda *arguments: (_softmax_chain(*arguments),),
+    pushforward=_softmax_chain,  # the Jacobian is symmetric
+)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _, ctx.dim = inputs
-        ctx.save_for_backward(output)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
-        (output,) = ctx.saved_tensors
-        g = _wide(gradient)
-        # g times the Jacobian I - 1 p^T with p = e^y.
-        product = g - torch.exp(_wide(output)) * g.sum(ctx.dim, keepdim=True)
-        return product.to(output.dtype), None
+@torch.fx.wrap
+def _softmax(x: Tensor, dim: int, temperature: float) -> Tensor:
+    require_floating("Softmax", x)
+    return SOFTMAX(x, constants=(dim, temperature))
+
+
+def _log_softmax_value(x: Tensor, dim: int) -> Tensor:
+    """In one step: the logarithm of a softmax that is rounded to 0 would be minus infinity."""
+    shifted = _shifted(_wide(x), dim)
+    return (shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))).to(x.dtype)
+
+
+def _log_softmax_pullback(gradient: Tensor, output: Tensor, dim: int) -> tuple[Tensor]:
+    """g times the Jacobian I - 1 p^T with p = e^y."""
+    g = _wide(gradient)
+    return ((g - torch.exp(_wide(output)) * g.sum(dim, keepdim=True)).to(output.dtype),)
+
+
+def _log_softmax_pushforward(tangent: Tensor, output: Tensor, dim: int) -> Tensor:
+    """The Jacobian times the tangent."""
+    t = _wide(tangent)
+    return (t - (torch.exp(_wide(output)) * t).sum(dim, keepdim=True)).to(output.dtype)
+
+
+LOG_SOFTMAX = Explicit(
+    value=_log_softmax_value,
+    kept=lambda y, x, dim: (y,),
+    pullback=_log_softmax_pullback,
+    pushforward=_log_softmax_pushforward,
+)
+
+
+@torch.fx.wrap
+def _log_softmax(x: Tensor, dim: int) -> Tensor:
+    require_floating("LogSoftmax", x)
+    return LOG_SOFTMAX(x, constants=(dim,))
 
 
 def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
@@ -118,10 +127,9 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
     temperature as in Hinton, Vinyals and Dean (2015), Distilling the knowledge in a neural network,
     https://arxiv.org/abs/1503.02531.
     """
-    require_floating("Softmax", x)
     require_dim("Softmax", dim)
     require_temperature(temperature)
-    return _Softmax.apply(x, dim, temperature)
+    return _softmax(x, dim, temperature)
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
@@ -138,9 +146,8 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
         TypeError: for an integer tensor, or without ``dim``.
         IndexError: if ``x`` has no such dimension.
     """
-    require_floating("LogSoftmax", x)
     require_dim("LogSoftmax", dim)
-    return _LogSoftmax.apply(x, dim)
+    return _log_softmax(x, dim)
 
 
 def softmin(x: Tensor, dim: int) -> Tensor:
@@ -157,11 +164,17 @@ def softmin(x: Tensor, dim: int) -> Tensor:
         TypeError: for an integer tensor, or without ``dim``.
         IndexError: if ``x`` has no such dimension.
     """
-    require_floating("Softmin", x)
     require_dim("Softmin", dim)
-    return softmax(-x, dim)
+    return _softmin(x, dim)
 
 
+@torch.fx.wrap
+def _softmin(x: Tensor, dim: int) -> Tensor:
+    require_floating("Softmin", x)
+    return _softmax(-x, dim, 1.0)
+
+
+@torch.fx.wrap
 def softmax2d(x: Tensor) -> Tensor:
     """Softmax over the channels of images, one distribution for each pixel.
 

@@ -45,23 +45,26 @@ class Kernel:
 
 def product(out: Tensor, factor: float, a: Tensor, b: Tensor) -> Tensor:
     """factor * a * b in one pass; ``out`` may be ``a`` or ``b``."""
-    return torch.addcmul(_constant(0.0, a.device), a, b, value=factor, out=out)
+    return torch.addcmul(_constant(0.0, a), a, b, value=factor, out=out)
 
 
 def quotient(out: Tensor, factor: float, a: Tensor, b: Tensor) -> Tensor:
     """factor * a / b in one pass; ``out`` may be ``a`` or ``b``."""
-    return torch.addcdiv(_constant(0.0, a.device), a, b, value=factor, out=out)
+    return torch.addcdiv(_constant(0.0, a), a, b, value=factor, out=out)
 
 
 def affine(out: Tensor, factor: float, x: Tensor, constant: float) -> Tensor:
     """factor * x + constant in one pass; ``out`` may be ``x``."""
-    return torch.add(_constant(constant, x.device), x, alpha=factor, out=out)
+    return torch.add(_constant(constant, x), x, alpha=factor, out=out)
+
+
+def _constant(value: float, beside: Tensor) -> Tensor:
+    return _made_once(value, beside.dtype, beside.device)
 
 
 @cache
-def _constant(value: float, device: torch.device) -> Tensor:
-    # A tensor without dimensions takes the dtype of the tensor beside it.
-    return torch.tensor(value, dtype=torch.float64, device=device)
+def _made_once(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device=device)
 
 
 def run(
