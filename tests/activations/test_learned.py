@@ -123,6 +123,16 @@ def test_prelu_transforms(slopes: list[float]) -> None:
     torch.testing.assert_close(losses, torch.stack([loss(modules[1])(weight, x[0]) for weight in weights]))
 
 
+@pytest.mark.parametrize("number", [0.0, -2.0, 3.0])
+def test_the_hessian_of_prelu_is_symmetric_at_zero_too(number: float) -> None:
+    def function(both: Tensor) -> Tensor:
+        return torch.func.functional_call(PReLU(), {"weight": both[1:]}, (both[:1],)).sum()
+
+    mixed = float(number <= 0)
+    hessian = torch.autograd.functional.hessian(function, torch.tensor([number, 0.25]))
+    assert hessian.tolist() == [[0, mixed], [mixed, 0]]
+
+
 def test_prelu_state_dicts_are_interchangeable() -> None:
     x = random_numbers(2, 3, dtype=torch.float32)
     for maker, other in ((PReLU, nn.PReLU), (nn.PReLU, PReLU)):
@@ -234,6 +244,22 @@ def test_swish_first_and_second_derivatives_and_transforms() -> None:
         for f in (function, formula)
     )
     torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize(("x", "beta"), [(0.0, 0.0), (2.0, 0.0), (-3.0, 0.0), (0.0, 1.5), (2.0, -1.5), (-1.0, 40.0)])
+def test_the_hessian_of_swish_is_exact_at_zero_too(x: float, beta: float) -> None:
+    def function(both: Tensor) -> Tensor:
+        return torch.func.functional_call(Swish(), {"beta": both[1]}, (both[0],))
+
+    both = torch.tensor([x, beta], dtype=torch.float64)
+    # With z = βx: f = x s(z), s' = s (1 - s), s'' = s' (1 - 2s).
+    s = 1 / (1 + math.exp(-beta * x))
+    first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
+    mixed = 2 * x * first + beta * x**2 * second
+    wanted = [[2 * beta * first + beta**2 * x * second, mixed], [mixed, x**3 * second]]
+    twice = torch.func.jacrev(torch.func.jacrev(function))(both)
+    for hessian in (torch.autograd.functional.hessian(function, both), twice):
+        torch.testing.assert_close(hessian, torch.tensor(wanted, dtype=torch.float64), rtol=1e-12, atol=1e-14)
 
 
 def test_swish_layouts_state_and_printing() -> None:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.saturating import exp_minus_one
 
 # The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
 SELU_ALPHA = 1.6732632423543772
@@ -15,17 +16,22 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
 
     ``torch.where`` alone would not do: e^100 in the branch that is not taken makes the gradient 0 * inf = NaN.
     """
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))
+    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0)))
+
+
+def below_zero(x: Tensor) -> Tensor:
+    """min(x, 0), with the slope 0 at 0: where a second derivative jumps there, torch returns that of the right side."""
+    return x.masked_fill(x >= 0, 0)
 
 
 def elu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
     """1 above zero, alpha e^x elsewhere; alpha at zero, as torch has it."""
-    return torch.where(x > 0, 1.0, alpha * torch.exp(x.clamp(max=0)))
+    return torch.where(x > 0, 1.0, alpha * torch.exp(below_zero(x)))
 
 
 def elu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     """1 where y > 0, y + alpha elsewhere, where alpha >= 0."""
-    return torch.where(y > 0, 1.0, y + alpha)
+    return torch.where(y > 0, 1.0, below_zero(y) + alpha)
 
 
 ELU = Activation(
@@ -62,17 +68,17 @@ ELU = Activation(
 
 def selu(x: Tensor) -> Tensor:
     """scale * x above zero, scale * alpha (e^x - 1) elsewhere."""
-    return torch.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * torch.expm1(x.clamp(max=0)))
+    return torch.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * exp_minus_one(x.masked_fill(x > 0, 0)))
 
 
 def selu_derivative(x: Tensor) -> Tensor:
     """scale above zero, scale * alpha e^x elsewhere; scale * alpha at zero, as torch has it."""
-    return torch.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * torch.exp(x.clamp(max=0)))
+    return torch.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * torch.exp(below_zero(x)))
 
 
 def selu_derivative_from_output(y: Tensor) -> Tensor:
     """scale where y > 0, y + scale * alpha elsewhere."""
-    return torch.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+    return torch.where(y > 0, SELU_SCALE, below_zero(y) + SELU_SCALE * SELU_ALPHA)
 
 
 SELU = Activation(
@@ -104,17 +110,17 @@ SELU = Activation(
 
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x above zero, alpha (e^(x / alpha) - 1) elsewhere, by expm1; no exponent is positive for alpha > 0."""
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha))
+    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0) / alpha))
 
 
 def celu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
     """e^(min(x, 0) / alpha): 1 at zero and above."""
-    return torch.exp(x.clamp(max=0) / alpha)
+    return torch.exp(below_zero(x) / alpha)
 
 
 def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     """1 + min(y, 0) / alpha."""
-    return 1 + y.clamp(max=0) / alpha
+    return 1 + below_zero(y) / alpha
 
 
 CELU = Activation(

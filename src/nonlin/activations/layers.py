@@ -40,7 +40,14 @@ def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *par
     parameters = parameters or activation.default_values
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     derivative = activation.derivative_from_output if from_output else activation.derivative
-    return _rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved)
+    return _rounded_once(lambda g, s: g * _connected(derivative(s, *parameters), s))(gradient, saved)
+
+
+def _connected(slope: Tensor, saved: Tensor) -> Tensor:
+    """A slope made by comparisons has no graph; its derivative is to be 0, as in torch, and not missing."""
+    if slope.requires_grad or not saved.requires_grad:
+        return slope
+    return torch.where(torch.ones_like(saved, dtype=torch.bool), slope, saved)
 
 
 def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

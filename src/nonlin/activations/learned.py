@@ -47,7 +47,7 @@ class _PReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         x, weight = ctx.saved_tensors
         for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
-        return for_x, _gathered(gradient * x.clamp(max=0), weight)
+        return for_x, _gathered(gradient * x.masked_fill(x > 0, 0), weight)  # at 0, clamp would have the slope 0
 
 
 class _EagerPReLU(torch.autograd.Function):

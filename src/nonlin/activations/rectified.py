@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from nonlin.activations.record import NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
@@ -141,8 +142,8 @@ HARDSHRINK = Activation(
 
 
 def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
-    """x - clamp(x, -lambd, lambd): every input moves towards 0 by lambd, and stops there."""
-    return x - x.clamp(-lambd, lambd)
+    """x - lambd sign(x) where |x| > lambd, 0 elsewhere: every input moves towards 0 by lambd, and stops there."""
+    return (x - lambd * torch.sign(x)).masked_fill(x.abs() <= lambd, 0)
 
 
 def softshrink_derivative(x: Tensor, lambd: float = 0.5) -> Tensor:

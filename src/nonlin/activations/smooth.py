@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
-from nonlin.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
+from nonlin.activations.saturating import minus_abs, sigmoid, sigmoid_derivative, tanh, tanh_derivative
 
 # Beyond it a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where no
 # power of x overflows while the factor beside it is 0.
 GAUSSIAN_TAIL = 40.0
+EXPONENTIAL_TAIL = 800.0
 
 # The lowest values, found with 40 digits at the points where the slope is 0, and rounded down in the last digit.
 SWISH_MINIMUM = -0.2784645427610738  # of x σ(x), at x = -1.2784645427610738: there f(x) = x + 1
@@ -26,11 +27,15 @@ GELU_TANH_SCALE = math.sqrt(8 / math.pi)  # 2 √(2/π)
 INVISIBLE_JUMP = 1e-6  # a smaller jump of a slope near 1 is lost in the roundings of a few float32 operations
 
 
+def log_one_plus_exp(x: Tensor) -> Tensor:
+    """log(1 + e^x) = max(x, 0) + log(1 + e^-|x|): no exponent is positive, and log1p keeps the left tail."""
+    return x.masked_fill(x < 0, 0) + torch.log1p(torch.exp(minus_abs(x)))
+
+
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(βx)) / β, but x itself where βx > threshold: the value falls there by log(1 + e^-threshold) / β."""
     z = beta * x
-    # max(z, 0) + log1p(e^-|z|) is the same logarithm without a positive exponent, and keeps the left tail.
-    return torch.where(z > threshold, x, (z.clamp(min=0) + torch.log1p(torch.exp(-z.abs()))) / beta)
+    return torch.where(z > threshold, x, log_one_plus_exp(z) / beta)
 
 
 def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -260,14 +265,15 @@ GELU_TANH = Activation(
 
 
 def mish(x: Tensor) -> Tensor:
-    """x tanh(softplus(x))."""
-    return x * torch.tanh(softplus(x))
+    """x tanh s with s = log(1 + e^x)."""
+    return x * tanh(log_one_plus_exp(x))
 
 
 def mish_derivative(x: Tensor) -> Tensor:
-    """tanh s + x tanh'(s) σ(x) with s = softplus(x)."""
-    s = softplus(x)
-    return torch.tanh(s) + x * tanh_derivative(s) * sigmoid(x)
+    """tanh s + x tanh'(s) σ(x) with s = log(1 + e^x)."""
+    x = x.clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    s = log_one_plus_exp(x)
+    return tanh(s) + x * tanh_derivative(s) * sigmoid(x)
 
 
 MISH = Activation(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nonlin.activations.fast.kernel import Kernel, affine, product
 from nonlin.activations.smooth import (
+    EXPONENTIAL_TAIL,
     GAUSSIAN_TAIL,
     GELU,
     GELU_TANH,
@@ -19,7 +20,6 @@ from nonlin.activations.smooth import (
     softplus_derivative,
 )
 
-EXPONENTIAL_TAIL = 800.0  # below it, the slope is its limit in float64, too; the power of x beside it may overflow
 ONE_MINUS_TANH_IS_LOST = 20.0  # above it, tanh(softplus(x)) differs from 1 by less than 1e-17
 
 
