@@ -1,9 +1,11 @@
 """Activations that are linear above zero and approach a negative limit exponentially below it (lesson 05)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.activations.saturating import exp_minus_one
 
 # The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
@@ -42,7 +44,7 @@ ELU = Activation(
     # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
-    output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero
+    output_suffices=lambda alpha: 0 <= alpha < math.inf,  # else y > 0 on both sides of zero; and inf - inf is NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
@@ -51,7 +53,7 @@ ELU = Activation(
     smoothness=lambda alpha: 1 if alpha == 1 else 0,
     takes={
         "alpha": Parameter(
-            "α", 1.0, NOT_NEGATIVE, "the limit towards minus infinity is -α, and α is the slope just below zero"
+            "α", 1.0, EXTENDED, "the limit towards minus infinity is -α, and α is the slope just below zero"
         )
     },
     torch_module=nn.ELU,
@@ -132,14 +134,15 @@ CELU = Activation(
     output_suffices_in_half=False,
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
-    range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),
+    range=lambda alpha: Interval.parse(f"({-alpha if alpha > 0 else -math.inf}, inf)"),
     kinks=fixed(()),
     smoothness=fixed(1),
     takes={
         "alpha": Parameter(
-            "α", 1.0, POSITIVE, "the limit towards minus infinity is -α, and a larger α bends more slowly"
+            "α", 1.0, EXTENDED, "the limit towards minus infinity is -α if α > 0, and a larger α bends more slowly"
         )
     },
+    conditions={"alpha != 0": lambda alpha: alpha != 0},
     torch_module=nn.CELU,
     paper=Paper(
         authors="Barron",

@@ -3,15 +3,18 @@
 A record states such an activation at fixed parameters; the modules here have what training changes.
 """
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nonlin.activations.layers import inside_transform, require_floating
+from nonlin.activations.leaky import RRELU
+from nonlin.activations.record import as_number
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
+
+FROM_A_TENSOR = "what is learned is the module's own Parameter, which starts there: give a plain number"
 
 
 def _along_channels(weight: Tensor, x: Tensor) -> Tensor:
@@ -97,7 +100,7 @@ class PReLU(nn.Module):
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        self.init = init
+        self.init = as_number("PReLU", "init", init, FROM_A_TENSOR)
         self.weight = nn.Parameter(torch.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -162,7 +165,7 @@ class Swish(nn.Module):
         self, init: float = 1.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        self.init = init
+        self.init = as_number("Swish", "init", init, FROM_A_TENSOR)
         self.beta = nn.Parameter(torch.empty((), device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -212,7 +215,8 @@ class RReLU(nn.Module):
     Shape: input and output of any shape, the same.
 
     Raises:
-        ValueError: for bounds that are not finite or out of order; torch complains at the first call in training.
+        TypeError: for bounds that are no fixed numbers.
+        ValueError: for bounds that are not finite or out of order; torch complains at the first call.
 
     Source: Xu, Wang, Chen and Li (2015), Empirical evaluation of rectified activations in convolutional network,
     https://arxiv.org/abs/1505.00853.
@@ -227,10 +231,7 @@ class RReLU(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if not -math.inf < lower <= upper < math.inf:
-            raise ValueError(f"RReLU draws slopes between finite bounds, lower <= upper, not {lower} and {upper}.")
-        self.lower = lower
-        self.upper = upper
+        self.lower, self.upper = RRELU.accepted({"lower": lower, "upper": upper})
         self.inplace = inplace
         self.generator = generator
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.activations.saturating import minus_abs, sigmoid, sigmoid_derivative, tanh, tanh_derivative
 
 # Beyond it a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where no
@@ -46,19 +46,26 @@ def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -
 
 def _threshold_shows(threshold: float) -> bool:
     """Whether the slope jumps visibly at the threshold: by 1 - σ(threshold) = 1 / (1 + e^threshold)."""
-    return math.exp(-threshold) > INVISIBLE_JUMP
+    return -threshold > math.log(INVISIBLE_JUMP)
 
 
 def softplus_kinks(beta: float, threshold: float) -> tuple[Kink, ...]:
     """None by default; at threshold / β, with the slope σ(threshold), where the threshold is so low that it shows."""
     if not _threshold_shows(threshold):
         return ()
-    return (Kink(at=threshold / beta, slope=1 / (1 + math.exp(-threshold))),)
+    return (Kink(at=threshold / beta, slope=math.exp(min(threshold, 0)) / (1 + math.exp(-abs(threshold)))),)
 
 
 def softplus_smoothness(beta: float, threshold: float) -> float:
     """Infinite, as that of the exact function; -1 where the threshold is so low that its jump shows."""
     return -1 if _threshold_shows(threshold) else math.inf
+
+
+def softplus_range(beta: float, threshold: float) -> Interval:
+    """(0, inf), or from threshold / β on where that is below 0; for a negative β, all this mirrored."""
+    end = threshold / beta
+    low, high = (min(0.0, end), math.inf) if beta > 0 else (-math.inf, max(0.0, end))
+    return Interval(low=low, high=high, low_closed=False, high_closed=False)
 
 
 SOFTPLUS = Activation(
@@ -71,13 +78,14 @@ SOFTPLUS = Activation(
     derivative_from_output=None,
     formula=r"\operatorname{softplus}(x) = \frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
     derivative_formula=r"\operatorname{softplus}'(x) = \sigma(\beta x) = \frac{1}{1 + e^{-\beta x}}",
-    range=fixed(Interval.parse("(0, inf)")),  # for a positive β, and a threshold that is not negative
+    range=softplus_range,
     kinks=softplus_kinks,
     smoothness=softplus_smoothness,
     takes={
-        "beta": Parameter("β", 1.0, POSITIVE, "how sharply it bends: the larger, the nearer to ReLU"),
-        "threshold": Parameter("threshold", 20.0, NOT_NEGATIVE, "the value of βx above which x itself is returned"),
+        "beta": Parameter("β", 1.0, EXTENDED, "how sharply it bends: the larger, the nearer to ReLU"),
+        "threshold": Parameter("threshold", 20.0, EXTENDED, "the value of βx above which x itself is returned"),
     },
+    conditions={"beta != 0": lambda beta, threshold: beta != 0},
     torch_module=nn.Softplus,
     paper=Paper(
         authors="Dugas, Bengio, Bélisle, Nadeau and Garcia",
@@ -126,7 +134,11 @@ SWISH = Activation(
     smoothness=fixed(math.inf),
     takes={
         "beta": Parameter(
-            "β", 1.0, REAL, "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"
+            "β",
+            1.0,
+            EXTENDED,
+            "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU",
+            learned_by="Swish",
         )
     },
     torch_module=None,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.layers import require_floating
+from nonlin.activations.record import as_number
 
 
 def require_dim(name: str, dim: object) -> None:
@@ -24,14 +25,19 @@ def require_dim(name: str, dim: object) -> None:
         raise TypeError(f"{name} needs dim, the dimension along which the vectors lie, as an integer, not {dim}.")
 
 
-def require_temperature(temperature: float) -> None:
-    """Refuse what is no temperature.
+def as_temperature(temperature: object) -> float:
+    """A temperature as a number.
 
     Raises:
-        ValueError: if ``temperature`` is not a positive finite number.
+        TypeError: for what is no number, and a tensor that learns, which from here would never get its gradient.
+        ValueError: if it is not positive and finite.
     """
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be a positive finite number, not {temperature}.")
+    number = as_number(
+        "Softmax", "temperature", temperature, "to learn one, divide by it: softmax(x / temperature, dim)"
+    )
+    if not 0 < number < math.inf:
+        raise ValueError(f"temperature must be a positive finite number, not {number}.")
+    return number
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -107,7 +113,7 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
         Tensor of the shape and dtype of ``x``.
 
     Raises:
-        TypeError: for an integer tensor, or without ``dim``.
+        TypeError: for an integer tensor, without ``dim``, or for a temperature that is no fixed number.
         IndexError: if ``x`` has no such dimension.
         ValueError: for a temperature that is not positive and finite.
 
@@ -120,8 +126,7 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
     """
     require_floating("Softmax", x)
     require_dim("Softmax", dim)
-    require_temperature(temperature)
-    return _Softmax.apply(x, dim, temperature)
+    return _Softmax.apply(x, dim, as_temperature(temperature))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
@@ -209,7 +214,7 @@ class Softmax(nn.Module):
     Shape: input and output of any shape, the same.
 
     Raises:
-        TypeError: without ``dim``.
+        TypeError: without ``dim``, or for a temperature that is no fixed number.
         ValueError: for a temperature that is not positive and finite.
 
     Example: ``nn.Sequential(nn.Linear(2, 3), Softmax(dim=1))``
@@ -218,9 +223,8 @@ class Softmax(nn.Module):
     def __init__(self, dim: int | None = None, temperature: float = 1.0) -> None:
         super().__init__()
         require_dim("Softmax", dim)
-        require_temperature(temperature)
         self.dim = dim
-        self.temperature = temperature
+        self.temperature = as_temperature(temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         return softmax(x, self.dim, self.temperature)
