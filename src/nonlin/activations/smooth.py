@@ -27,15 +27,12 @@ GELU_TANH_SCALE = math.sqrt(8 / math.pi)  # 2 √(2/π)
 INVISIBLE_JUMP = 1e-6  # a smaller jump of a slope near 1 is lost in the roundings of a few float32 operations
 
 
-def log_one_plus_exp(x: Tensor) -> Tensor:
-    """log(1 + e^x) = max(x, 0) + log(1 + e^-|x|): no exponent is positive, and log1p keeps the left tail."""
-    return x.masked_fill(x < 0, 0) + torch.log1p(torch.exp(minus_abs(x)))
-
-
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(βx)) / β, but x itself where βx > threshold: the value falls there by log(1 + e^-threshold) / β."""
     z = beta * x
-    return torch.where(z > threshold, x, log_one_plus_exp(z) / beta)
+    # log(1 + e^z) is max(z, 0) + log1p(e^-|z|), without a positive exponent and with its left tail. max(z, 0) / β is x
+    # or 0, even where z overflows.
+    return torch.where(z > threshold, x, x.masked_fill(z < 0, 0) + torch.log1p(torch.exp(minus_abs(z))) / beta)
 
 
 def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -104,8 +101,8 @@ def swish(x: Tensor, beta: float = 1.0) -> Tensor:
 
 
 def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
-    """σ(βx) + βx σ'(βx)."""
-    z = beta * x
+    """σ(βx) + βx σ'(βx), with βx held where neither changes any more, for it may overflow."""
+    z = (beta * x).clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
     return sigmoid(z) + z * sigmoid_derivative(z)
 
 
@@ -159,8 +156,8 @@ def silu(x: Tensor) -> Tensor:
 
 
 def silu_derivative(x: Tensor) -> Tensor:
-    """σ(x) + x σ'(x)."""
-    return swish_derivative(x)
+    """σ(x) + x σ'(x); at an infinity infinity times 0, NaN, as in torch."""
+    return sigmoid(x) + x * sigmoid_derivative(x)
 
 
 SILU = Activation(
@@ -278,13 +275,13 @@ GELU_TANH = Activation(
 
 def mish(x: Tensor) -> Tensor:
     """x tanh s with s = log(1 + e^x)."""
-    return x * tanh(log_one_plus_exp(x))
+    return x * tanh(softplus(x, threshold=math.inf))
 
 
 def mish_derivative(x: Tensor) -> Tensor:
     """tanh s + x tanh'(s) σ(x) with s = log(1 + e^x)."""
     x = x.clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
-    s = log_one_plus_exp(x)
+    s = softplus(x, threshold=math.inf)
     return tanh(s) + x * tanh_derivative(s) * sigmoid(x)
 
 
