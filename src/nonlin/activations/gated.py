@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.layers import ActivationModule, require_floating
+from nonlin.activations.record import wide
 from nonlin.activations.rectified import RELU
 from nonlin.activations.saturating import SIGMOID, sigmoid, sigmoid_derivative
 from nonlin.activations.smooth import GELU, SILU
@@ -36,8 +37,8 @@ class _GLU(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, dim: int) -> Tensor:
-        a, b = x.chunk(2, dim)
-        return a * sigmoid(b)
+        a, b = wide(x).chunk(2, dim)
+        return (a * sigmoid(b)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -47,8 +48,8 @@ class _GLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (x,) = ctx.saved_tensors
-        a, b = x.chunk(2, ctx.dim)
-        return torch.cat([gradient * sigmoid(b), gradient * a * sigmoid_derivative(b)], ctx.dim), None
+        (a, b), g = wide(x).chunk(2, ctx.dim), wide(gradient)
+        return torch.cat([g * sigmoid(b), g * a * sigmoid_derivative(b)], ctx.dim).to(x.dtype), None
 
 
 def glu(x: Tensor, dim: int = -1) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.layers import inside_transform, require_floating
+from nonlin.activations.layers import apply, apply_, inside_transform, require_floating
 from nonlin.activations.leaky import RRELU
-from nonlin.activations.record import as_number
+from nonlin.activations.record import as_number, wide
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
 
@@ -130,7 +130,7 @@ class _Swish(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, beta: Tensor) -> Tensor:
-        return swish(x, beta)
+        return swish(wide(x), wide(beta)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -138,11 +138,12 @@ class _Swish(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
-        x, beta = ctx.saved_tensors
+        dtypes = [tensor.dtype for tensor in ctx.saved_tensors]
+        x, beta, g = map(wide, (*ctx.saved_tensors, gradient))
         # Without infinities, and with x^2 never computed: times a slope that has fallen to 0, each would give NaN.
         finite = x.clamp(torch.finfo(x.dtype).min, torch.finfo(x.dtype).max)
-        for_beta = gradient * (finite * (finite * sigmoid_derivative(beta * finite)))
-        return gradient * swish_derivative(x, beta), for_beta.sum()
+        for_beta = g * (finite * (finite * sigmoid_derivative(beta * finite)))
+        return (g * swish_derivative(x, beta)).to(dtypes[0]), for_beta.sum().to(dtypes[1])
 
 
 class Swish(nn.Module):
@@ -237,14 +238,11 @@ class RReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_floating("RReLU", x)
-        slope = torch.where(x > 0, 1.0, self._slopes_below_zero(x))
-        return x.mul_(slope) if self.inplace else _TimesSlope.apply(x, slope)
-
-    def _slopes_below_zero(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return torch.full_like(x, (self.lower + self.upper) / 2)
+        if not self.training:  # the record is this function
+            return (apply_ if self.inplace else apply)(RRELU, x, lower=self.lower, upper=self.upper)
         share = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
-        return self.lower + (self.upper - self.lower) * share
+        slope = torch.where(x > 0, 1.0, self.lower + (self.upper - self.lower) * share)
+        return x.mul_(slope) if self.inplace else _TimesSlope.apply(x, slope)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")

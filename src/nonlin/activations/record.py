@@ -21,6 +21,11 @@ T = TypeVar("T")
 HALF = (torch.float16, torch.bfloat16)
 
 
+def wide(x: Tensor) -> Tensor:
+    """x in at least 32 bits: 16-bit numbers are computed with in float32 and rounded once, when the result is there."""
+    return x.float() if x.dtype in HALF else x
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """An interval of the real line with open or closed ends.

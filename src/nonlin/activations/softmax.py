@@ -2,7 +2,8 @@
 
 What follows holds along ``dim``; all other dimensions only count vectors. Two conventions are torch's: an entry of
 minus infinity is a class that is ruled out and gets the probability 0; where all entries are minus infinity, or one is
-plus infinity, no distribution is the right one, and the whole vector becomes NaN.
+plus infinity, no distribution is the right one, and the whole vector becomes NaN. 16-bit numbers are summed in 32 bits,
+as a sum over a vocabulary of 100,000 words would overflow.
 """
 
 import math
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.layers import require_floating
-from nonlin.activations.record import as_number
+from nonlin.activations.record import as_number, wide
 
 
 def require_dim(name: str, dim: object) -> None:
@@ -40,11 +41,6 @@ def as_temperature(temperature: object) -> float:
     return number
 
 
-def _wide(x: Tensor) -> Tensor:
-    """x in at least 32 bits: in 16 bits, a sum over a vocabulary of 100,000 words would overflow."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def _shifted(x: Tensor, dim: int) -> Tensor:
     """x minus its maximum, which changes no softmax: the largest exponential is now 1, so that nothing overflows."""
     # An empty vector has no maximum; its sum, 0, has the right shape, and nothing is subtracted from.
@@ -60,7 +56,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, dim: int, temperature: float) -> Tensor:
         # Divided after the shift: a large x over a small temperature would overflow.
-        e = torch.exp(_shifted(_wide(x), dim) / temperature)
+        e = torch.exp(_shifted(wide(x), dim) / temperature)
         return (e / e.sum(dim, keepdim=True)).to(x.dtype)
 
     @staticmethod
@@ -71,7 +67,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (output,) = ctx.saved_tensors
-        y, g = _wide(output), _wide(gradient)
+        y, g = wide(output), wide(gradient)
         # g times the Jacobian diag(y) - y y^T, without ever writing the matrix down.
         product = y * (g - (g * y).sum(ctx.dim, keepdim=True)) / ctx.temperature
         return product.to(output.dtype), None, None
@@ -84,7 +80,7 @@ class _LogSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, dim: int) -> Tensor:
-        shifted = _shifted(_wide(x), dim)
+        shifted = _shifted(wide(x), dim)
         return (shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))).to(x.dtype)
 
     @staticmethod
@@ -95,9 +91,9 @@ class _LogSoftmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (output,) = ctx.saved_tensors
-        g = _wide(gradient)
+        g = wide(gradient)
         # g times the Jacobian I - 1 p^T with p = e^y.
-        product = g - torch.exp(_wide(output)) * g.sum(ctx.dim, keepdim=True)
+        product = g - torch.exp(wide(output)) * g.sum(ctx.dim, keepdim=True)
         return product.to(output.dtype), None
 
 
