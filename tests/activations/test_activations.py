@@ -503,6 +503,12 @@ def test_a_parameter_that_learns_is_refused_with_the_layer_that_learns_it(call: 
         assert explained.learned_by is None or hasattr(learned, explained.learned_by)
 
 
+@pytest.mark.parametrize("inplace", [0.1, None, "yes", torch.nn.Parameter(torch.ones(1))], ids=str)
+def test_inplace_is_true_or_false(inplace: object) -> None:
+    with pytest.raises(TypeError, match=r"^ReLU takes inplace as True or False, not (?s:.*)\.$"):
+        ActivationModule(ACTIVATIONS["relu"], inplace)
+
+
 def test_numbers_of_other_types_are_numbers() -> None:
     for value in (0.25, torch.tensor(0.25), torch.tensor([0.25]), np.float32(0.25), Fraction(1, 4)):
         module = ActivationModule(ACTIVATIONS["leaky_relu"], value)

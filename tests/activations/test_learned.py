@@ -75,6 +75,21 @@ def test_the_slope_above_zero_is_exactly_one(slope: float, dtype: torch.dtype) -
     assert x.grad.tolist() == [1.0, module.weight.item()]
 
 
+@pytest.mark.parametrize("make", [lambda init: PReLU(init=init), Swish])
+def test_what_learning_starts_from_is_a_finite_number(make: Callable[[object], nn.Module]) -> None:
+    sentences = {
+        "0.2": "as a number, not '0.2'",
+        None: "as a number, not None",
+        NAN: ".*not NaN",
+        INF: "in .*, not inf",
+    }
+    for init, sentence in sentences.items():
+        with pytest.raises((TypeError, ValueError), match=f" takes init {sentence}"):
+            make(init)
+    with pytest.raises(TypeError, match="init as a fixed number, which gets no gradient: .* give a plain number"):
+        make(nn.Parameter(torch.tensor(0.2)))
+
+
 def test_gradient_of_each_slope_is_the_sum_over_its_channel() -> None:
     module, _ = prelus([0.1, -0.5, 2.0])
     x = random_numbers(2, 3, 4)

@@ -128,9 +128,9 @@ def test_temperature_from_one_winner_to_equal_weights() -> None:
 
 
 NO_TEMPERATURES = [
-    (0.0, ValueError, "temperature must be a positive finite number"),
-    (-1.0, ValueError, "temperature must be a positive finite number"),
-    (INF, ValueError, "temperature must be a positive finite number"),
+    (0.0, ValueError, r"Softmax takes temperature in \(0, ∞\), not 0"),
+    (-1.0, ValueError, r"Softmax takes temperature in \(0, ∞\), not -1"),
+    (INF, ValueError, r"Softmax takes temperature in \(0, ∞\), not inf"),
     (NAN, ValueError, "Softmax takes temperature as a number, not NaN"),
     ("1", TypeError, "Softmax takes temperature as a number, not '1'"),
     (torch.ones(2), TypeError, "Softmax takes temperature as one number, not a tensor of shape"),

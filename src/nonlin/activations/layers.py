@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import reprlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -306,7 +307,9 @@ class ActivationModule(nn.Module):
     def __init__(self, activation: Activation, *arguments: float, **named: float) -> None:
         super().__init__()
         given = _bind(activation, arguments, named)
-        self.inplace = bool(given.pop("inplace", False))
+        self.inplace = given.pop("inplace", False)
+        if not isinstance(self.inplace, bool):
+            raise TypeError(f"{activation.title} takes inplace as True or False, not {reprlib.repr(self.inplace)}.")
         self.activation = activation
         self._values = _values(activation, given)
 

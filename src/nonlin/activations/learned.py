@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nonlin.activations.layers import apply, apply_, inside_transform, require_floating
 from nonlin.activations.leaky import RRELU
-from nonlin.activations.record import as_number, wide
+from nonlin.activations.record import REAL, as_number, wide
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
 
@@ -100,7 +100,7 @@ class PReLU(nn.Module):
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        self.init = as_number("PReLU", "init", init, FROM_A_TENSOR)
+        self.init = as_number("PReLU", "init", init, REAL, FROM_A_TENSOR)
         self.weight = nn.Parameter(torch.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -166,7 +166,7 @@ class Swish(nn.Module):
         self, init: float = 1.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        self.init = as_number("Swish", "init", init, FROM_A_TENSOR)
+        self.init = as_number("Swish", "init", init, REAL, FROM_A_TENSOR)
         self.beta = nn.Parameter(torch.empty((), device=device, dtype=dtype))
         self.reset_parameters()
 

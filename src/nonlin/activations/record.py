@@ -64,7 +64,7 @@ class Interval:
         return f"{'[' if self.low_closed else '('}{ends}{']' if self.high_closed else ')'}"
 
 
-REAL, NOT_NEGATIVE = map(Interval.parse, ("(-inf, inf)", "[0, inf)"))
+REAL, NOT_NEGATIVE, POSITIVE = map(Interval.parse, ("(-inf, inf)", "[0, inf)", "(0, inf)"))
 EXTENDED = Interval.parse("[-inf, inf]")  # as large as floating point goes, infinities included
 
 
@@ -123,18 +123,19 @@ class Parameter:
         return "to learn it, write a module of your own with the formula in torch's functions"
 
 
-def as_number(owner: str, name: str, value: object, to_learn_it: str) -> float:
+def as_number(owner: str, name: str, value: object, domain: Interval, to_learn_it: str) -> float:
     """The value of a parameter as a number of Python, whole or not.
 
     Args:
         owner: who has the parameter, for the message: ``"LeakyReLU"``.
         name: of the parameter.
         value: a real number of any type, or a tensor that holds a single one and does not learn.
+        domain: of the parameter.
         to_learn_it: what to do instead with a tensor that does, which from here would never get its gradient.
 
     Raises:
         TypeError: for anything else, in particular a tensor that requires a gradient.
-        ValueError: for NaN, and for a whole number beyond floating point.
+        ValueError: for a number outside the domain, for NaN, and for a whole number beyond floating point.
     """
     if isinstance(value, Tensor):
         if value.requires_grad:
@@ -155,6 +156,8 @@ def as_number(owner: str, name: str, value: object, to_learn_it: str) -> float:
         raise ValueError(f"{owner} takes {name} as a number in the range of floating point.") from None
     if math.isnan(number):
         raise ValueError(f"{owner} takes {name} as a number, not NaN.")
+    if not domain.contains(number):
+        raise ValueError(f"{owner} takes {name} in {domain}, not {number:g}.")
     return value if isinstance(value, int) else number
 
 
@@ -219,7 +222,7 @@ class Activation(Facts):
         if {name: parameter.default for name, parameter in self.takes.items()} != self.parameters:
             said = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items()) or "nothing"
             raise TypeError(f"{self.name}: takes must explain {said}, as the function takes it.")
-        self.accepted({})  # the defaults are to be in their domains
+        self.accepted(self.parameters)  # the defaults are in their domains
         # Now, not at the first plot: what depends on the parameters must take them.
         for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
             dependent(*self.parameters.values())
@@ -275,10 +278,8 @@ class Activation(Facts):
             )
         values = dict(self.parameters)
         for name, value in given.items():
-            values[name] = as_number(self.title, name, value, self.takes[name].to_learn_it)
-        for name, value in values.items():
-            if not self.takes[name].domain.contains(value):
-                raise ValueError(f"{self.title} takes {name} in {self.takes[name].domain}, not {value:g}.")
+            explained = self.takes[name]
+            values[name] = as_number(self.title, name, value, explained.domain, explained.to_learn_it)
         for condition, holds in self.conditions.items():
             if not holds(*values.values()):
                 said = ", ".join(f"{name} = {value:g}" for name, value in values.items())

@@ -6,14 +6,13 @@ plus infinity, no distribution is the right one, and the whole vector becomes Na
 as a sum over a vocabulary of 100,000 words would overflow.
 """
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nonlin.activations.layers import require_floating
-from nonlin.activations.record import as_number, wide
+from nonlin.activations.record import POSITIVE, as_number, wide
 
 
 def require_dim(name: str, dim: object) -> None:
@@ -33,12 +32,8 @@ def as_temperature(temperature: object) -> float:
         TypeError: for what is no number, and a tensor that learns, which from here would never get its gradient.
         ValueError: if it is not positive and finite.
     """
-    number = as_number(
-        "Softmax", "temperature", temperature, "to learn one, divide by it: softmax(x / temperature, dim)"
-    )
-    if not 0 < number < math.inf:
-        raise ValueError(f"temperature must be a positive finite number, not {number}.")
-    return number
+    to_learn_it = "to learn one, divide by it: softmax(x / temperature, dim)"
+    return as_number("Softmax", "temperature", temperature, POSITIVE, to_learn_it)
 
 
 def _shifted(x: Tensor, dim: int) -> Tensor:
