@@ -86,7 +86,7 @@ def test_what_learning_starts_from_is_a_finite_number(make: Callable[[object], n
     for init, sentence in sentences.items():
         with pytest.raises((TypeError, ValueError), match=f" takes init {sentence}"):
             make(init)
-    with pytest.raises(TypeError, match="init as a fixed number, which gets no gradient: .* give a plain number"):
+    with pytest.raises(TypeError, match=r"init as a fixed number, which gets no gradient: .* give a plain number"):
         make(nn.Parameter(torch.tensor(0.2)))
 
 
