@@ -5,8 +5,12 @@ import dataclasses
 import inspect
 import math
 import pickle
+import re
 from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -21,6 +25,8 @@ from nonlin.activations import (
     Line,
     Parameter,
     apply,
+    apply_,
+    learned,
 )
 from nonlin.activations.layers import slopes, zero_slope_float32
 from nonlin.activations.saturating import sigmoid, sigmoid_derivative
@@ -160,9 +166,10 @@ def test_signed_zeros_and_denormals(record: Activation, dtype: torch.dtype) -> N
 
 
 def away_from_kinks(record: Activation, x: Tensor, distance: float, *parameters: float) -> Tensor:
-    # 0 and the corners of clamps, too: a smooth formula may hold abs or clamp, whose kinks cancel in exact arithmetic.
-    corners = [0.0, 3.0, -3.0, 6.0, *parameters, *(-p for p in parameters)]
-    for point in [*corners, *(kink.at for kink in record.kinks(*parameters))]:
+    """0 and what of ``x`` lies away from kinks, and from 0 where the second derivative jumps there."""
+    x = torch.cat([x, x.new_zeros(1)])
+    bends = [0.0] if record.smoothness(*parameters) == 1 else []
+    for point in [*bends, *(kink.at for kink in record.kinks(*parameters))]:
         x = x[(x - point).abs() > distance]
     return x
 
@@ -249,7 +256,7 @@ def jumps(x: Tensor, y: Tensor) -> Tensor:
 
 @every_record
 def test_second_derivative(record: Activation) -> None:
-    x = away_from_kinks(record, random_points(torch.float64, 30), 1e-2, *record.parameters.values()).requires_grad_()
+    x = away_from_kinks(record, random_points(torch.float64, 30), 1e-2, *record.default_values).requires_grad_()
     assert torch.autograd.gradcheck(ActivationModule(record), x)
     assert torch.autograd.gradgradcheck(ActivationModule(record), x)
 
@@ -308,6 +315,7 @@ def test_a_forgotten_field_is_named() -> None:
     for forgotten in facts.keys() - {
         "output_suffices",
         "output_suffices_in_half",
+        "conditions",
         "integers",
     }:  # these have defaults that fit most
         with pytest.raises(TypeError, match=rf"missing 1 required keyword-only argument: '{forgotten}'"):
@@ -413,11 +421,169 @@ def test_a_parameter_that_is_not_explained_is_refused() -> None:
         own_record(takes={})
 
 
-@every_record
-def test_defaults_lie_in_their_domain(record: Activation) -> None:
-    for parameter in record.takes.values():
-        assert parameter.domain.contains(torch.tensor(parameter.default, dtype=torch.float64))
-        assert parameter.meaning
+def test_a_default_outside_its_domain_is_refused() -> None:
+    unit = {"beta": Parameter(symbol="β", default=2.0, domain=Interval.parse("(0, 1)"), meaning="steepness")}
+    with pytest.raises(ValueError, match=r"Sigmoid takes beta in \(0, 1\), not 2"):
+        own_record(takes=unit)
+    with pytest.raises(ValueError, match="Sigmoid needs beta is odd, and was given beta = 2"):
+        own_record(conditions={"beta is odd": lambda beta: beta % 2 == 1})
+
+
+# From every way in with parameters to a function of them.
+WAYS_IN: dict[str, Callable[..., object]] = {
+    "function": lambda record, **parameters: apply(record, torch.zeros(2), **parameters),
+    "in place": lambda record, **parameters: apply_(record, torch.zeros(2), **parameters),
+    "module by name": lambda record, **parameters: ActivationModule(record, **parameters),
+    "module by place": lambda record, **parameters: ActivationModule(record, *parameters.values()),
+}
+REFUSED_AS_BY_TORCH = [
+    ("softshrink", {"lambd": -1.0}, r"Softshrink takes lambd in \[0, ∞\), not -1"),
+    ("softshrink", {"lambd": math.inf}, r"Softshrink takes lambd in \[0, ∞\), not inf"),
+    (
+        "hardtanh",
+        {"min_val": 1.0, "max_val": -1.0},
+        "Hardtanh needs min_val < max_val, and was given",
+    ),
+    ("hardtanh", {"min_val": 1.0, "max_val": 1.0}, "Hardtanh needs min_val < max_val"),
+    ("rrelu", {"lower": 0.5, "upper": 0.1}, "RReLU needs lower <= upper, and was given lower = 0.5, upper = 0.1"),
+    ("rrelu", {"lower": 0.5, "upper": math.inf}, r"RReLU takes upper in \(-∞, ∞\), not inf"),
+    ("celu", {"alpha": 0.0}, "CELU needs alpha != 0, and was given alpha = 0"),
+]
+NO_NUMBERS = [
+    ("0.1", TypeError, "takes {} as a number, not '0.1'"),
+    (None, TypeError, "takes {} as a number, not None"),
+    (True, TypeError, "takes {} as a number, not True"),
+    (1j, TypeError, "takes {} as a number, not 1j"),
+    ([0.1], TypeError, r"takes {} as a number, not \[0.1\]"),
+    (math.nan, ValueError, "takes {} as a number, not NaN"),
+    (10**400, ValueError, "takes {} as a number in the range of floating point"),
+    (torch.tensor([0.1, 0.2]), TypeError, r"takes {} as one number, not a tensor of shape \(2,\)"),
+    (torch.empty((), device="meta"), TypeError, "takes {} as a fixed number, and this tensor has none"),
+    (torch.tensor(True), TypeError, "takes {} as a number, not True"),
+]
+each_way = pytest.mark.parametrize("call", WAYS_IN.values(), ids=WAYS_IN)
+
+
+@each_way
+@pytest.mark.parametrize(("name", "parameters", "sentence"), REFUSED_AS_BY_TORCH, ids=str)
+def test_parameters_outside_their_domain_are_refused_as_by_torch(
+    call: Callable, name: str, parameters: dict[str, float], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        call(ACTIVATIONS[name], **parameters)
+    with pytest.raises((RuntimeError, AssertionError)):
+        ACTIVATIONS[name].torch_module(**parameters)(torch.zeros(2))
+
+
+WITH_PARAMETERS = {record.name: record for record in RECORDS if record.parameters} | {"own": None}
+
+
+@each_way
+@pytest.mark.parametrize("name", WITH_PARAMETERS)
+def test_what_is_no_number_is_refused_in_one_sentence(call: Callable, name: str) -> None:
+    record = WITH_PARAMETERS[name] or own_record()
+    for parameter in record.parameters:
+        for value, error, sentence in NO_NUMBERS:
+            with pytest.raises(error, match=f"^{re.escape(record.title)} {sentence.format(parameter)}.*\\.$"):
+                call(record, **(record.parameters | {parameter: value}))
+
+
+@each_way
+@pytest.mark.parametrize("name", WITH_PARAMETERS)
+def test_a_parameter_that_learns_is_refused_with_the_layer_that_learns_it(call: Callable, name: str) -> None:
+    record = WITH_PARAMETERS[name] or own_record()
+    for parameter, explained in record.takes.items():
+        for value in (torch.nn.Parameter(torch.tensor(0.3)), torch.ones(1, requires_grad=True)):
+            with pytest.raises(
+                TypeError, match=f"takes {parameter} as a fixed number, which gets no gradient: "
+            ) as caught:
+                call(record, **(record.parameters | {parameter: value}))
+        instead = f"nonlin.activations.learned.{explained.learned_by} learns it."
+        assert str(caught.value).endswith(instead) == bool(explained.learned_by)
+        assert explained.learned_by is None or hasattr(learned, explained.learned_by)
+
+
+@pytest.mark.parametrize("inplace", [0.1, None, "yes", torch.nn.Parameter(torch.ones(1))], ids=str)
+def test_inplace_is_true_or_false(inplace: object) -> None:
+    with pytest.raises(TypeError, match=r"^ReLU takes inplace as True or False, not (?s:.*)\.$"):
+        ActivationModule(ACTIVATIONS["relu"], inplace)
+
+
+def test_numbers_of_other_types_are_numbers() -> None:
+    for value in (0.25, torch.tensor(0.25), torch.tensor([0.25]), np.float32(0.25), Fraction(1, 4)):
+        module = ActivationModule(ACTIVATIONS["leaky_relu"], value)
+        assert repr(module) == "LeakyReLU(negative_slope=0.25)"
+        assert module(torch.tensor(-1.0)) == -0.25
+    assert repr(ActivationModule(ACTIVATIONS["leaky_relu"], 2)) == "LeakyReLU(negative_slope=2)"
+
+
+# Parameters that torch takes, where its formula has a meaning.
+UNUSUAL = [
+    ("celu", {"alpha": -1.0}),
+    ("celu", {"alpha": -2.0}),
+    ("elu", {"alpha": -2.0}),
+    ("elu", {"alpha": 1e8}),
+    ("elu", {"alpha": math.inf}),
+    ("softplus", {"beta": -1.0}),
+    ("softplus", {"beta": -2.0, "threshold": 3.0}),
+    ("softplus", {"threshold": math.inf}),
+    ("softplus", {"threshold": -2.0}),
+    ("softplus", {"threshold": -1e4}),
+    ("leaky_relu", {"negative_slope": 1e8}),
+    ("leaky_relu", {"negative_slope": -3.0}),
+    ("leaky_relu", {"negative_slope": math.inf}),
+    ("prelu", {"init": 1e8}),
+    ("threshold", {"threshold": 0.0, "value": -math.inf}),
+    ("threshold", {"threshold": math.inf, "value": 2.0}),
+    ("threshold", {"threshold": -math.inf, "value": 2.0}),
+    ("hardshrink", {"lambd": -1.0}),
+    ("hardshrink", {"lambd": math.inf}),
+    ("hardtanh", {"min_val": -math.inf, "max_val": 0.5}),
+    ("hardtanh", {"min_val": -math.inf, "max_val": math.inf}),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize(("name", "parameters"), UNUSUAL, ids=str)
+def test_unusual_parameters_mean_what_they_mean_to_torch(
+    name: str, parameters: dict[str, float], dtype: torch.dtype
+) -> None:
+    record = ACTIVATIONS[name]
+    x = torch.cat([random_points(dtype, 200), torch.tensor([1e-5, -1e-5, 100.0, -100.0], dtype=dtype)])
+    layer = ActivationModule(record, **parameters)
+    in_place = partial(apply_, record, **parameters)
+    forms = [value_and_slope(f, x) for f in (layer, torch.func.vmap(layer), lambda x: in_place(1 * x))]
+    wanted = value_and_slope(theirs(record, dtype, parameters), x)
+    size = max([1.0, *(abs(p) for p in parameters.values() if math.isfinite(p))])
+    eps = torch.finfo(dtype).eps
+    for form in forms:
+        for got, right in zip(form, wanted, strict=True):
+            known = right.isfinite()  # with an infinite threshold torch's softplus overflows where ours does not
+            torch.testing.assert_close(got[known], right[known], rtol=64 * eps, atol=8 * eps * size)
+
+
+FACTS_ELSEWHERE = [
+    ("celu", (-1.5,)),
+    ("elu", (-2.0,)),
+    ("leaky_relu", (-0.5,)),
+    ("hardshrink", (-1.0,)),
+    ("softplus", (-1.0, 20.0)),
+    ("softplus", (-2.0, 3.0)),
+    ("softplus", (1.5, -1.0)),
+    ("softplus", (-1.5, -1.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), FACTS_ELSEWHERE, ids=str)
+def test_what_a_record_says_is_true_of_unusual_parameters(name: str, parameters: tuple[float, ...]) -> None:
+    record = ACTIVATIONS[name]
+    if name != "celu":  # which grows too fast for a fixed step
+        assert_kinks_and_smoothness(record, parameters)
+    y = record.function(torch.linspace(-30, 30, 60_001, dtype=torch.float64), *parameters)
+    stated = record.range(*parameters)
+    assert stated.contains(y).all()
+    for end, reached in ((stated.low, y.min().item()), (stated.high, y.max().item())):
+        assert abs(reached) > 25 if math.isinf(end) else reached == pytest.approx(end, abs=1e-3)
 
 
 def test_gains_and_asymptotes() -> None:

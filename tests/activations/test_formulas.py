@@ -6,7 +6,7 @@ stated once, in ``LEFT_OUT``.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import combinations, pairwise
 
@@ -16,8 +16,9 @@ import sympy
 import torch
 from latex import X, expression, read, symbol_of
 from sympy import Abs, Expr, Max, Min, Piecewise, Rational
+from torch import Tensor
 
-from nonlin.activations import ACTIVATIONS, Activation
+from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
 
 # 40 digits have to be left where 1 - tanh^2 x or 1 + erf(x) cancels down to the smallest float64, 5e-324.
 DIGITS = 440
@@ -26,6 +27,7 @@ SMALLEST = 5e-324
 ROUNDINGS = 16  # how many relative roundings of its input and of its result a function may be off
 
 POINTS = [1e-300, 1e-12, 1e-4, 0.1, 0.4, 0.7, 1.0, 1.2, 1.5, 2.0, 2.9, 3.3, 5.0, 5.9, 6.5, 9.0, 12.0, 15.0, 19.0]
+BENDS = [0.0] + [sign * x for x in (1e-300, 1e-4, 0.4, 1.2, 3.3, 6.5, 12.0, 40.0, 100.0) for sign in (1, -1)]
 FAR_POINTS = [22.0, 30.0, 37.0, 39.0, 100.0, 700.0, 740.0, 1e4, 1e8]
 
 # By how much a function may differ from its printed formula, and where: softplus returns x itself where βx is above
@@ -72,6 +74,7 @@ class Case:
 
     record: Activation
     parameters: tuple[float, ...]
+    by_piece: dict[Expr, list[Expr]] = field(default_factory=dict)
 
     def with_numbers(self, side: Expr) -> Expr:
         """A side of a formula in x alone: definitions and parameters put in, the parameters exactly."""
@@ -106,6 +109,14 @@ class Case:
         beside = [math.nextafter(corner, end) for corner in at_corners for end in (-math.inf, math.inf)]
         signed = [sign * x for x in POINTS + FAR_POINTS for sign in (1, -1)]
         return sorted({0.0, *signed, *at_corners, *beside})
+
+    def derivatives(self, at: Rational) -> list[Expr]:
+        """The first, second and third derivative of the piece that holds a point; of the left one at a corner."""
+        low, high = next(piece for piece in self.pieces if at <= piece[1])
+        if high not in self.by_piece:
+            slope = branch(self.slopes[0], inside((low, high)))
+            self.by_piece[high] = [slope, slope.diff(X), slope.diff(X, 2)]
+        return self.by_piece[high]
 
     def left_out(self, x: float) -> float:
         return LEFT_OUT[self.record.name](x, *self.parameters) if self.record.name in LEFT_OUT else 0.0
@@ -217,6 +228,55 @@ def test_the_slope_from_the_output_is_what_is_printed(case: Case) -> None:
         per_output = exactly(case.values[0], x) * bend / wanted if wanted else 0
         tolerance = ROUNDINGS * (EPS * (abs(wanted) + abs(per_output)) + SMALLEST)
         assert abs(got - wanted) <= tolerance, f"{got}, not {mpmath.nstr(wanted, 20)}, at {x}"
+
+
+def by_double_backward(case: Case, x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(ActivationModule(case.record, *case.parameters)(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(slope.sum(), x)[0]
+
+
+def by_transforms(case: Case, x: Tensor) -> Tensor:
+    module = ActivationModule(case.record, *case.parameters)
+    return torch.func.vmap(torch.func.jacrev(torch.func.jacrev(module)))(x)
+
+
+def of_the_derivative(case: Case, x: Tensor) -> Tensor:
+    return torch.func.vmap(torch.func.grad(lambda x: case.record.derivative(x, *case.parameters)))(x)
+
+
+@every_case
+def test_second_derivatives_are_those_of_the_formula(case: Case) -> None:
+    """To 32 roundings, at 0 and in the tails, too; where the slope or its slope jumps, the value that torch returns."""
+    x = torch.tensor(sorted({*BENDS, *map(float, case.corners)}), dtype=torch.float64)
+    at_corners = _second_of_torch(case, x)
+    for way in (by_double_backward, by_transforms, of_the_derivative):
+        from_output = case.record.keeps_output(*case.parameters, dtype=x.dtype) and way is not of_the_derivative
+        for at, got, theirs in zip(x.tolist(), way(case, x).tolist(), at_corners, strict=True):
+            wanted, tolerance = _second_of_formula(case, at, from_output)
+            if at in map(float, case.corners):
+                wanted = wanted if theirs is None else theirs
+            assert abs(got - wanted) <= tolerance, f"{way.__name__} at {at}: {got}, not {mpmath.nstr(wanted, 20)}"
+
+
+def _second_of_torch(case: Case, x: Tensor) -> list[float | None]:
+    if case.record.torch_module is None or case.record.name == "hardsigmoid":  # torch has none of Hardsigmoid
+        return [None] * len(x)
+    theirs = case.record.torch_module(**dict(zip(case.record.parameters, case.parameters, strict=True))).double()
+    x = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(theirs(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(slope.sum(), x)[0].tolist()
+
+
+def _second_of_formula(case: Case, x: float, from_output: bool) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """The exact second derivative, and by how much roundings may change it."""
+    if case.left_out(x):
+        return mpmath.mpf(0), mpmath.mpf(0)
+    first, second, third = (exactly(derivative, x) for derivative in case.derivatives(Rational(x)))
+    rounding = abs(first) + abs(second) + abs(x * third)
+    if from_output and first:
+        rounding += abs(exactly(case.values[0], x) / first) * (abs(third) + abs(second / first) * abs(second))
+    return second, 2 * ROUNDINGS * (EPS * rounding + SMALLEST)
 
 
 def _next_to_a_corner(case: Case, x: float) -> bool:

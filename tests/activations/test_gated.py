@@ -101,6 +101,16 @@ def test_glu_derivatives_and_transforms() -> None:
     torch.testing.assert_close(torch.func.jacrev(GLU())(x[0]), torch.func.jacrev(nn.GLU())(x[0]))
 
 
+@pytest.mark.parametrize("b", [0.0, 1.5, -40.0])
+def test_the_hessian_of_glu_is_exact_at_zero_too(b: float) -> None:
+    x, s = torch.tensor([2.0, b], dtype=torch.float64), 1 / (1 + math.exp(-b))
+    first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
+    wanted = torch.tensor([[0, first], [first, 2 * second]], dtype=torch.float64)
+    twice = torch.func.jacrev(torch.func.jacrev(lambda x: glu(x).sum()))(x)
+    for hessian in (torch.autograd.functional.hessian(lambda x: glu(x).sum(), x), twice):
+        torch.testing.assert_close(hessian, wanted, rtol=1e-12, atol=0)
+
+
 def test_glu_keeps_its_input_alone() -> None:
     kept: list[Tensor] = []
     x = random_numbers(3, 4).requires_grad_()

@@ -75,6 +75,21 @@ def test_the_slope_above_zero_is_exactly_one(slope: float, dtype: torch.dtype) -
     assert x.grad.tolist() == [1.0, module.weight.item()]
 
 
+@pytest.mark.parametrize("make", [lambda init: PReLU(init=init), Swish])
+def test_what_learning_starts_from_is_a_finite_number(make: Callable[[object], nn.Module]) -> None:
+    sentences = {
+        "0.2": "as a number, not '0.2'",
+        None: "as a number, not None",
+        NAN: ".*not NaN",
+        INF: "in .*, not inf",
+    }
+    for init, sentence in sentences.items():
+        with pytest.raises((TypeError, ValueError), match=f" takes init {sentence}"):
+            make(init)
+    with pytest.raises(TypeError, match=r"init as a fixed number, which gets no gradient: .* give a plain number"):
+        make(nn.Parameter(torch.tensor(0.2)))
+
+
 def test_gradient_of_each_slope_is_the_sum_over_its_channel() -> None:
     module, _ = prelus([0.1, -0.5, 2.0])
     x = random_numbers(2, 3, 4)
@@ -121,6 +136,16 @@ def test_prelu_transforms(slopes: list[float]) -> None:
     # Many slopes for one sample, at which torch's own warns of an output of the wrong shape.
     losses = torch.func.vmap(loss(modules[0]), in_dims=(0, None))(weights, x[0])
     torch.testing.assert_close(losses, torch.stack([loss(modules[1])(weight, x[0]) for weight in weights]))
+
+
+@pytest.mark.parametrize("number", [0.0, -2.0, 3.0])
+def test_the_hessian_of_prelu_is_symmetric_at_zero_too(number: float) -> None:
+    def function(both: Tensor) -> Tensor:
+        return torch.func.functional_call(PReLU(), {"weight": both[1:]}, (both[:1],)).sum()
+
+    mixed = float(number <= 0)
+    hessian = torch.autograd.functional.hessian(function, torch.tensor([number, 0.25]))
+    assert hessian.tolist() == [[0, mixed], [mixed, 0]]
 
 
 def test_prelu_state_dicts_are_interchangeable() -> None:
@@ -208,10 +233,11 @@ def test_swish_at_extremes_has_its_limits(dtype: torch.dtype, number: float) -> 
     assert for_beta.item() == pytest.approx(0, abs=1e-38)
 
 
-def test_swish_at_infinities_is_as_silu_in_torch() -> None:
+def test_swish_at_infinities_is_as_silu_in_torch_but_has_slopes() -> None:
     x = torch.tensor([INF, -INF], requires_grad=True)
-    for ours, theirs in zip(value_and_gradients(Swish(), x)[:2], value_and_gradients(nn.SiLU(), x), strict=True):
-        torch.testing.assert_close(ours, theirs, equal_nan=True)
+    y = Swish()(x)
+    torch.testing.assert_close(y, F.silu(x), equal_nan=True)
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [1, 0]
 
 
 def test_swish_nan_stays_nan() -> None:
@@ -234,6 +260,22 @@ def test_swish_first_and_second_derivatives_and_transforms() -> None:
         for f in (function, formula)
     )
     torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize(("x", "beta"), [(0.0, 0.0), (2.0, 0.0), (-3.0, 0.0), (0.0, 1.5), (2.0, -1.5), (-1.0, 40.0)])
+def test_the_hessian_of_swish_is_exact_at_zero_too(x: float, beta: float) -> None:
+    def function(both: Tensor) -> Tensor:
+        return torch.func.functional_call(Swish(), {"beta": both[1]}, (both[0],))
+
+    both = torch.tensor([x, beta], dtype=torch.float64)
+    # With z = βx: f = x s(z), s' = s (1 - s), s'' = s' (1 - 2s).
+    s = 1 / (1 + math.exp(-beta * x))
+    first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
+    mixed = 2 * x * first + beta * x**2 * second
+    wanted = [[2 * beta * first + beta**2 * x * second, mixed], [mixed, x**3 * second]]
+    twice = torch.func.jacrev(torch.func.jacrev(function))(both)
+    for hessian in (torch.autograd.functional.hessian(function, both), twice):
+        torch.testing.assert_close(hessian, torch.tensor(wanted, dtype=torch.float64), rtol=1e-12, atol=1e-14)
 
 
 def test_swish_layouts_state_and_printing() -> None:
@@ -416,5 +458,5 @@ def test_rrelu_constructor_is_torchs() -> None:
         assert list(RReLU(*arguments).state_dict()) == list(nn.RReLU(*arguments).state_dict())
     assert torch.equal(RReLU(0.5, 0.5)(-torch.ones(9)), torch.full((9,), -0.5))
     for lower, upper in ((0.5, 0.1), (NAN, 1.0), (0.0, INF), (-INF, 0.0), (0.0, NAN)):
-        with pytest.raises(ValueError, match="between finite bounds, lower <= upper"):
+        with pytest.raises(ValueError, match=r"RReLU (needs lower <= upper|takes (lower|upper) (in|as a number))"):
             RReLU(lower, upper)

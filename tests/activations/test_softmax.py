@@ -127,11 +127,26 @@ def test_temperature_from_one_winner_to_equal_weights() -> None:
     assert softmax(torch.tensor([3e38, 2e38]), 0, 1e-3).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, INF, NAN])
-def test_what_is_no_temperature_is_refused(temperature: float) -> None:
-    with pytest.raises(ValueError, match="temperature must be a positive finite number"):
+NO_TEMPERATURES = [
+    (0.0, ValueError, r"Softmax takes temperature in \(0, ∞\), not 0"),
+    (-1.0, ValueError, r"Softmax takes temperature in \(0, ∞\), not -1"),
+    (INF, ValueError, r"Softmax takes temperature in \(0, ∞\), not inf"),
+    (NAN, ValueError, "Softmax takes temperature as a number, not NaN"),
+    ("1", TypeError, "Softmax takes temperature as a number, not '1'"),
+    (torch.ones(2), TypeError, "Softmax takes temperature as one number, not a tensor of shape"),
+    (
+        nn.Parameter(torch.ones(())),
+        TypeError,
+        r"gets no gradient: to learn one, divide by it: softmax\(x / temperature",
+    ),
+]
+
+
+@pytest.mark.parametrize(("temperature", "error", "sentence"), NO_TEMPERATURES, ids=str)
+def test_what_is_no_temperature_is_refused(temperature: object, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
         Softmax(0, temperature)
-    with pytest.raises(ValueError, match="temperature must be a positive finite number"):
+    with pytest.raises(error, match=sentence):
         softmax(torch.zeros(2), 0, temperature)
 
 

@@ -1,9 +1,12 @@
 """Activations that are linear above zero and approach a negative limit exponentially below it (lesson 05)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.saturating import exp_minus_one
 
 # The fixed point of mean 0 and variance 1: with these, SELU of N(0, 1) has mean 0 and variance 1 again.
 SELU_ALPHA = 1.6732632423543772
@@ -15,17 +18,22 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
 
     ``torch.where`` alone would not do: e^100 in the branch that is not taken makes the gradient 0 * inf = NaN.
     """
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))
+    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0)))
+
+
+def below_zero(x: Tensor) -> Tensor:
+    """min(x, 0), with the slope 0 at 0: where a second derivative jumps there, torch returns that of the right side."""
+    return x.masked_fill(x >= 0, 0)
 
 
 def elu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
     """1 above zero, alpha e^x elsewhere; alpha at zero, as torch has it."""
-    return torch.where(x > 0, 1.0, alpha * torch.exp(x.clamp(max=0)))
+    return torch.where(x > 0, 1.0, alpha * torch.exp(below_zero(x)))
 
 
 def elu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     """1 where y > 0, y + alpha elsewhere, where alpha >= 0."""
-    return torch.where(y > 0, 1.0, y + alpha)
+    return torch.where(y > 0, 1.0, below_zero(y) + alpha)
 
 
 ELU = Activation(
@@ -36,7 +44,7 @@ ELU = Activation(
     # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
-    output_suffices=lambda alpha: alpha >= 0,  # else y > 0 on both sides of zero
+    output_suffices=lambda alpha: 0 <= alpha < math.inf,  # else y > 0 on both sides of zero; and inf - inf is NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
@@ -45,7 +53,7 @@ ELU = Activation(
     smoothness=lambda alpha: 1 if alpha == 1 else 0,
     takes={
         "alpha": Parameter(
-            "α", 1.0, NOT_NEGATIVE, "the limit towards minus infinity is -α, and α is the slope just below zero"
+            "α", 1.0, EXTENDED, "the limit towards minus infinity is -α, and α is the slope just below zero"
         )
     },
     torch_module=nn.ELU,
@@ -62,17 +70,17 @@ ELU = Activation(
 
 def selu(x: Tensor) -> Tensor:
     """scale * x above zero, scale * alpha (e^x - 1) elsewhere."""
-    return torch.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * torch.expm1(x.clamp(max=0)))
+    return torch.where(x > 0, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * exp_minus_one(x.masked_fill(x > 0, 0)))
 
 
 def selu_derivative(x: Tensor) -> Tensor:
     """scale above zero, scale * alpha e^x elsewhere; scale * alpha at zero, as torch has it."""
-    return torch.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * torch.exp(x.clamp(max=0)))
+    return torch.where(x > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * torch.exp(below_zero(x)))
 
 
 def selu_derivative_from_output(y: Tensor) -> Tensor:
     """scale where y > 0, y + scale * alpha elsewhere."""
-    return torch.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+    return torch.where(y > 0, SELU_SCALE, below_zero(y) + SELU_SCALE * SELU_ALPHA)
 
 
 SELU = Activation(
@@ -104,17 +112,17 @@ SELU = Activation(
 
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x above zero, alpha (e^(x / alpha) - 1) elsewhere, by expm1; no exponent is positive for alpha > 0."""
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha))
+    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0) / alpha))
 
 
 def celu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
     """e^(min(x, 0) / alpha): 1 at zero and above."""
-    return torch.exp(x.clamp(max=0) / alpha)
+    return torch.exp(below_zero(x) / alpha)
 
 
 def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
     """1 + min(y, 0) / alpha."""
-    return 1 + y.clamp(max=0) / alpha
+    return 1 + below_zero(y) / alpha
 
 
 CELU = Activation(
@@ -126,14 +134,15 @@ CELU = Activation(
     output_suffices_in_half=False,
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
-    range=lambda alpha: Interval.parse(f"({-alpha}, inf)"),
+    range=lambda alpha: Interval.parse(f"({-alpha if alpha > 0 else -math.inf}, inf)"),
     kinks=fixed(()),
     smoothness=fixed(1),
     takes={
         "alpha": Parameter(
-            "α", 1.0, POSITIVE, "the limit towards minus infinity is -α, and a larger α bends more slowly"
+            "α", 1.0, EXTENDED, "the limit towards minus infinity is -α if α > 0, and a larger α bends more slowly"
         )
     },
+    conditions={"alpha != 0": lambda alpha: alpha != 0},
     torch_module=nn.CELU,
     paper=Paper(
         authors="Barron",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit
 from nonlin.activations.layers import ActivationModule, require_floating
+from nonlin.activations.record import wide
 from nonlin.activations.rectified import RELU
 from nonlin.activations.saturating import SIGMOID, sigmoid, sigmoid_derivative
 from nonlin.activations.smooth import GELU, SILU
@@ -30,24 +31,22 @@ GATES: Mapping[str, MakeActivation] = MappingProxyType(
 
 
 def _glu_value(x: Tensor, dim: int) -> Tensor:
-    a, b = x.chunk(2, dim)
-    return a * sigmoid(b)
+    a, b = wide(x).chunk(2, dim)
+    return (a * sigmoid(b)).to(x.dtype)
 
 
 def _glu_pullback(gradient: Tensor, x: Tensor, dim: int) -> tuple[Tensor]:
-    a, b = x.chunk(2, dim)
-    return (torch.cat([gradient * sigmoid(b), gradient * a * sigmoid_derivative(b)], dim),)
+    (a, b), g = wide(x).chunk(2, dim), wide(gradient)
+    return (torch.cat([g * sigmoid(b), g * a * sigmoid_derivative(b)], dim).to(x.dtype),)
 
 
 def _glu_pushforward(tangent: Tensor, x: Tensor, dim: int) -> Tensor:
-    (a, b), (along_a, along_b) = x.chunk(2, dim), tangent.chunk(2, dim)
-    return along_a * sigmoid(b) + along_b * a * sigmoid_derivative(b)
+    (a, b), (along_a, along_b) = wide(x).chunk(2, dim), wide(tangent).chunk(2, dim)
+    return (along_a * sigmoid(b) + along_b * a * sigmoid_derivative(b)).to(x.dtype)
 
 
 # The product rule; only the input is kept.
-GLU_RULE = Explicit(
-    value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward
-)
+GLU_RULE = Explicit(value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward)
 
 
 @torch.fx.wrap

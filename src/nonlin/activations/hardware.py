@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import REAL, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
 
 MOBILENET_V3 = Paper(
     authors="Howard, Sandler, Chu and others",
@@ -160,9 +160,10 @@ HARDTANH = Activation(
     kinks=lambda min_val, max_val: (Kink(at=min_val, slope=0.0), Kink(at=max_val, slope=0.0)),
     smoothness=fixed(0),
     takes={
-        "min_val": Parameter("min_val", -1.0, REAL, "the lowest output"),
-        "max_val": Parameter("max_val", 1.0, REAL, "the highest output"),
+        "min_val": Parameter("min_val", -1.0, EXTENDED, "the lowest output"),
+        "max_val": Parameter("max_val", 1.0, EXTENDED, "the highest output"),
     },
+    conditions={"min_val < max_val": lambda min_val, max_val: min_val < max_val},
     torch_module=nn.Hardtanh,
     paper=Paper(
         authors="Collobert",

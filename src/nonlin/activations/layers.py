@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import reprlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -179,7 +180,9 @@ def apply(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
         Tensor of the shape and dtype of ``x``; of the default dtype for integers that are promoted.
 
     Raises:
-        TypeError: for a parameter that the activation does not have, or an integer tensor that torch refuses as well.
+        TypeError: for a parameter that the activation does not have, one that is no fixed number, or an integer tensor
+            that torch refuses as well.
+        ValueError: for a parameter outside its domain.
     """
     return _apply(activation, x, _values(activation, parameters))
 
@@ -198,7 +201,7 @@ def apply_(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
         ``x`` itself.
 
     Raises:
-        TypeError: as ``apply``, and for integers that would become floating-point numbers.
+        TypeError, ValueError: as ``apply``, and for integers that would become floating-point numbers.
         RuntimeError: for a leaf that requires a gradient, or a view of one, before anything is overwritten.
     """
     return _apply_(activation, x, _values(activation, parameters))
@@ -243,14 +246,7 @@ def _refuse_leaves(x: Tensor) -> None:
 
 
 def _values(activation: Activation, parameters: dict[str, float]) -> tuple[float, ...]:
-    if not parameters:
-        return activation.default_values
-    if unknown := set(parameters) - set(activation.parameters):
-        raise TypeError(
-            f"{activation.title} has no parameter {', '.join(sorted(unknown))}; "
-            f"it takes {', '.join(activation.parameters) or 'none'}."
-        )
-    return tuple((activation.parameters | parameters).values())
+    return activation.accepted(parameters) if parameters else activation.default_values
 
 
 class ActivationModule(nn.Module):
@@ -264,7 +260,9 @@ class ActivationModule(nn.Module):
     Shape: input and output of any shape, the same.
 
     Raises:
-        TypeError: for an argument that the activation does not have.
+        TypeError: for an argument that the activation does not have, or one that is no fixed number: a tensor that
+            learns would get no gradient here.
+        ValueError: for a parameter outside its domain.
 
     Example: ``nn.Sequential(nn.Linear(2, 3), ActivationModule(LEAKY_RELU, 0.1, inplace=True))``
     """
@@ -272,9 +270,10 @@ class ActivationModule(nn.Module):
     def __init__(self, activation: Activation, *arguments: float, **named: float) -> None:
         super().__init__()
         given = _bind(activation, arguments, named)
-        self.inplace = bool(given.pop("inplace", False))
+        self.inplace = given.pop("inplace", False)
+        if not isinstance(self.inplace, bool):
+            raise TypeError(f"{activation.title} takes inplace as True or False, not {reprlib.repr(self.inplace)}.")
         self.activation = activation
-        self.parameters_given = given
         self._values = _values(activation, given)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -284,7 +283,7 @@ class ActivationModule(nn.Module):
         return self.activation.title
 
     def extra_repr(self) -> str:
-        shown = [f"{name}={value}" for name, value in (self.activation.parameters | self.parameters_given).items()]
+        shown = [f"{name}={value}" for name, value in zip(self.activation.parameters, self._values, strict=True)]
         return ", ".join([*shown, *(["inplace=True"] if self.inplace else [])])
 
 

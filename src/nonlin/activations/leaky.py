@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter
+from nonlin.activations.record import EXTENDED, REAL, Activation, Interval, Kink, Paper, Parameter
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -47,7 +47,7 @@ LEAKY_RELU = Activation(
     range=_range,
     kinks=_kinks,
     smoothness=_smoothness,
-    takes={"negative_slope": Parameter("a", 0.01, NOT_NEGATIVE, "the slope below zero")},
+    takes={"negative_slope": Parameter("a", 0.01, EXTENDED, "the slope below zero", learned_by="PReLU")},
     torch_module=nn.LeakyReLU,
     paper=Paper(
         authors="Maas, Hannun and Ng",
@@ -83,7 +83,13 @@ PRELU = Activation(
     kinks=_kinks,
     smoothness=_smoothness,
     takes={
-        "init": Parameter("a", 0.25, REAL, "the slope below zero from which learning starts; the record keeps it fixed")
+        "init": Parameter(
+            "a",
+            0.25,
+            EXTENDED,
+            "the slope below zero from which learning starts; the record keeps it fixed",
+            learned_by="PReLU",
+        )
     },
     torch_module=nn.PReLU,
     paper=Paper(
@@ -130,9 +136,10 @@ RRELU = Activation(
     kinks=lambda lower, upper: _kinks((lower + upper) / 2),
     smoothness=lambda lower, upper: _smoothness((lower + upper) / 2),
     takes={
-        "lower": Parameter("l", 1 / 8, REAL, "the smallest slope below zero that training draws"),
-        "upper": Parameter("u", 1 / 3, REAL, "the largest slope below zero that training draws"),
+        "lower": Parameter("l", 1 / 8, REAL, "the smallest slope below zero that training draws", learned_by="PReLU"),
+        "upper": Parameter("u", 1 / 3, REAL, "the largest slope below zero that training draws", learned_by="PReLU"),
     },
+    conditions={"lower <= upper": lambda lower, upper: lower <= upper},
     torch_module=RReLU,
     paper=Paper(
         authors="Xu, Wang, Chen and Li",

@@ -3,16 +3,17 @@
 A record states such an activation at fixed parameters; the modules here have what training changes.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit, linked
 from nonlin.activations.layers import apply, apply_, require_floating
 from nonlin.activations.leaky import RRELU
+from nonlin.activations.record import REAL, as_number, wide
 from nonlin.activations.saturating import sigmoid_derivative
 from nonlin.activations.smooth import swish, swish_derivative
+
+FROM_A_TENSOR = "what is learned is the module's own Parameter, which starts there: give a plain number"
 
 
 def _along_channels(weight: Tensor, x: Tensor) -> Tensor:
@@ -31,14 +32,19 @@ def _gathered(each: Tensor, weight: Tensor) -> Tensor:
     return (each.sum(others) if others else each).reshape(weight.shape)
 
 
+def _below_zero(x: Tensor) -> Tensor:
+    """min(x, 0), with the slope 1 at 0, where that of clamp is 0."""
+    return x.masked_fill(x > 0, 0)
+
+
 def _prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
-    return for_x, _gathered(gradient * x.clamp(max=0), weight)
+    return for_x, _gathered(gradient * _below_zero(x), weight)
 
 
 def _prelu_pushforward(along_x: Tensor, along_weight: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     from_x = torch.where(x > 0, along_x, _along_channels(weight, x) * along_x)
-    return torch.addcmul(from_x, _along_channels(along_weight, x), x.clamp(max=0))
+    return torch.addcmul(from_x, _along_channels(along_weight, x), _below_zero(x))
 
 
 def _fast_prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +104,7 @@ class PReLU(nn.Module):
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        self.init = init
+        self.init = as_number("PReLU", "init", init, REAL, FROM_A_TENSOR)
         self.weight = nn.Parameter(torch.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -120,16 +126,24 @@ def _swish_slope_of_beta(x: Tensor, beta: Tensor) -> Tensor:
     return finite * (finite * sigmoid_derivative(beta * finite))
 
 
+def _swish_value(x: Tensor, beta: Tensor) -> Tensor:
+    return swish(wide(x), wide(beta)).to(x.dtype)
+
+
 def _swish_pullback(gradient: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    return gradient * swish_derivative(x, beta), (gradient * _swish_slope_of_beta(x, beta)).sum()
+    g, wide_x, wide_beta = map(wide, (gradient, x, beta))
+    for_x = g * swish_derivative(wide_x, wide_beta)
+    return for_x.to(x.dtype), (g * _swish_slope_of_beta(wide_x, wide_beta)).sum().to(beta.dtype)
 
 
 def _swish_pushforward(along_x: Tensor, along_beta: Tensor, x: Tensor, beta: Tensor) -> Tensor:
-    return along_x * swish_derivative(x, beta) + along_beta * _swish_slope_of_beta(x, beta)
+    along_x, along_beta, wide_x, wide_beta = map(wide, (along_x, along_beta, x, beta))
+    from_x = along_x * swish_derivative(wide_x, wide_beta)
+    return (from_x + along_beta * _swish_slope_of_beta(wide_x, wide_beta)).to(x.dtype)
 
 
 SWISH = Explicit(
-    value=swish, kept=lambda y, x, beta: (x, beta), pullback=_swish_pullback, pushforward=_swish_pushforward
+    value=_swish_value, kept=lambda y, x, beta: (x, beta), pullback=_swish_pullback, pushforward=_swish_pushforward
 )
 
 
@@ -159,7 +173,7 @@ class Swish(nn.Module):
         self, init: float = 1.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        self.init = init
+        self.init = as_number("Swish", "init", init, REAL, FROM_A_TENSOR)
         self.beta = nn.Parameter(torch.empty((), device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -208,7 +222,8 @@ class RReLU(nn.Module):
     Shape: input and output of any shape, the same.
 
     Raises:
-        ValueError: for bounds that are not finite or out of order; torch complains at the first call in training.
+        TypeError: for bounds that are no fixed numbers.
+        ValueError: for bounds that are not finite or out of order; torch complains at the first call.
 
     Source: Xu, Wang, Chen and Li (2015), Empirical evaluation of rectified activations in convolutional network,
     https://arxiv.org/abs/1505.00853.
@@ -223,10 +238,7 @@ class RReLU(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if not -math.inf < lower <= upper < math.inf:
-            raise ValueError(f"RReLU draws slopes between finite bounds, lower <= upper, not {lower} and {upper}.")
-        self.lower = lower
-        self.upper = upper
+        self.lower, self.upper = RRELU.accepted({"lower": lower, "upper": upper})
         self.inplace = inplace
         self.generator = generator
 

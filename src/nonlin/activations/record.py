@@ -4,10 +4,12 @@ import importlib
 import inspect
 import itertools
 import math
+import reprlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from typing import Literal, TypeVar
 
 import torch
@@ -18,6 +20,11 @@ from nonlin.activations.facts import Facts
 T = TypeVar("T")
 
 HALF = (torch.float16, torch.bfloat16)
+
+
+def wide(x: Tensor) -> Tensor:
+    """x in at least 32 bits: 16-bit numbers are computed with in float32 and rounded once, when the result is there."""
+    return x.float() if x.dtype in HALF else x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +54,8 @@ class Interval:
             raise ValueError(f"{text!r} is not an interval such as '(0, 1]' or '[0, inf)'.")
         return cls(low=low, high=high, low_closed=text[0] == "[", high_closed=text[-1] == "]")
 
-    def contains(self, x: Tensor) -> Tensor:
-        """Whether each value lies inside: bool, of the shape of ``x``."""
+    def contains(self, x: T) -> T:
+        """Whether each value lies inside: bool, of the shape of ``x``; for a number, one bool."""
         above = x >= self.low if self.low_closed else x > self.low
         below = x <= self.high if self.high_closed else x < self.high
         return above & below
@@ -59,6 +66,7 @@ class Interval:
 
 
 REAL, NOT_NEGATIVE, POSITIVE = map(Interval.parse, ("(-inf, inf)", "[0, inf)", "(0, inf)"))
+EXTENDED = Interval.parse("[-inf, inf]")  # as large as floating point goes, infinities included
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +105,61 @@ class Parameter:
     Args:
         symbol: its letter in the formula, ``"α"``.
         default: that of torch, as in the signature of the function.
-        domain: the values for which what the record says is true.
+        domain: the values that are accepted; others are refused. What the record says is true of the finite ones.
         meaning: what it does, in a few words.
+        learned_by: the layer in ``learned.py`` for which it is not fixed but learned, ``"PReLU"``, if there is one.
     """
 
     symbol: str
     default: float
     domain: Interval
     meaning: str
+    learned_by: str | None = None
+
+    @property
+    def to_learn_it(self) -> str:
+        """What to do for a value that changes in training."""
+        if self.learned_by:
+            return f"nonlin.activations.learned.{self.learned_by} learns it"
+        return "to learn it, write a module of your own with the formula in torch's functions"
+
+
+def as_number(owner: str, name: str, value: object, domain: Interval, to_learn_it: str) -> float:
+    """The value of a parameter as a number of Python, whole or not.
+
+    Args:
+        owner: who has the parameter, for the message: ``"LeakyReLU"``.
+        name: of the parameter.
+        value: a real number of any type, or a tensor that holds a single one and does not learn.
+        domain: of the parameter.
+        to_learn_it: what to do instead with a tensor that does, which from here would never get its gradient.
+
+    Raises:
+        TypeError: for anything else, in particular a tensor that requires a gradient.
+        ValueError: for a number outside the domain, for NaN, and for a whole number beyond floating point.
+    """
+    if isinstance(value, Tensor):
+        if value.requires_grad:
+            raise TypeError(f"{owner} takes {name} as a fixed number, which gets no gradient: {to_learn_it}.")
+        if value.numel() != 1:
+            raise TypeError(f"{owner} takes {name} as one number, not a tensor of shape {tuple(value.shape)}.")
+        try:
+            value = value.item()
+        except RuntimeError:
+            raise TypeError(
+                f"{owner} takes {name} as a fixed number, and this tensor has none (is it meta, or under vmap?)."
+            ) from None
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{owner} takes {name} as a number, not {reprlib.repr(value)}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{owner} takes {name} as a number in the range of floating point.") from None
+    if math.isnan(number):
+        raise ValueError(f"{owner} takes {name} as a number, not NaN.")
+    if not domain.contains(number):
+        raise ValueError(f"{owner} takes {name} in {domain}, not {number:g}.")
+    return value if isinstance(value, int) else number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +167,7 @@ class Activation(Facts):
     """Everything that is known of one activation, written down once.
 
     A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
-    named in the error; only the last three have a default, which fits most activations.
+    named in the error; only the last four have a default, which fits most activations.
 
     Args:
         name: the name used in code and on the command line, ``"sigmoid"``.
@@ -136,6 +191,8 @@ class Activation(Facts):
         output_suffices: from the parameters to whether ``derivative_from_output`` holds for them; by default it does.
         output_suffices_in_half: whether it serves 16-bit tensors, too. Not where it is y + α: a y of 2 or 3 digits
             leaves no correct digit of a small slope. Backward then keeps ``x`` there, as torch does.
+        conditions: what the parameters have to fulfil together, or besides their domains, each as it is printed,
+            ``"lower <= upper"``, with a function of them all that tells whether it holds.
         integers: what an integer tensor becomes: refused, ``"promoted"`` to floating point, or ``"kept"``, as in torch.
     """
 
@@ -156,6 +213,7 @@ class Activation(Facts):
     caveat: str
     output_suffices: Callable[..., bool] = ALWAYS
     output_suffices_in_half: bool = True
+    conditions: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
     integers: Literal["refused", "promoted", "kept"] = "refused"
 
     def __post_init__(self) -> None:
@@ -165,6 +223,7 @@ class Activation(Facts):
         if {name: parameter.default for name, parameter in self.takes.items()} != self.parameters:
             said = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items()) or "nothing"
             raise TypeError(f"{self.name}: takes must explain {said}, as the function takes it.")
+        self.accepted(self.parameters)  # the defaults are in their domains
         # Now, not at the first plot: what depends on the parameters must take them.
         for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
             dependent(*self.parameters.values())
@@ -213,6 +272,27 @@ class Activation(Facts):
     def default_values(self) -> tuple[float, ...]:
         """The default parameters in order."""
         return tuple(self.parameters.values())
+
+    def accepted(self, given: Mapping[str, object]) -> tuple[float, ...]:
+        """All parameters in order: those given, as numbers, and the defaults of the others.
+
+        Raises:
+            TypeError: for a parameter that the activation does not have, what is no number, and a tensor that learns.
+            ValueError: for a number outside its domain, or numbers that do not fulfil a condition.
+        """
+        if unknown := sorted(given.keys() - self.parameters.keys()):
+            raise TypeError(
+                f"{self.title} has no parameter {', '.join(unknown)}; it takes {', '.join(self.parameters) or 'none'}."
+            )
+        values = dict(self.parameters)
+        for name, value in given.items():
+            explained = self.takes[name]
+            values[name] = as_number(self.title, name, value, explained.domain, explained.to_learn_it)
+        for condition, holds in self.conditions.items():
+            if not holds(*values.values()):
+                said = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+                raise ValueError(f"{self.title} needs {condition}, and was given {said}.")
+        return tuple(values.values())
 
     def keeps_output(self, *parameters: float, dtype: torch.dtype = torch.float32) -> bool:
         """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``, for tensors of this dtype."""

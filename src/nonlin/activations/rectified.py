@@ -2,9 +2,10 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, NOT_NEGATIVE, Activation, Interval, Kink, Paper, Parameter, fixed
 
 
 def relu(x: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def threshold_derivative(x: Tensor, threshold: float = 1.0, value: float = 0.0) 
 
 def _threshold_range(threshold: float, value: float) -> Interval:
     # The smallest interval around {value} and (threshold, inf): the values between the two are never taken.
-    return Interval.parse(f"[{value}, inf)" if value <= threshold else f"({threshold}, inf)")
+    return Interval(low=min(value, threshold), high=math.inf, low_closed=value <= threshold, high_closed=False)
 
 
 def Threshold(threshold: float = 1.0, value: float = 0.0, inplace: bool = False) -> nn.Threshold:
@@ -80,8 +81,8 @@ THRESHOLD = Activation(
     kinks=lambda threshold, value: (Kink(at=threshold, slope=0.0),),
     smoothness=lambda threshold, value: 0 if value == threshold else -1,
     takes={
-        "threshold": Parameter("θ", 1.0, REAL, "the input up to which x is replaced"),
-        "value": Parameter("v", 0.0, REAL, "what x is replaced with"),
+        "threshold": Parameter("θ", 1.0, EXTENDED, "the input up to which x is replaced"),
+        "value": Parameter("v", 0.0, EXTENDED, "what x is replaced with"),
     },
     torch_module=Threshold,
     # The paper has it with value 0, as TRec; torch has the general form from Torch7.
@@ -122,12 +123,13 @@ HARDSHRINK = Activation(
     function=hardshrink,
     derivative=hardshrink_derivative,
     derivative_from_output=hardshrink_derivative_from_output,
+    output_suffices=lambda lambd: lambd >= 0,  # else an output of 0 has the slope 1
     formula=r"f(x) = \begin{cases} x & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
     kinks=_shrink_kinks,
     smoothness=lambda lambd: -1 if lambd > 0 else math.inf,
-    takes={"lambd": Parameter("λ", 0.5, NOT_NEGATIVE, "inputs up to this size become 0")},
+    takes={"lambd": Parameter("λ", 0.5, EXTENDED, "inputs up to this size become 0; none does if it is below 0")},
     torch_module=nn.Hardshrink,
     paper=Paper(
         authors="Donoho and Johnstone",
@@ -141,8 +143,8 @@ HARDSHRINK = Activation(
 
 
 def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
-    """x - clamp(x, -lambd, lambd): every input moves towards 0 by lambd, and stops there."""
-    return x - x.clamp(-lambd, lambd)
+    """x - lambd sign(x) where |x| > lambd, 0 elsewhere: every input moves towards 0 by lambd, and stops there."""
+    return (x - lambd * torch.sign(x)).masked_fill(x.abs() <= lambd, 0)
 
 
 def softshrink_derivative(x: Tensor, lambd: float = 0.5) -> Tensor:

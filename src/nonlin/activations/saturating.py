@@ -8,14 +8,34 @@ from torch import Tensor, nn
 from nonlin.activations.record import Activation, Interval, Paper, fixed
 
 
+def minus_abs(x: Tensor) -> Tensor:
+    """-|x|, an exponent that is never positive, with the slope -1 at 0.
+
+    The slope of ``x.abs()`` is 0 there in torch, and so is that of ``x.clamp(max=0)``. A formula that is smooth at 0
+    would by autograd get wrong derivatives of every order.
+    """
+    return torch.where(x < 0, x, -x)
+
+
+def exp_minus_one(x: Tensor) -> Tensor:
+    """e^x - 1, right to the last digits in the value and by autograd in the slope, e^x.
+
+    Near 0 the subtraction would cancel, and ``torch.expm1`` does not. Far below 0 it would do, but its backward
+    computes the slope from the value, (e^x - 1) + 1, in which no digit of e^x is left.
+    """
+    far = torch.exp(x.masked_fill(x > -1, -1)) - 1
+    return torch.where(x > -1, torch.expm1(x), far)
+
+
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + e^-x), for x < 0 multiplied through by e^x, so that no exponent is positive and nothing overflows."""
-    return torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs()))
+    e = torch.exp(minus_abs(x))
+    return torch.where(x < 0, e, 1.0) / (1 + e)
 
 
 def sigmoid_derivative(x: Tensor) -> Tensor:
     """e^-|x| / (1 + e^-|x|)^2: the slope is even, and this form keeps its tail on both sides."""
-    e = torch.exp(-x.abs())
+    e = torch.exp(minus_abs(x))
     return e / (1 + e) ** 2
 
 
@@ -51,13 +71,13 @@ SIGMOID = Activation(
 
 def tanh(x: Tensor) -> Tensor:
     """(e^x - e^-x) / (e^x + e^-x), written for |x| with e^-2|x| - 1 and given the sign of x: nothing overflows."""
-    m = torch.expm1(-2 * x.abs())
-    return torch.copysign(-m / (2 + m), x)
+    m = exp_minus_one(2 * minus_abs(x))
+    return torch.where(x < 0, m, -m) / (2 + m)
 
 
 def tanh_derivative(x: Tensor) -> Tensor:
     """1 / cosh^2 x as 4 e^-2|x| / (1 + e^-2|x|)^2, which keeps the tails."""
-    e = torch.exp(-2 * x.abs())
+    e = torch.exp(2 * minus_abs(x))
     return 4 * e / (1 + e) ** 2
 
 
@@ -93,7 +113,7 @@ TANH = Activation(
 
 def log_sigmoid(x: Tensor) -> Tensor:
     """log σ(x) = min(x, 0) - log(1 + e^-|x|): no exponent is positive, and log1p keeps the right tail."""
-    return x.clamp(max=0) - torch.log1p(torch.exp(-x.abs()))
+    return x.masked_fill(x >= 0, 0) - torch.log1p(torch.exp(minus_abs(x)))
 
 
 def log_sigmoid_derivative(x: Tensor) -> Tensor:
@@ -102,8 +122,8 @@ def log_sigmoid_derivative(x: Tensor) -> Tensor:
 
 
 def log_sigmoid_derivative_from_output(y: Tensor) -> Tensor:
-    """1 - e^y, by expm1, which keeps the digits where y is near 0."""
-    return -torch.expm1(y)
+    """1 - e^y, as -(e^y - 1), which keeps the digits where y is near 0."""
+    return -exp_minus_one(y)
 
 
 LOG_SIGMOID = Activation(
@@ -137,7 +157,10 @@ def softsign(x: Tensor) -> Tensor:
 
 
 def softsign_derivative(x: Tensor) -> Tensor:
-    """1 / (1 + |x|)^2; at an infinity its limit, 0, where torch gives NaN."""
+    """1 / (1 + |x|)^2; at an infinity its limit, 0, where torch gives NaN.
+
+    Its own slope jumps from 2 to -2 at 0. By ``abs`` it is 0 there, as in torch.
+    """
     return 1 / (1 + x.abs()) ** 2
 
 

@@ -8,12 +8,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import NOT_NEGATIVE, POSITIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
-from nonlin.activations.saturating import sigmoid, sigmoid_derivative, tanh_derivative
+from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.saturating import minus_abs, sigmoid, sigmoid_derivative, tanh, tanh_derivative
 
 # Beyond it a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where no
 # power of x overflows while the factor beside it is 0.
 GAUSSIAN_TAIL = 40.0
+EXPONENTIAL_TAIL = 800.0
 
 # The lowest values, found with 40 digits at the points where the slope is 0, and rounded down in the last digit.
 SWISH_MINIMUM = -0.2784645427610738  # of x σ(x), at x = -1.2784645427610738: there f(x) = x + 1
@@ -29,8 +30,9 @@ INVISIBLE_JUMP = 1e-6  # a smaller jump of a slope near 1 is lost in the roundin
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(βx)) / β, but x itself where βx > threshold: the value falls there by log(1 + e^-threshold) / β."""
     z = beta * x
-    # max(z, 0) + log1p(e^-|z|) is the same logarithm without a positive exponent, and keeps the left tail.
-    return torch.where(z > threshold, x, (z.clamp(min=0) + torch.log1p(torch.exp(-z.abs()))) / beta)
+    # log(1 + e^z) is max(z, 0) + log1p(e^-|z|), without a positive exponent and with its left tail. max(z, 0) / β is x
+    # or 0, even where z overflows.
+    return torch.where(z > threshold, x, x.masked_fill(z < 0, 0) + torch.log1p(torch.exp(minus_abs(z))) / beta)
 
 
 def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -41,19 +43,26 @@ def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -
 
 def _threshold_shows(threshold: float) -> bool:
     """Whether the slope jumps visibly at the threshold: by 1 - σ(threshold) = 1 / (1 + e^threshold)."""
-    return math.exp(-threshold) > INVISIBLE_JUMP
+    return -threshold > math.log(INVISIBLE_JUMP)
 
 
 def softplus_kinks(beta: float, threshold: float) -> tuple[Kink, ...]:
     """None by default; at threshold / β, with the slope σ(threshold), where the threshold is so low that it shows."""
     if not _threshold_shows(threshold):
         return ()
-    return (Kink(at=threshold / beta, slope=1 / (1 + math.exp(-threshold))),)
+    return (Kink(at=threshold / beta, slope=math.exp(min(threshold, 0)) / (1 + math.exp(-abs(threshold)))),)
 
 
 def softplus_smoothness(beta: float, threshold: float) -> float:
     """Infinite, as that of the exact function; -1 where the threshold is so low that its jump shows."""
     return -1 if _threshold_shows(threshold) else math.inf
+
+
+def softplus_range(beta: float, threshold: float) -> Interval:
+    """(0, inf), or from threshold / β on where that is below 0; for a negative β, all this mirrored."""
+    end = threshold / beta
+    low, high = (min(0.0, end), math.inf) if beta > 0 else (-math.inf, max(0.0, end))
+    return Interval(low=low, high=high, low_closed=False, high_closed=False)
 
 
 SOFTPLUS = Activation(
@@ -66,13 +75,14 @@ SOFTPLUS = Activation(
     derivative_from_output=None,
     formula=r"\operatorname{softplus}(x) = \frac{1}{\beta} \log\left(1 + e^{\beta x}\right)",
     derivative_formula=r"\operatorname{softplus}'(x) = \sigma(\beta x) = \frac{1}{1 + e^{-\beta x}}",
-    range=fixed(Interval.parse("(0, inf)")),  # for a positive β, and a threshold that is not negative
+    range=softplus_range,
     kinks=softplus_kinks,
     smoothness=softplus_smoothness,
     takes={
-        "beta": Parameter("β", 1.0, POSITIVE, "how sharply it bends: the larger, the nearer to ReLU"),
-        "threshold": Parameter("threshold", 20.0, NOT_NEGATIVE, "the value of βx above which x itself is returned"),
+        "beta": Parameter("β", 1.0, EXTENDED, "how sharply it bends: the larger, the nearer to ReLU"),
+        "threshold": Parameter("threshold", 20.0, EXTENDED, "the value of βx above which x itself is returned"),
     },
+    conditions={"beta != 0": lambda beta, threshold: beta != 0},
     torch_module=nn.Softplus,
     paper=Paper(
         authors="Dugas, Bengio, Bélisle, Nadeau and Garcia",
@@ -91,8 +101,8 @@ def swish(x: Tensor, beta: float = 1.0) -> Tensor:
 
 
 def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
-    """σ(βx) + βx σ'(βx)."""
-    z = beta * x
+    """σ(βx) + βx σ'(βx), with βx held where neither changes any more, for it may overflow."""
+    z = (beta * x).clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
     return sigmoid(z) + z * sigmoid_derivative(z)
 
 
@@ -121,7 +131,11 @@ SWISH = Activation(
     smoothness=fixed(math.inf),
     takes={
         "beta": Parameter(
-            "β", 1.0, REAL, "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU"
+            "β",
+            1.0,
+            EXTENDED,
+            "how sharply it bends: 0 gives x / 2, 1 gives SiLU, and growing values approach ReLU",
+            learned_by="Swish",
         )
     },
     torch_module=None,
@@ -142,8 +156,8 @@ def silu(x: Tensor) -> Tensor:
 
 
 def silu_derivative(x: Tensor) -> Tensor:
-    """σ(x) + x σ'(x)."""
-    return swish_derivative(x)
+    """σ(x) + x σ'(x); at an infinity infinity times 0, NaN, as in torch."""
+    return sigmoid(x) + x * sigmoid_derivative(x)
 
 
 SILU = Activation(
@@ -260,14 +274,15 @@ GELU_TANH = Activation(
 
 
 def mish(x: Tensor) -> Tensor:
-    """x tanh(softplus(x))."""
-    return x * torch.tanh(softplus(x))
+    """x tanh s with s = log(1 + e^x)."""
+    return x * tanh(softplus(x, threshold=math.inf))
 
 
 def mish_derivative(x: Tensor) -> Tensor:
-    """tanh s + x tanh'(s) σ(x) with s = softplus(x)."""
-    s = softplus(x)
-    return torch.tanh(s) + x * tanh_derivative(s) * sigmoid(x)
+    """tanh s + x tanh'(s) σ(x) with s = log(1 + e^x)."""
+    x = x.clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    s = softplus(x, threshold=math.inf)
+    return tanh(s) + x * tanh_derivative(s) * sigmoid(x)
 
 
 MISH = Activation(

@@ -2,16 +2,16 @@
 
 What follows holds along ``dim``; all other dimensions only count vectors. Two conventions are torch's: an entry of
 minus infinity is a class that is ruled out and gets the probability 0; where all entries are minus infinity, or one is
-plus infinity, no distribution is the right one, and the whole vector becomes NaN.
+plus infinity, no distribution is the right one, and the whole vector becomes NaN. 16-bit numbers are summed in 32 bits,
+as a sum over a vocabulary of 100,000 words would overflow.
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit
 from nonlin.activations.layers import require_floating
+from nonlin.activations.record import POSITIVE, as_number, wide
 
 
 def require_dim(name: str, dim: object) -> None:
@@ -24,19 +24,15 @@ def require_dim(name: str, dim: object) -> None:
         raise TypeError(f"{name} needs dim, the dimension along which the vectors lie, as an integer, not {dim}.")
 
 
-def require_temperature(temperature: float) -> None:
-    """Refuse what is no temperature.
+def as_temperature(temperature: object) -> float:
+    """A temperature as a number.
 
     Raises:
-        ValueError: if ``temperature`` is not a positive finite number.
+        TypeError: for what is no number, and a tensor that learns, which from here would never get its gradient.
+        ValueError: if it is not positive and finite.
     """
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be a positive finite number, not {temperature}.")
-
-
-def _wide(x: Tensor) -> Tensor:
-    """x in at least 32 bits: in 16 bits, a sum over a vocabulary of 100,000 words would overflow."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    to_learn_it = "to learn one, divide by it: softmax(x / temperature, dim)"
+    return as_number("Softmax", "temperature", temperature, POSITIVE, to_learn_it)
 
 
 def _shifted(x: Tensor, dim: int) -> Tensor:
@@ -48,13 +44,13 @@ def _shifted(x: Tensor, dim: int) -> Tensor:
 
 def _softmax_value(x: Tensor, dim: int, temperature: float) -> Tensor:
     # Divided after the shift: a large x over a small temperature would overflow.
-    e = torch.exp(_shifted(_wide(x), dim) / temperature)
+    e = torch.exp(_shifted(wide(x), dim) / temperature)
     return (e / e.sum(dim, keepdim=True)).to(x.dtype)
 
 
 def _softmax_chain(gradient: Tensor, output: Tensor, dim: int, temperature: float) -> Tensor:
     """gradient times the Jacobian diag(y) - y y^T, without ever writing the matrix down, from the output alone."""
-    y, g = _wide(output), _wide(gradient)
+    y, g = wide(output), wide(gradient)
     return (y * (g - (g * y).sum(dim, keepdim=True)) / temperature).to(output.dtype)
 
 
@@ -74,20 +70,20 @@ def _softmax(x: Tensor, dim: int, temperature: float) -> Tensor:
 
 def _log_softmax_value(x: Tensor, dim: int) -> Tensor:
     """In one step: the logarithm of a softmax that is rounded to 0 would be minus infinity."""
-    shifted = _shifted(_wide(x), dim)
+    shifted = _shifted(wide(x), dim)
     return (shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))).to(x.dtype)
 
 
 def _log_softmax_pullback(gradient: Tensor, output: Tensor, dim: int) -> tuple[Tensor]:
     """g times the Jacobian I - 1 p^T with p = e^y."""
-    g = _wide(gradient)
-    return ((g - torch.exp(_wide(output)) * g.sum(dim, keepdim=True)).to(output.dtype),)
+    g = wide(gradient)
+    return ((g - torch.exp(wide(output)) * g.sum(dim, keepdim=True)).to(output.dtype),)
 
 
 def _log_softmax_pushforward(tangent: Tensor, output: Tensor, dim: int) -> Tensor:
     """The Jacobian times the tangent."""
-    t = _wide(tangent)
-    return (t - (torch.exp(_wide(output)) * t).sum(dim, keepdim=True)).to(output.dtype)
+    t = wide(tangent)
+    return (t - (torch.exp(wide(output)) * t).sum(dim, keepdim=True)).to(output.dtype)
 
 
 LOG_SOFTMAX = Explicit(
@@ -116,7 +112,7 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
         Tensor of the shape and dtype of ``x``.
 
     Raises:
-        TypeError: for an integer tensor, or without ``dim``.
+        TypeError: for an integer tensor, without ``dim``, or for a temperature that is no fixed number.
         IndexError: if ``x`` has no such dimension.
         ValueError: for a temperature that is not positive and finite.
 
@@ -128,8 +124,7 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
     https://arxiv.org/abs/1503.02531.
     """
     require_dim("Softmax", dim)
-    require_temperature(temperature)
-    return _softmax(x, dim, temperature)
+    return _softmax(x, dim, as_temperature(temperature))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
@@ -222,7 +217,7 @@ class Softmax(nn.Module):
     Shape: input and output of any shape, the same.
 
     Raises:
-        TypeError: without ``dim``.
+        TypeError: without ``dim``, or for a temperature that is no fixed number.
         ValueError: for a temperature that is not positive and finite.
 
     Example: ``nn.Sequential(nn.Linear(2, 3), Softmax(dim=1))``
@@ -231,9 +226,8 @@ class Softmax(nn.Module):
     def __init__(self, dim: int | None = None, temperature: float = 1.0) -> None:
         super().__init__()
         require_dim("Softmax", dim)
-        require_temperature(temperature)
         self.dim = dim
-        self.temperature = temperature
+        self.temperature = as_temperature(temperature)
 
     def forward(self, x: Tensor) -> Tensor:
         return softmax(x, self.dim, self.temperature)

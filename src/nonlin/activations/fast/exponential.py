@@ -4,12 +4,15 @@ import torch
 from torch import Tensor
 
 from nonlin.activations.exponential import CELU, ELU, SELU, SELU_ALPHA, SELU_SCALE
-from nonlin.activations.fast.kernel import Kernel
+from nonlin.activations.fast.kernel import Kernel, ordinary
 from nonlin.activations.fast.saturating import exp_minus_one
 
 
 def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
     """α (e^min(x, 0) - 1) + max(x, 0), of which one is 0; for 0 <= α <= 1 the larger of x and the first term."""
+    if not ordinary(alpha):
+        out.copy_(ELU.function(x, alpha))
+        return
     exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1, outer=alpha)
     if 0 <= alpha <= 1:
         torch.maximum(x, out, out=out)
@@ -18,13 +21,14 @@ def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
 
 
 def elu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
-    """(min(y, 0) + α + (1 - α) [y > 0]) g."""
+    """(s (1 - m) + m) g with s = min(y, 0) + α and the mask m = [y > 0]."""
     torch.clamp(y, max=0, out=out)
     if alpha == 1:
         torch.addcmul(gradient, gradient, out, out=out)
         return
     out.add_(alpha)
-    out.add_(torch.gt(y, 0, out=torch.empty_like(y)), alpha=1 - alpha).mul_(gradient)
+    above = torch.gt(y, 0, out=torch.empty_like(y))
+    out.addcmul_(out, above, value=-1).add_(above).mul_(gradient)
 
 
 def elu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor, alpha: float) -> None:
@@ -55,12 +59,18 @@ def selu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor) -> None:
 
 def celu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
     """The larger of x and α (e^(min(x, 0) / α) - 1), which lies above the line x and touches it at 0."""
+    if alpha < 0 or not ordinary(alpha):
+        out.copy_(CELU.function(x, alpha))
+        return
     exp_minus_one(out, torch.clamp(x, max=0, out=out), inner=1 / alpha, outer=alpha)
     torch.maximum(x, out, out=out)
 
 
 def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
     """g + g min(y, 0) / α."""
+    if not ordinary(alpha):
+        torch.mul(gradient, CELU.derivative_from_output(y, alpha), out=out)
+        return
     torch.addcmul(gradient, gradient, torch.clamp(y, max=0, out=out), value=1 / alpha, out=out)
 
 

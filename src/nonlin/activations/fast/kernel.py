@@ -43,6 +43,17 @@ class Kernel:
     rounds: bool = True
 
 
+LARGE = 2.0**100
+
+
+def ordinary(*parameters: float) -> bool:
+    """Whether masks may stand for a choice: 0 times a parameter, twice it or its inverse is 0 in float32, too.
+
+    Infinity times 0 is NaN, so that a kernel leaves other parameters to the textbook form.
+    """
+    return all(1 / LARGE <= abs(parameter) <= LARGE or parameter == 0 for parameter in parameters)
+
+
 def product(out: Tensor, factor: float, a: Tensor, b: Tensor) -> Tensor:
     """factor * a * b in one pass; ``out`` may be ``a`` or ``b``."""
     return torch.addcmul(_constant(0.0, a), a, b, value=factor, out=out)

@@ -14,6 +14,9 @@ def relu_backward(out: Tensor, gradient: Tensor, y: Tensor) -> None:
 
 def threshold_forward(out: Tensor, x: Tensor, threshold: float, value: float) -> None:
     """max(x, θ) m + v (1 - m) with the mask m = [x > θ]: clamped first, for an infinity times 0 would be NaN."""
+    if max(abs(threshold), abs(value)) > torch.finfo(x.dtype).max:
+        out.copy_(THRESHOLD.function(x, threshold, value))
+        return
     mask = torch.gt(x, threshold, out=torch.empty_like(x))
     torch.clamp(x, min=threshold, out=out).mul_(mask)
     if value:
@@ -27,12 +30,20 @@ def threshold_backward(out: Tensor, gradient: Tensor, x: Tensor, threshold: floa
 
 def hardshrink_forward(out: Tensor, x: Tensor, lambd: float) -> None:
     """[|x| > λ] x."""
+    if lambd > torch.finfo(x.dtype).max:
+        out.copy_(HARDSHRINK.function(x, lambd))
+        return
     torch.gt(torch.abs(x, out=out), lambd, out=out).mul_(x)
 
 
 def shrink_backward(out: Tensor, gradient: Tensor, y: Tensor, lambd: float) -> None:
     """[y != 0] g, for both shrinkages."""
     torch.ne(y, 0, out=out).mul_(gradient)
+
+
+def hardshrink_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor, lambd: float) -> None:
+    """[|x| > λ] g."""
+    torch.gt(torch.abs(x, out=out), lambd, out=out).mul_(gradient)
 
 
 def softshrink_forward(out: Tensor, x: Tensor, lambd: float) -> None:
@@ -44,6 +55,11 @@ def softshrink_forward(out: Tensor, x: Tensor, lambd: float) -> None:
 KERNELS = {
     RELU: Kernel(forward=None, backward=relu_backward, rounds=False),
     THRESHOLD: Kernel(forward=threshold_forward, backward=threshold_backward, rounds=False),
-    HARDSHRINK: Kernel(forward=hardshrink_forward, backward=shrink_backward, rounds=False),
+    HARDSHRINK: Kernel(
+        forward=hardshrink_forward,
+        backward=shrink_backward,
+        backward_from_input=hardshrink_backward_from_input,
+        rounds=False,
+    ),
     SOFTSHRINK: Kernel(forward=softshrink_forward, backward=shrink_backward),
 }

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nonlin.activations.fast.kernel import Kernel, affine, product
 from nonlin.activations.smooth import (
+    EXPONENTIAL_TAIL,
     GAUSSIAN_TAIL,
     GELU,
     GELU_TANH,
@@ -19,15 +20,18 @@ from nonlin.activations.smooth import (
     softplus_derivative,
 )
 
-EXPONENTIAL_TAIL = 800.0  # below it, the slope is its limit in float64, too; the power of x beside it may overflow
 ONE_MINUS_TANH_IS_LOST = 20.0  # above it, tanh(softplus(x)) differs from 1 by less than 1e-17
 
 
 def softplus_forward(out: Tensor, x: Tensor, beta: float, threshold: float) -> None:
-    """max(x, log1p(e^min(βx, threshold)) / β): the logarithm is the larger one just up to the threshold."""
+    """max(x, log1p(e^min(βx, threshold)) / β): the logarithm is the larger one just up to the threshold.
+
+    For a negative β, min. Beyond 40 the logarithm is its exponent in float64, too, and need not be taken.
+    """
     if _jump_is_lost(x, threshold):
-        torch.mul(x, beta, out=out).clamp_(max=threshold).exp_().log1p_()
-        torch.maximum(x, out.mul_(1 / beta), out=out)
+        torch.mul(x, beta, out=out).clamp_(max=min(threshold, 40.0)).exp_().log1p_()
+        upper = torch.maximum if beta > 0 else torch.minimum
+        upper(x, out.mul_(1 / beta), out=out)
     else:
         out.copy_(softplus(x, beta, threshold))
 
@@ -42,7 +46,7 @@ def softplus_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float, thr
 
 def _jump_is_lost(x: Tensor, threshold: float) -> bool:
     """Whether the jump at the threshold is smaller than the roundings of x, as by default in float32."""
-    return math.exp(-threshold) < torch.finfo(x.dtype).eps / 8
+    return -threshold < math.log(torch.finfo(x.dtype).eps / 8)
 
 
 def swish_forward(out: Tensor, x: Tensor, beta: float) -> None:
@@ -52,7 +56,7 @@ def swish_forward(out: Tensor, x: Tensor, beta: float) -> None:
 
 def swish_backward(out: Tensor, gradient: Tensor, x: Tensor, beta: float) -> None:
     """(s + s (z - z s)) g with z = βx and s = σ(z)."""
-    _times_swish_slope(out, gradient, x * beta)
+    _times_swish_slope(out, gradient, (x * beta).clamp_(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL))
 
 
 def _times_swish_slope(out: Tensor, gradient: Tensor, z: Tensor) -> None:
