@@ -12,12 +12,16 @@ from nonlin.images import cache, shapes10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="only the tests of endurance, at their full length")
+    parser.addoption("--long", action="store_true", help="only what takes long, and the tests of endurance at length")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("long"):
-        items[:] = [item for item in items if "amount" in getattr(item, "fixturenames", ())]
+    long = config.getoption("long")
+    items[:] = [
+        item
+        for item in items
+        if (long and "amount" in getattr(item, "fixturenames", ())) or long == bool(item.get_closest_marker("long"))
+    ]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_tangents_at_kinks_are_those_of_backward(record: Activation) -> None:
     torch.testing.assert_close(tangent, slope, rtol=1e-14, atol=1e-14)
 
 
-@pytest.mark.parametrize("record", filter(kernel_of, ACTIVATIONS.values()), ids=lambda record: record.name)
+@pytest.mark.parametrize("record", list(filter(kernel_of, ACTIVATIONS.values())), ids=lambda record: record.name)
 def test_no_fast_form_makes_a_constant_wider_than_its_input(record: Activation) -> None:
     kernel._made_once.cache_clear()
     x = torch.linspace(-2, 2, 9)
