@@ -45,12 +45,19 @@ def _glu_pushforward(tangent: Tensor, x: Tensor, dim: int) -> Tensor:
 
 
 # The product rule; only the input is kept.
-GLU_RULE = Explicit(
-    value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward
-)
+GLU_RULE = Explicit(value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward)
 
 
 @torch.fx.wrap
+def _glu(x: Tensor, dim: int) -> Tensor:
+    require_floating("GLU", x)
+    if x.dim() == 0:
+        raise RuntimeError("GLU halves a dimension, and a single number has none.")
+    if x.size(dim) % 2:
+        raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
+    return GLU_RULE(x, constants=(dim,))
+
+
 def glu(x: Tensor, dim: int = -1) -> Tensor:
     r""":math:`a \cdot \sigma(b)`, where a is the first half of x along ``dim`` and b the second.
 
@@ -69,12 +76,7 @@ def glu(x: Tensor, dim: int = -1) -> Tensor:
     Source: Dauphin, Fan, Auli and Grangier (2017), Language modeling with gated convolutional networks,
     https://arxiv.org/abs/1612.08083.
     """
-    require_floating("GLU", x)
-    if x.dim() == 0:
-        raise RuntimeError("GLU halves a dimension, and a single number has none.")
-    if x.size(dim) % 2:
-        raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
-    return GLU_RULE(x, constants=(dim,))
+    return _glu(x, dim)
 
 
 class GLU(nn.Module):
