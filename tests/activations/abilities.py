@@ -229,7 +229,7 @@ def autocast(make: Make) -> Any:
         with torch.autocast("cpu", torch.bfloat16):
             y = layer(x)
         results += [y, *torch.autograd.grad(y.float().square().sum(), [x, *layer.parameters()])]
-    return results
+    return [result.bfloat16() for result in results]  # where torch's PReLU narrows, ours does not
 
 
 def layouts(make: Make) -> Any:
@@ -364,16 +364,16 @@ def _tried(probe: Probe, make: Make | None) -> Any:
         return None
 
 
-# Roundings of a few steps. Where autocast narrows what ours leaves wide, the narrower decides.
-TOLERANCES = {torch.float64: (1e-6, 1e-9), torch.float32: (2e-5, 2e-6), torch.bfloat16: (2e-2, 1e-2)}
+# Roundings of a few steps; in 16 bits torch's Tanhshrink errs by some hundredths.
+TOLERANCES = {torch.float64: (1e-6, 1e-9), torch.float32: (2e-5, 2e-6), torch.bfloat16: (2e-2, 5e-2)}
 
 
 def _assert_equal(one: Any, other: Any) -> None:
     if not isinstance(one, Tensor):
         assert one == other
         return
-    rtol, atol = max(TOLERANCES[tensor.dtype] for tensor in (one, other))
-    torch.testing.assert_close(one, other, rtol=rtol, atol=atol, check_dtype=False)
+    rtol, atol = TOLERANCES[one.dtype]
+    torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
 
 
 def stored() -> dict[tuple[str, str], str]:
@@ -404,8 +404,8 @@ END = """
 
 What stays impossible, or other than in torch:
 
-- `torch.compile` follows no rule of forward-mode differentiation of ours: inside a function that it compiles, `jvp` \
-of a tensor that requires a gradient is refused. Outside, all of it works.
+- `torch.compile` follows no rule of ours for forward mode. In a function that it compiles, `jvp` differentiates our \
+formula instead, which at a kink may give another slope, and `hessian` is refused. Outside, all works.
 - `torch.jit.script`, which torch has given up, cannot read our functions. `torch.jit.trace` can.
 - RReLU in training draws numbers: `vmap` needs `randomness="different"` or `"same"`, which `jacfwd` and `hessian` do \
 not pass on by themselves; and a generator of one's own can be traced by `torch.fx` only as part of a network.

@@ -11,7 +11,7 @@ from nonlin.activations.fast import kernel, kernel_of
 from nonlin.activations.gated import glu
 from nonlin.activations.layers import chain, overwrite, values
 from nonlin.activations.learned import RReLU
-from nonlin.activations.softmax import log_softmax, softmax, softmin
+from nonlin.activations.softmax import log_softmax, softmax, softmax2d, softmin
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.torch.jit.script. is deprecated",  # which torch itself calls for its first tangent
@@ -53,7 +53,7 @@ def test_tangents_at_kinks_are_those_of_backward(record: Activation) -> None:
     torch.testing.assert_close(tangent, slope, rtol=1e-14, atol=1e-14)
 
 
-@pytest.mark.parametrize("record", list(filter(kernel_of, ACTIVATIONS.values())), ids=lambda record: record.name)
+@pytest.mark.parametrize("record", [*filter(kernel_of, ACTIVATIONS.values())], ids=lambda record: record.name)
 def test_no_fast_form_makes_a_constant_wider_than_its_input(record: Activation) -> None:
     kernel._made_once.cache_clear()
     x = torch.linspace(-2, 2, 9)
@@ -63,19 +63,12 @@ def test_no_fast_form_makes_a_constant_wider_than_its_input(record: Activation) 
 
 
 def of_functions(x: Tensor) -> Tensor:
-    y = (
-        softmax(x, 1)
-        + log_softmax(
-            x,
-            1,
-        )
-        + softmin(x, 1)
-    )
+    y = softmax(x, 1) + log_softmax(x, 1) + softmin(x, 1) + softmax2d(x)
     return apply_(ACTIVATIONS["elu"], glu(apply(ACTIVATIONS["leaky_relu"], y, negative_slope=0.2)))
 
 
 def test_functions_are_steps_of_a_graph_of_fx() -> None:
-    x = torch.randn(3, 4)
+    x = torch.randn(3, 4, 2)
     graph = torch.fx.symbolic_trace(of_functions)
     torch.testing.assert_close(graph(x), of_functions(x))
 

@@ -1,4 +1,4 @@
-"""Functions and modules made of records: torch's arguments, integers, in-place work, transforms, compilation."""
+"""Functions and modules made of records: torch's arguments, integers, in-place work, batched gradients."""
 
 import inspect
 import math
@@ -218,18 +218,3 @@ def test_under_transforms_and_batched_gradients(record: Activation) -> None:
     torch.testing.assert_close(jacobian.diagonal(), slope.flatten(), rtol=1e-6, atol=1e-9)
     rows = torch.func.vmap(torch.func.grad(lambda row: apply_(record, row.clone()).sum()))(x.detach())
     torch.testing.assert_close(rows, slope, rtol=1e-6, atol=1e-9)
-
-
-@every_record
-def test_compiled_in_one_graph(record: Activation) -> None:
-    # aot_eager traces forward and backward as inductor does, and needs no C++ compiler.
-    torch._dynamo.reset()
-    module = ActivationModule(record)
-    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
-    x = numbers(4, 3).requires_grad_()
-    for function in (compiled, module):
-        y = function(x)
-        results = (y.detach(), torch.autograd.grad(y.sum(), x)[0])
-        if function is compiled:
-            wanted = results
-    torch.testing.assert_close(results, wanted, rtol=1e-6, atol=1e-9)

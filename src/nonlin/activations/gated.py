@@ -50,6 +50,15 @@ GLU_RULE = Explicit(value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu
 
 
 @torch.fx.wrap
+def _glu(x: Tensor, dim: int) -> Tensor:
+    require_floating("GLU", x)
+    if x.dim() == 0:
+        raise RuntimeError("GLU halves a dimension, and a single number has none.")
+    if x.size(dim) % 2:
+        raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
+    return GLU_RULE(x, constants=(dim,))
+
+
 def glu(x: Tensor, dim: int = -1) -> Tensor:
     r""":math:`a \cdot \sigma(b)`, where a is the first half of x along ``dim`` and b the second.
 
@@ -68,12 +77,7 @@ def glu(x: Tensor, dim: int = -1) -> Tensor:
     Source: Dauphin, Fan, Auli and Grangier (2017), Language modeling with gated convolutional networks,
     https://arxiv.org/abs/1612.08083.
     """
-    require_floating("GLU", x)
-    if x.dim() == 0:
-        raise RuntimeError("GLU halves a dimension, and a single number has none.")
-    if x.size(dim) % 2:
-        raise RuntimeError(f"GLU halves dimension {dim}, whose size must be even, not {x.size(dim)}.")
-    return GLU_RULE(x, constants=(dim,))
+    return _glu(x, dim)
 
 
 class GLU(nn.Module):

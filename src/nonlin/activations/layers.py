@@ -259,6 +259,9 @@ class ActivationModule(nn.Module):
 
     Shape: input and output of any shape, the same.
 
+    It goes wherever torch's layers go, by ``docs/abilities.md``, but for two places: ``torch.jit.script``, and forward
+    mode (``jvp``, ``hessian``) inside a function that ``torch.compile`` compiles.
+
     Raises:
         TypeError: for an argument that the activation does not have, or one that is no fixed number: a tensor that
             learns would get no gradient here.

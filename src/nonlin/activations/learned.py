@@ -212,6 +212,8 @@ class RReLU(nn.Module):
 
     In evaluation a is the mean, (lower + upper) / 2. The counterpart of ``torch.nn.RReLU``.
 
+    In training, ``torch.func.vmap`` and what builds on it need ``randomness="different"`` or ``"same"``.
+
     Args:
         lower: the smallest slope.
         upper: the largest slope.

@@ -170,6 +170,12 @@ def _softmin(x: Tensor, dim: int) -> Tensor:
 
 
 @torch.fx.wrap
+def _softmax2d(x: Tensor) -> Tensor:
+    if x.dim() not in (3, 4):
+        raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {x.dim()}D instead")
+    return _softmax(x, -3, 1.0)
+
+
 def softmax2d(x: Tensor) -> Tensor:
     """Softmax over the channels of images, one distribution for each pixel.
 
@@ -183,9 +189,7 @@ def softmax2d(x: Tensor) -> Tensor:
         TypeError: for an integer tensor.
         ValueError: for any other number of dimensions.
     """
-    if x.dim() not in (3, 4):
-        raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {x.dim()}D instead")
-    return softmax(x, -3)
+    return _softmax2d(x)
 
 
 def jacobian(y: Tensor) -> Tensor:
