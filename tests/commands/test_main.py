@@ -303,7 +303,6 @@ WRONG = {
     "bench relu --output {file}/below": "choose another --output",
     "claims --output {empty}": "choose another --output",
     "gradients --output {file}/below": "choose another --output",
-    "plot relu --output {file}/x.png": "choose another --output",
     "guide --cheat-sheet {file}/x.pdf": "choose another --cheat-sheet",
     "refresh no-such-lesson": "no-such-lesson",
     "nonsense": "invalid choice: 'nonsense'",
