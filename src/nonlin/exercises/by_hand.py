@@ -128,7 +128,7 @@ class _Operators(TorchDispatchMode):
         name = f"{name}_mode" if form.endswith("mode") else name.strip("_")
         called = f"torch's own {self.calls.current or name}"
         self.operators.setdefault(name, called if name in called else f"{called}, which runs {name}")
-        if not _real(result) and any(map(_real, args)):
+        if isinstance(result, Tensor) and not _real(result) and any(map(_real, args)):
             self.operators.setdefault(MASK, called)
         return result
 
