@@ -122,6 +122,10 @@ class _Operators(TorchDispatchMode):
         super().__init__()
         self.operators, self.calls = operators, calls
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch would import its compiler, which takes seconds, at the first answer
+
     def __torch_dispatch__(self, operator: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         result = operator(*args, **(kwargs or {}))
         name, _, form = operator.name().partition("::")[2].partition(".")
