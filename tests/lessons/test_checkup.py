@@ -150,6 +150,19 @@ SOUND = {
         0,
         kinks={0.1: 1.0},
     ),
+    "steep sigmoid": fact(
+        lambda x: torch.sigmoid(100 * x), lambda x: 100 * torch.sigmoid(100 * x) * torch.sigmoid(-100 * x), "(0, 1)"
+    ),
+    "small tanh": fact(
+        lambda x: 1e-6 * torch.tanh(x), lambda x: 1e-6 / torch.cosh(x.clamp(-40, 40)) ** 2, "(-1e-6, 1e-6)"
+    ),
+    "tanh on a hill": fact(
+        lambda x: 1e4 + torch.tanh(x), lambda x: 1 / torch.cosh(x.clamp(-40, 40)) ** 2, "(9999, 10001)"
+    ),
+    "|x| to the power of 1.1": fact(lambda x: x.abs() ** 1.1, lambda x: 1.1 * x.sign() * x.abs() ** 0.1, "[0, inf)", 1),
+    "fraction": fact(lambda x: x - torch.floor(x), step, "[0, 1)", -1),
+    "x cos x": fact(lambda x: x * torch.cos(x), lambda x: torch.cos(x) - x * torch.sin(x), "(-inf, inf)"),
+    "cubed ReLU": fact(lambda x: torch.relu(x) ** 3, lambda x: 3 * torch.relu(x) ** 2, "[0, inf)", 2),
     "log1p of ReLU": fact(
         lambda x: torch.log1p(x.clamp(min=0)), lambda x: (x > 0) / (1 + x.abs()), "[0, inf)", 0, kinks={0.0: 0.0}
     ),
@@ -299,6 +312,26 @@ FAULTY = {
         changed(RELU, function=lambda x: torch.where(x > 0, x + 1, 0.0)),
         "smoothness",
         "the value itself jumps at x = 0",
+    ),
+    "a small jump": (
+        changed(SILU, function=lambda x: SILU.function(x) + 1e-5 * (x > 0.5)),
+        "smoothness",
+        "the value itself jumps at x = 0.5",
+    ),
+    "an undeclared kink at -37.7": (
+        fact(lambda x: x.clamp(min=-37.7), lambda x: (x > -37.7).to(x.dtype), "[-37.7, inf)", 0),
+        "kinks",
+        "jumps at x = -37.7",
+    ),
+    "a gap in the slope": (
+        changed(TANH, derivative=lambda x: torch.where((x > 1.5) & (x < 1.6), 0.0, TANH.derivative(x))),
+        "derivative against",
+        "at x = 1.51",
+    ),
+    "range for one parameter": (
+        changed(ELU, range=fixed(Interval.parse("(-1, inf)"))),
+        "with other",
+        "lies outside (-1",
     ),
     "bent twice": (changed(ELU, smoothness=fixed(2)), "smoothness", "second derivative jumps at x = 0"),
     "range too narrow": (changed(OWN, range=fixed(Interval.parse("(1, inf)"))), "range", "lies outside"),
