@@ -5,8 +5,9 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from torch import Tensor
@@ -28,19 +29,22 @@ ARITHMETIC = frozenset(
         ones_like full_like new_zeros new_full zeros ones full scalar_tensor""",
     )
 )
-MASK = "a result that is no floating-point tensor"
-AUTOGRAD = {"grad", "backward", "_make_dual"}
-NUMPY = {"numpy", "__array__", "__dlpack__"}
+MASK = "mask"  # or other numbers that are no longer floating-point ones
+AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
+ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
+    ("numpy", "__array__", "__dlpack__"), NUMPY
+)
+GIVEN = ("nonlin.lessons", "nonlin.exercises")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ByHand:
-    """What a right answer may not use: NumPy, autograd, ``nonlin.activations``, and some operators of torch.
+    """What a right answer may not use: NumPy, autograd, this package, and some operators of torch.
 
     An operator is named as in ``torch.ops.aten``; ``relu_`` and ``threshold_backward`` count as relu and threshold.
 
     Args:
-        allows: activations that may be used; no other may.
+        allows: activations that may be used, no other may; or ``NUMPY``.
         without: further operators that would be the answer itself, or ``MASK``.
         only: if given, the operators that may be used beside arithmetic; nothing else may.
     """
@@ -52,23 +56,20 @@ class ByHand:
     def refusal(self, used: "Used") -> str | None:
         """What was used and what to do, in one sentence; None if the answer is the learner's own."""
         for operator, called in used.operators.items():
-            if operator in (AUTOGRAD_USED, NUMPY_USED, PACKAGE_USED) or self._refuses(operator):
-                return f"that uses {called}; here you are to write it yourself{self._with()}."
+            if operator not in self.allows and self._refuses(operator):
+                whence = "" if self.only is None else ", from what the exercise names"
+                return f"that uses {called}; here you are to write it yourself{whence}."
         return None
 
-    def _with(self) -> str:
-        return "" if self.only is None else f", with {' and '.join(self.only)} and arithmetic alone"
-
     def _refuses(self, operator: str) -> bool:
+        if operator in (AUTOGRAD, NUMPY, PACKAGE):
+            return True
         if self.only is not None:
             return operator not in ARITHMETIC and operator not in self.only
         if operator.endswith("_backward"):
             return True
         names = ACTIVATIONS.union(self.without).difference(self.allows)
         return any(operator == name or operator.startswith(f"{name}_") for name in names)
-
-
-AUTOGRAD_USED, NUMPY_USED, PACKAGE_USED = "autograd", "NumPy", "nonlin"
 
 
 @dataclass
@@ -81,11 +82,22 @@ class Used:
         """The same function, whose operators are noted."""
 
         def watched(*arguments: Any) -> Any:
-            calls = _Calls(self.operators)
-            with calls, _Operators(self.operators, calls):
-                return function(*arguments)
+            calls, before = _Calls(self.operators), sys.getprofile()
+            sys.setprofile(self._note_package)
+            try:
+                with calls, _Operators(self.operators, calls):
+                    return function(*arguments)
+            finally:
+                sys.setprofile(before)
 
         return watched
+
+    def _note_package(self, frame: FrameType, event: str, _: Any) -> None:
+        """Called by Python for every function that begins."""
+        module = frame.f_globals.get("__name__", "")
+        # The check itself runs as well, and what a lesson hands to the answer.
+        if event == "call" and module.startswith("nonlin.") and not module.startswith(GIVEN):
+            self.operators.setdefault(PACKAGE, f"nonlin's own {frame.f_code.co_name}")
 
 
 class _Calls(TorchFunctionMode):
@@ -98,10 +110,8 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "")
         self.current = name.strip("_")
-        if name in AUTOGRAD:
-            self.operators.setdefault(AUTOGRAD_USED, "autograd")
-        if name in NUMPY:
-            self.operators.setdefault(NUMPY_USED, "NumPy")
+        if entered := ENTRANCES.get(name):
+            self.operators.setdefault(entered, entered)
         return function(*args, **(kwargs or {}))
 
 
@@ -112,22 +122,20 @@ class _Operators(TorchDispatchMode):
         super().__init__()
         self.operators, self.calls = operators, calls
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch would import its compiler, which takes seconds, at the first answer
+
     def __torch_dispatch__(self, operator: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         result = operator(*args, **(kwargs or {}))
         name, _, form = operator.name().partition("::")[2].partition(".")
         name = f"{name}_mode" if form.endswith("mode") else name.strip("_")
         called = f"torch's own {self.calls.current or name}"
         self.operators.setdefault(name, called if name in called else f"{called}, which runs {name}")
-        if isinstance(result, Tensor) and not result.is_floating_point():
+        if isinstance(result, Tensor) and not _real(result) and any(map(_real, args)):
             self.operators.setdefault(MASK, called)
-        if own := next(_package_functions(), None):
-            self.operators.setdefault(PACKAGE_USED, f"nonlin's own {own}")
         return result
 
 
-def _package_functions() -> Iterator[str]:
-    """The functions of nonlin.activations that are running."""
-    frame = sys._getframe()
-    while frame := frame.f_back:
-        if frame.f_globals.get("__name__", "").startswith("nonlin.activations"):
-            yield frame.f_code.co_name
+def _real(thing: object) -> bool:
+    return isinstance(thing, Tensor) and thing.is_floating_point()

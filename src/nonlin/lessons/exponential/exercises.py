@@ -288,6 +288,7 @@ ALPHA_DROPOUT = Exercise(
     minutes=15,
     difficulty=3,
     solution=alpha_dropout,
+    by_hand=ByHand(),
     probes=(
         Probe(label="for q = 0.9", arguments=(OUTPUTS, KEPT, 0.9)),
         # ~kept * L has dtype float32, whatever y is: that is a rounding, not a bug

@@ -21,7 +21,7 @@ PIECES = Exercise(
     minutes=5,
     difficulty=1,
     solution=hardswish,
-    by_hand=ByHand(allows=("hardtanh", "relu")),
+    by_hand=ByHand(only=("hardtanh", "clamp", "relu")),
     probes=number_line(),
     mistakes=(
         Mistake(

@@ -201,7 +201,7 @@ SOFT = Exercise(
     minutes=5,
     difficulty=1,
     solution=soft,
-    by_hand=ByHand(allows=("relu",), without=("clamp",)),
+    by_hand=ByHand(only=("relu",)),
     probes=(
         Probe(label="with lambda = 0.5", arguments=(torch.linspace(-3, 3, 24), 0.5), with_slope=True),
         Probe(label="with lambda = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),

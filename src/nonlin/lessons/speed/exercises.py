@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import MASK, ByHand
+from nonlin.exercises.by_hand import MASK, NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -191,6 +191,7 @@ ROTATION = Exercise(
     minutes=10,
     difficulty=3,
     solution=measure,
+    by_hand=ByHand(allows=(NUMPY,)),
     probes=(
         Probe(label="with 3 functions and 4 repeats", arguments=(CALLS, torch.zeros(99), 4)),
         Probe(

@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from nonlin.exercises.by_hand import NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -37,6 +38,7 @@ PAIRED = Exercise(
     minutes=8,
     difficulty=2,
     solution=paired_interval,
+    by_hand=ByHand(allows=(NUMPY,)),
     probes=(
         Probe(
             label="with 3 seeds",
