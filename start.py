@@ -60,7 +60,10 @@ def lab(args: List[str]) -> int:
     # First, because a later file that assigns its tiles would remove ours; ours only adds one.
     paths = [str(ROOT / "jupyter"), variables.get("JUPYTER_CONFIG_PATH")]
     variables["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
-    if not os.access(os.path.expanduser("~"), os.W_OK):  # as in some containers; Jupyter would not start
+    home = Path(os.path.expanduser("~"))
+    used = [home / place for place in (".jupyter", ".local", ".local/share", ".local/share/jupyter")]
+    # As in some containers, or after a sudo: Jupyter would not start.
+    if not os.access(str(home), os.W_OK) or any(os.path.exists(p) and not os.access(str(p), os.W_OK) for p in used):
         place = VENV / "jupyter" if os.access(str(VENV), os.W_OK) else Path(tempfile.mkdtemp(prefix="jupyter-"))
         for kind in ("CONFIG", "DATA", "RUNTIME"):
             variables.setdefault(f"JUPYTER_{kind}_DIR", str(place / kind.lower()))

@@ -774,17 +774,24 @@ def test_jupyter_writes_elsewhere_where_home_is_read_only(ready: Course) -> None
     assert variables["JUPYTER_DATA_DIR"] == "/theirs"
 
 
-def test_jupyter_writes_to_a_folder_of_its_own_where_nothing_else_can_be_written(
-    ready: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("locked", ["", ".local/share", ".venv"])
+def test_jupyter_starts_wherever_something_can_be_written(
+    ready: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
     monkeypatch.setattr(sys, "path", sys.path.copy())
     start, seen = ready.module("start.py"), []
-    monkeypatch.setattr(start.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(start, "VENV", ready.venv)
+    (tmp_path / "home" / ".local" / "share").mkdir(parents=True)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.delenv("JUPYTER_RUNTIME_DIR", raising=False)
+    refused = {str(ready.venv), str(tmp_path / "home")} if locked == ".venv" else {str(tmp_path / "home" / locked)}
+    monkeypatch.setattr(start.os, "access", lambda path, mode: str(path) not in refused)
     monkeypatch.setattr(start.tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
     monkeypatch.setattr(start, "run", lambda command, env: seen.append(env))
-    monkeypatch.delenv("JUPYTER_RUNTIME_DIR", raising=False)
     start.lab([])
-    assert seen[0]["JUPYTER_RUNTIME_DIR"] == str(tmp_path / "jupyter-" / "runtime")
+    expected = tmp_path / "jupyter-" if locked == ".venv" else ready.venv / "jupyter"
+    assert seen[0]["JUPYTER_RUNTIME_DIR"] == str(expected / "runtime")
 
 
 @posix
