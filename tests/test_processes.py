@@ -23,10 +23,35 @@ with terminable(), workers(2):
 """
 
 
+COMMAND = """
+import runpy, sys, time
+sys.argv = ["nonlin", "refresh", "nosuch"]
+try:
+    runpy.run_module("nonlin", run_name="__main__")
+except SystemExit:
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+STARTER = f"""
+import os, subprocess, sys
+environment = os.environ | {{"NONLIN_PARENT": str(os.getpid())}}
+subprocess.run([sys.executable, "-c", {COMMAND!r}], env=environment, stderr=subprocess.DEVNULL)
+"""
+PARENTS = {"workers": PARENT, "start.py": STARTER}
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux shows them")
-@pytest.mark.parametrize(("number", "after"), [("SIGKILL", 0.0), ("SIGKILL", 1.0), ("SIGTERM", 1.0)])
-def test_no_child_outlives_its_parent(number, after):
-    words = [sys.executable, "-c", PARENT]
+@pytest.mark.parametrize(
+    ("parent", "number", "after"),
+    [
+        ("workers", "SIGKILL", 0.0),
+        ("workers", "SIGKILL", 1.0),
+        ("workers", "SIGTERM", 1.0),
+        ("start.py", "SIGKILL", 0.0),
+    ],
+)
+def test_no_child_outlives_its_parent(parent, number, after):
+    words = [sys.executable, "-c", PARENTS[parent]]
     with subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         try:
             parent.stdout.readline()

@@ -760,6 +760,7 @@ def test_environment_of_what_is_started(ready: Course, tmp_path: Path) -> None:
     assert variables["JUPYTER_CONFIG_PATH"] == os.pathsep.join([str(ready.folder / "jupyter"), "/theirs"])
     assert variables["NONLIN_RUNS"] == str(tmp_path / "logs")
     assert variables["NONLIN_PROG"] == "start.py"
+    assert variables["NONLIN_PARENT"].isdigit()
     assert variables["LANGUAGE"] == "eo"
     assert "PYTHONPATH" not in variables
     for left in ("~/logs", "~nosuchuser/logs", ""):  # which the package understands, or refuses

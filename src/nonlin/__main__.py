@@ -106,6 +106,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    if os.environ.get("NONLIN_PROG"):
-        end_with(os.getppid())  # start.py, which tells about SIGTERM, but cannot tell about its being killed
+    if os.environ.get("NONLIN_PARENT") == str(os.getppid()):  # start.py, which cannot tell about its being killed
+        end_with(os.getppid())
     sys.exit(main())

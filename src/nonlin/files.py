@@ -70,11 +70,11 @@ def _write(path: Path, content: Content) -> None:
     part = path.with_name(f"{_part_prefix(path)}{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
+            if mode:
+                part.chmod(stat.S_IMODE(mode))  # before the content, whose function may choose another mode
             _fill(file, content)
             file.flush()
             os.fsync(file.fileno())
-        if mode:
-            part.chmod(stat.S_IMODE(mode))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from nonlin.lab import networks
 from nonlin.lab.networks import NETWORKS, Residual, count_parameters, mlp, small_cnn, small_resnet, threads
 
 
@@ -74,3 +75,19 @@ def test_threads_are_restored_after_an_error():
     with pytest.raises(RuntimeError, match="own"):
         fail()
     assert [*inside, torch.get_num_threads()] == [before + 2, before]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [(None, "cpu"), ("cuda", "cuda"), ("xpu", "xpu"), ("mps", "cpu")], ids=str
+)
+def test_the_accelerator_that_torch_finds_is_used_but_a_macs_on_request_only(monkeypatch, found, expected):
+    accelerator = found and torch.device(found)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: accelerator)
+    assert networks.device() == torch.device(expected)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cpu", "cpu"), ("mps", "mps"), ("cuda", "NVIDIA"), ("xpu", "Intel")])
+def test_a_device_is_called_by_its_name_where_it_has_one(monkeypatch, kind, expected):
+    for name, title in {"cuda": "NVIDIA", "xpu": "Intel"}.items():
+        monkeypatch.setattr(getattr(torch, name), "get_device_name", lambda title=title: title)
+    assert networks.device_name(torch.device(kind)) == expected

@@ -3,7 +3,7 @@
 What lies in the folder of a run:
 
 - ``run.json``: the configuration, and for every session (start or resumption) versions, code revision and hardware.
-- ``checkpoint.pt``: everything that training needs to go on; it exists until the run has ended.
+- ``checkpoint.pt``: everything that training needs to go on, and whose it is; it exists until the run has ended.
 - ``result.json``: the curves and a digest of the weights, but no times, so that an undisturbed run and a resumed one on
   the same machine give the same file, byte for byte.
 - ``times.json``: how long it took. ``weights.pt``: the trained weights.
@@ -204,14 +204,15 @@ def run(
         log: whether to write curves for TensorBoard.
         progress: whether to show a progress bar; None shows one in a terminal only.
         keep_weights: whether to store the trained weights.
-        device: ``"cpu"`` or ``"cuda"``; by default the graphics processor if there is one.
+        device: ``"cpu"``, ``"cuda"``, ``"xpu"`` or ``"mps"``; by default as `networks.device` finds it.
         until: when `time.monotonic` reaches this, write a checkpoint and raise `Stopped`, as after Ctrl-C.
         every_seconds: time from one checkpoint to the next.
         every_updates: updates from one checkpoint to the next, if that comes earlier; None counts seconds only.
 
     Raises:
-        RunError: if the folder holds a run of another configuration, another process trains in it, its checkpoint is
-            damaged, or it cannot be written.
+        RunError: if the folder holds a run of another configuration, another process trains in it, its checkpoint or
+            result is damaged or of another run, or the folder cannot be made.
+        FileError: if a file of the run is damaged, or cannot be read or written.
         Stopped: after Ctrl-C, or when the time is up.
         ValueError: if the data set is not that of the configuration, and as for `training.train`.
     """

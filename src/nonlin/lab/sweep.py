@@ -173,7 +173,7 @@ def sweep(
         scheduler: the address of a running Dask scheduler, ``"tcp://10.0.0.1:8786"``; its workers are used instead.
         observe: watch the units of each network, see ``internals.py``.
         command: what the reader typed, for ``sweep.json``.
-        device: ``"cpu"`` or ``"cuda"``; by default the graphics processor if there is one.
+        device: as for `runs.run`.
         until: when `time.monotonic` reaches this, running cells write a checkpoint, and no further one is begun; not
             for a cluster, whose machines have other clocks.
         finished: called in this process with the outcome of each cell, as soon as it has one.
@@ -184,6 +184,7 @@ def sweep(
         The cells that have failed.
 
     Raises:
+        FileError: if ``sweep.json`` is damaged or cannot be written.
         SweepError: if the folder holds other runs under these names, the scheduler cannot be used, or processes were
             killed again and again.
         Stopped: after Ctrl-C, or when the time is up.
