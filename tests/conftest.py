@@ -15,6 +15,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="only what takes long, and the tests of endurance at length")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("long") and config.option.dist != "no":
+        config.option.dist = "load"  # there are few, and no notebook among them
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     long = config.getoption("long")
     items[:] = [

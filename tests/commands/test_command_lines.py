@@ -7,7 +7,7 @@ from pathlib import Path
 
 import children
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from small_data import image_folder
 
@@ -61,16 +61,17 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("shard", range(4))
 def test_a_command_line_ends_in_success_or_in_one_sentence(
-    place: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
+    shard: int, place: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
 ) -> None:
     environment = {"HOME": str(place / "home"), "NONLIN_RUNS": str(place / "runs"), "NONLIN_DATA": "shapes10"}
     codes: Counter[int | None] = Counter()
 
+    @seed(shard)
     @settings(
-        max_examples=int(__import__("os").environ.get("N", 60)),
+        max_examples=amount(15, 2_500),
         deadline=None,
-        derandomize=True,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -91,4 +92,4 @@ def test_a_command_line_ends_in_success_or_in_one_sentence(
 
     check()
     tell(f"{codes.total()} command lines: {codes[0]} done, {codes[1] + codes[2]} refused in one sentence")
-    assert codes[0] > 0 < codes[2]
+    assert codes[2] > 0
