@@ -22,11 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     long = config.getoption("long")
-    items[:] = [
-        item
-        for item in items
-        if (long and "amount" in getattr(item, "fixturenames", ())) or long == bool(item.get_closest_marker("long"))
-    ]
+    at_length = {item for item in items if "amount" in getattr(item, "fixturenames", ())} if long else set()
+    kept = [item for item in items if item in at_length or long == bool(item.get_closest_marker("long"))]
+    config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+    items[:] = kept
 
 
 @pytest.fixture
