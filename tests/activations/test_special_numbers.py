@@ -111,14 +111,17 @@ ORACLES: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
 
 
 def parameters_of(record: Activation, dtype: torch.dtype) -> Iterator[tuple[float, ...]]:
-    """Every combination of special values that the record accepts."""
+    """Each special value that the record accepts, beside defaults, and the infinities beside each other."""
     tiny, huge = 2.0**-20, HUGE[dtype]
     special = [0.0, 0.5, 1.0, tiny, -tiny, -1.0, 2.5, 1e4, huge, -huge, INF, -INF]
     if len(record.parameters) > 1:
-        special = [0.0, 1.0, -2.5, tiny, huge, INF, -INF]
+        special = [0.0, *record.default_values, -2.5, tiny, huge, INF, -INF]
     elif dtype == torch.float64:
         special += [1e-300, -1e-300]
     for values in product(special, repeat=len(record.parameters)):
+        ordinary = [value for value, default in zip(values, record.default_values, strict=True) if value == default]
+        if len(ordinary) < len(values) - 1 and not all(map(math.isinf, values)):
+            continue
         if record.name == "softplus" and values[1] in (0, -INF):
             continue  # a βx that underflows to 0 or overflows to -inf is not above it, and in exact arithmetic it is
         try:
