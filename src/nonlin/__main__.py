@@ -56,8 +56,8 @@ def _open_what_is_closed() -> None:
     """Let standard streams that were closed (``>&-``) lead nowhere, before an ordinary file gets their numbers."""
     for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
         if getattr(sys, name) is None:
-            file = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - takes the lowest number that is free
-            setattr(sys, name, file)
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, and taken as long as the process lives
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _nobody_reads() -> bool:
