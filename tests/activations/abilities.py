@@ -360,7 +360,8 @@ def _tried(probe: Probe, make: Make | None) -> Any:
         return None
     try:
         return probe(make)
-    except Exception:  # torch says in many ways that it cannot
+    except Exception as error:  # torch says in many ways that it cannot
+        print(f"{make}: {error!r}")  # seen where a test fails
         return None
 
 

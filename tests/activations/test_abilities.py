@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from abilities import ABILITIES, LAYERS, OURS, THEIRS, RefuseFloat64, cell, stored
+from abilities import ABILITIES, DOCUMENT, END, LAYERS, OURS, THEIRS, RefuseFloat64, cell, stored
 from torch import Tensor, nn
 from torch.func import jvp
 
@@ -43,6 +43,7 @@ def test_the_table_is_whole_and_torch_has_nothing_that_ours_lack() -> None:
     assert list(table) == [(layer, ability) for layer in LAYERS for ability in ABILITIES]
     assert THEIRS not in table.values()
     assert OURS in table.values()
+    assert DOCUMENT.read_text(encoding="utf-8").endswith(END)
 
 
 @pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)

@@ -35,11 +35,17 @@ class Explicit:
     fast_value: Callable[..., Tensor] | None = None
     fast_pullback: Callable[..., tuple[Tensor | None, ...]] | None = None
 
+    def __post_init__(self) -> None:
+        for slow in ("value", "pullback"):
+            object.__setattr__(self, f"fast_{slow}", getattr(self, f"fast_{slow}") or getattr(self, slow))
+
     def __call__(self, *tensors: Tensor, constants: tuple = ()) -> Tensor:
         """The value, differentiable in every way that torch knows."""
         if torch.compiler.is_compiling():
             return _Compiled.apply(self, constants, *tensors)
-        return (_Transformed if followed(tensors[0]) else Eager).apply(self, constants, *tensors)
+        if followed(tensors[0]):
+            return _Transformed.apply(self, constants, *tensors)
+        return Eager.apply(self, constants, *tensors)
 
 
 # torch has no public name for these questions.
@@ -73,7 +79,7 @@ class Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, explicit: Explicit, constants: tuple, *tensors: Tensor) -> Tensor:
-        y = (explicit.fast_value or explicit.value)(*tensors, *constants)
+        y = explicit.fast_value(*tensors, *constants)
         ctx.explicit, ctx.constants = explicit, constants
         ctx.save_for_backward(*explicit.kept(y, *tensors, *constants))
         return y
@@ -82,7 +88,7 @@ class Eager(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         explicit = ctx.explicit
         plain = not (torch.is_grad_enabled() or followed(gradient) or _is_batched(gradient))
-        pullback = (explicit.fast_pullback if plain else None) or explicit.pullback
+        pullback = explicit.fast_pullback if plain else explicit.pullback
         return None, None, *pullback(gradient, *ctx.saved_tensors, *ctx.constants)
 
 

@@ -298,7 +298,7 @@ class Activation(Facts):
         """Whether backward keeps ``y``, which the next layer keeps anyway, and not ``x``, for tensors of this dtype."""
         if self.derivative_from_output is None or (dtype in HALF and not self.output_suffices_in_half):
             return False
-        return self.output_suffices(*(parameters or self.default_values))
+        return self.output_suffices is ALWAYS or self.output_suffices(*(parameters or self.default_values))
 
 
 def _recall(module: str, name: str) -> Activation:
