@@ -2,13 +2,10 @@
 
 import json
 import math
-import multiprocessing
 import os
-import random
 import re
 import shutil
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,51 +133,6 @@ def test_auto_decides_once_for_all_sessions(monkeypatch, tmp_path):
     monkeypatch.setattr(precision, "speed_of_bfloat16", lambda *rest: 0.5)
     assert without_log(configuration(precision="auto"), nn.RReLU, DATASET, tmp_path).precision == "bfloat16"
     assert "2.00 times as fast" in json.loads((tmp_path / "run.json").read_text())["precision"]["reason"]
-
-
-# Killed
-
-
-def train_in(folder: Path) -> None:
-    run(configuration(epochs=5), nn.RReLU, DATASET, folder, every_updates=1)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="starts many processes, which takes a fork to be quick")
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_file(tmp_path):
-    processes = multiprocessing.get_context("forkserver")
-    # torch imports the last of these in the middle of the first training, which takes seconds.
-    processes.set_forkserver_preload(["pytest", "nonlin.lab.runs", "torch._dynamo"])
-    moments, folder = random.Random(0), tmp_path / "killed"
-    for kill in range(4):
-        process = processes.Process(target=train_in, args=(folder,))
-        process.start()
-        # The first is killed before its first update has ended, the others somewhere after their first checkpoint.
-        before, sign = changed(folder / "checkpoint.pt"), folder / ("checkpoint.pt" if kill else "run.json")
-        wait_for(lambda sign=sign, before=before: changed(sign) not in (0, before))
-        process.join(moments.uniform(0.0, 0.05) if kill else 0)
-        process.kill()
-        process.join()
-    train_in(folder)
-    starts = sessions(folder)
-    assert starts == sorted(starts)
-    assert starts[-1] > starts[0]
-    train_in(tmp_path / "whole")
-    assert (folder / "result.json").read_bytes() == (tmp_path / "whole" / "result.json").read_bytes()
-    assert tracking.read_scalars(folder) == tracking.read_scalars(tmp_path / "whole")
-    assert not list(folder.glob(".*.part"))
-
-
-def changed(path: Path) -> int:
-    """When a file was written, or 0 if there is none."""
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-def wait_for(condition) -> None:
-    for _ in range(60_000):
-        if condition():
-            return
-        time.sleep(0.001)
-    pytest.fail("waited for a minute")
 
 
 # Stopped

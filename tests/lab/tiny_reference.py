@@ -1,6 +1,5 @@
-"""Reference runs of a few seconds, as a program that a test can kill: ``tiny_reference.py RESULTS SCRATCH``."""
+"""Reference runs of a few seconds."""
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +38,3 @@ def go_on(results: Path, scratch: Path, **options) -> list:
     activations = {name: partial(ActivationModule, ACTIVATIONS[name]) for name in PROTOCOL.activations}
     place = reference.Place(results=results, scratch=scratch, load=few_shapes, activations=activations)
     return reference.go_on(PROTOCOL, few_shapes(), place, progress=False, **options)
-
-
-if __name__ == "__main__":
-    assert not go_on(Path(sys.argv[1]), Path(sys.argv[2]))
