@@ -70,7 +70,7 @@ def test_a_command_line_ends_in_success_or_in_one_sentence(
 
     @seed(shard)
     @settings(
-        max_examples=amount(15, 2_500),
+        max_examples=amount(8, 2_500),
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -105,7 +105,7 @@ def test_a_damaged_file_is_told_in_one_sentence(
 ) -> None:
     chance, codes, kinds = random.Random(seed), Counter(), Counter()
     files = sorted(path for path in whole.rglob("*") if path.is_file() and path.suffix != ".lock")
-    for number in range(amount(8, 250)):
+    for number in range(amount(3, 250)):
         place = tmp_path / str(number)
         shutil.copytree(whole, place)
         path = place / chance.choice(files).relative_to(whole)

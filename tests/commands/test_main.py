@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache as cache_of_one
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +343,9 @@ ODD += (" 5", "1.5", "null", "\0", "\ud800", "~", "%s", "{}")
 NEEDED = {"plot": ["relu"], "report": ["x"]}
 
 
+OPTIONS = cache_of_one(command_line.all_options)
+
+
 def options_of_all_commands() -> list:
     """Every option, and every argument without a name, of every command: a new one is tested, too."""
     (commands,) = [action for action in command_line.all_options()._actions if action.choices]
@@ -354,7 +358,8 @@ def options_of_all_commands() -> list:
 
 
 @pytest.mark.parametrize(("command", "action"), options_of_all_commands())
-def test_every_option_takes_odd_values_or_refuses_them_in_one_sentence(capsys, command, action):
+def test_every_option_takes_odd_values_or_refuses_them_in_one_sentence(capsys, monkeypatch, command, action):
+    monkeypatch.setattr(command_line, "all_options", OPTIONS)
     assert action.type not in (int, float), "has no bounds: use Whole or Above"
     for value in ODD:
         if action.nargs == 0:

@@ -29,21 +29,21 @@ IMAGES = partial(bright, 90)
 SURVIVAL = 5.0  # seconds that a child may need to notice that its parent is gone
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, jobs: int) -> None:
     images = IMAGES()
     data = {"data": images.title, "fingerprint": runs.fingerprint(images)}
     recipe = Recipe(epochs=5, batch_size=16, learning_rate=0.1)
     runs.run(Configuration(activation="rrelu", recipe=recipe, **data), nn.RReLU, images, folder, every_updates=1)
 
 
-def train_several(folder: Path) -> None:
-    cells = Grid(activations=("relu", "tanh"), networks=["cnn"], seeds=range(3), epochs=4).cells(IMAGES())
-    assert sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, IMAGES, folder, jobs=2, progress=False) == []
+def train_several(folder: Path, jobs: int) -> None:
+    cells = Grid(activations=("relu", "tanh"), networks=["cnn"], seeds=range(2), epochs=2).cells(IMAGES())
+    assert sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, IMAGES, folder, jobs=jobs, progress=False) == []
     get_reusable_executor().shutdown()  # as a program does at its end, and a forked child does not
 
 
-def reference(folder: Path) -> None:
-    assert tiny_reference.go_on(folder / "results", folder / "scratch", jobs=2) == []
+def reference(folder: Path, jobs: int) -> None:
+    assert tiny_reference.go_on(folder / "results", folder / "scratch", jobs=jobs) == []
     get_reusable_executor().shutdown()
 
 
@@ -63,10 +63,11 @@ def outcome(folder: Path) -> dict[str, object]:
 def test_kills_change_no_digit(
     job: Callable[[Path], None], tmp_path: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
 ) -> None:
-    chance, kills, ended = random.Random(job.__name__), amount(1, 34), 0
+    name, chance, kills, ended = job.__name__, random.Random(job.__name__), amount(1, 34), 0
     began = time.monotonic()
-    assert run(job, tmp_path / "calm", children.NEVER) == 0
+    assert run(partial(job, jobs=1), tmp_path / "calm", children.NEVER) == 0
     duration = time.monotonic() - began
+    job = partial(job, jobs=2)
     calm = outcome(tmp_path / "calm")
     assert calm
     folder = tmp_path / "killed-0"
@@ -78,7 +79,7 @@ def test_kills_change_no_digit(
     assert run(job, folder, children.NEVER) == 0
     assert outcome(folder) == calm
     assert not [path for path in tmp_path.rglob("*.part*") if path.is_file()]
-    tell(f"{job.__name__}: {kills - ended} kills, {ended + 1} ends, each with the bytes of an undisturbed run")
+    tell(f"{name}: {kills - ended} kills, {ended + 1} ends, each with the bytes of an undisturbed run")
 
 
 def run(job: Callable[[Path], None], folder: Path, seconds: float, number: int = signal.SIGKILL) -> int | None:

@@ -154,13 +154,6 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_call_goes_on(tmp_path):
     assert results(tmp_path / "stopped") == results(tmp_path / "whole")
 
 
-def test_several_processes_give_the_same_results(tmp_path):
-    in_process(tmp_path / "one", "relu", "tanh")
-    cells, activations = grid("relu", "tanh").cells(DATASET), dict.fromkeys(("relu", "tanh"), nn.ReLU)
-    assert sweep(cells, activations, squares, tmp_path / "two", jobs=2, progress=False) == []
-    assert results(tmp_path / "two") == results(tmp_path / "one")
-
-
 def breaking(monkeypatch, *ends_after: int) -> None:
     """From now on a process is killed after so many outcomes, then after so many more, and then none."""
     left = list(ends_after)
