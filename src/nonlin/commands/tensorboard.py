@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import signal
-import time
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import HOST, PORT, UsageError, Whole, add_command, add_log_dir
+from nonlin.typography import shown
 
 if TYPE_CHECKING:
     from tensorboard.program import TensorBoard
@@ -28,12 +28,22 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from nonlin.paths import is_writable, runs_folder
+    from nonlin.paths import runs_folder
+    from nonlin.processes import stops_noted
 
     folder = (arguments.log_dir or runs_folder()).expanduser().absolute()
     _check_port(arguments.port)
+    # From before the first import on: a KeyboardInterrupt that happens to be raised in a destructor would be swallowed.
+    with stops_noted() as asked:
+        _serve(_server(folder, arguments), asked)
+
+
+def _server(folder: Path, arguments: argparse.Namespace) -> "TensorBoard":
+    """TensorBoard as it was asked for, after a look at what it will show."""
     from tensorboard import default, program
     from tensorboard.plugins.base_plugin import FlagsError
+
+    from nonlin.paths import is_writable, runs_folder
 
     server = program.TensorBoard(plugins=default.get_plugins())
     options = ["--logdir", str(folder), "--host", HOST, "--port", str(arguments.port)]
@@ -49,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     comes_yet = folder == runs_folder() and not folder.exists() and is_writable(folder)
     if not comes_yet and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
         raise UsageError(f"{folder} is no folder that can be read: name that of the runs with --log-dir")
-    _serve(server, folder)
+    return server
 
 
 def _check_port(port: int) -> None:
@@ -64,7 +74,7 @@ def _check_port(port: int) -> None:
         raise UsageError(f"port {port} is taken or not allowed; choose another with --port") from error
 
 
-def _serve(server: "TensorBoard", folder: Path) -> None:
+def _serve(server: "TensorBoard", asked: threading.Event) -> None:
     from tensorboard.program import TensorBoardServerException
 
     server._fix_mime_types()  # as TensorBoard's own main does: some Windows machines call JavaScript plain text
@@ -72,13 +82,7 @@ def _serve(server: "TensorBoard", folder: Path) -> None:
         url = server.launch()
     except TensorBoardServerException as error:
         raise UsageError(error.msg) from error
-    # A handler of our own: a KeyboardInterrupt that happens to be raised in a destructor would be swallowed.
-    stops: list[int] = []
-    previous = signal.signal(signal.SIGINT, lambda number, frame: stops.append(number))
-    try:
-        print(f"{folder} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
-        while not stops:
-            time.sleep(0.2)
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    print(f"{shown(server.flags.logdir)} in TensorBoard: {url}\nCtrl-C stops it.", flush=True)
+    while not asked.wait(0.2):  # a wait without end would not be interrupted on Windows
+        pass
     print()
