@@ -215,7 +215,7 @@ _WORDS |= {dict: "an object", tuple: "a list"}
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 

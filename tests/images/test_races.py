@@ -44,16 +44,18 @@ def test_a_race_for_images(
         folder.mkdir()
         (folder / "archive").write_bytes(archive)
         requests = len(server.requests)
-        running = [children.start(partial(fetch, server.url(behaviour)), folder) for _ in range(racers)]
-        victims = running[: racers // 3]
-        for process in victims:
-            time.sleep(chance.uniform(0, 0.2))
-            process.kill()
+        running, victims = [], []
+        for place in range(racers):
+            running.append(children.start(partial(fetch, server.url(behaviour)), folder))
+            if place % 3 == 0:
+                victims.append(running[-1])
+                time.sleep(chance.uniform(0, 0.1))
+                victims[-1].kill()
         for process in running:
             process.join(60)
             assert process.exitcode is not None, "it hangs"
         killed += sum(process.exitcode != 0 for process in victims)
-        assert [process.exitcode for process in running[len(victims) :]] == [0] * (racers - len(victims))
+        assert {process.exitcode for process in running if process not in victims} == {0}
         assert len(server.requests) - requests <= len(victims) + 1
         assert leftovers(folder / "data") == ["cifar-10-batches-py"]
     tell(f"{rounds} races of {racers} processes for images, {killed} of them killed: all others got the right ones")
