@@ -687,7 +687,7 @@ def test_whether_the_output_can_be_written_is_asked_before_the_work(capsys, tmp_
 def test_tensorboard_shows_what_it_may_only_read(capsys, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(paths, "is_writable", lambda folder: False)
-    monkeypatch.setattr(tensorboard, "_serve", lambda server, folder: shown.append(folder))
+    monkeypatch.setattr(tensorboard, "_serve", lambda server, asked: shown.append(Path(server.flags.logdir)))
     assert _run(capsys, "tensorboard", "--port", "0", "--log-dir", str(tmp_path))[0] == 0
     assert shown == [tmp_path]
 
