@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
-from nonlin.files import write_whole
+from nonlin.files import remove_parts, write_whole
 
 PROGRESS = 1_000_000  # bytes; who brought as many before the connection broke is asked for the rest at once
 
@@ -78,9 +78,10 @@ def download(url: str, path: Path, limits: Limits, *, title: str) -> bool:
 
 
 def forget(path: Path) -> None:
-    """Remove what `download` has left."""
+    """Remove what `download` has left, killed or not; only for the holder of the lock."""
     for file in (path, _version(path)):
         file.unlink(missing_ok=True)
+        remove_parts(file)
 
 
 def _size(path: Path) -> int:
