@@ -90,6 +90,15 @@ def test_what_learning_starts_from_is_a_finite_number(make: Callable[[object], n
         make(nn.Parameter(torch.tensor(0.2)))
 
 
+def test_a_second_derivative_that_is_zero_is_not_missing() -> None:
+    for module in prelus([0.3]):
+        x = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
+        for of in (x, module.weight):
+            (first,) = torch.autograd.grad(module(x).sum(), of, create_graph=True)
+            (second,) = torch.autograd.grad(first.sum(), of)
+            assert not second.any()
+
+
 def test_gradient_of_each_slope_is_the_sum_over_its_channel() -> None:
     module, _ = prelus([0.1, -0.5, 2.0])
     x = random_numbers(2, 3, 4)

@@ -65,7 +65,7 @@ def followed(x: Tensor) -> bool:
 
 def linked(gradient: Tensor, kept: Tensor) -> Tensor:
     """The gradient, whose own derivative is 0, as in torch, and not missing, where the slope is constant in pieces."""
-    if torch.is_grad_enabled() and kept.requires_grad and not gradient.requires_grad:
+    if torch.is_grad_enabled() and kept.requires_grad:
         return torch.where(torch.zeros_like(kept, dtype=torch.bool), kept, gradient)
     return gradient
 

@@ -222,10 +222,12 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
         return x.copy_(_of_integers(activation, x, parameters))
     if torch.compiler.is_compiling() or followed(x):
         return x.copy_(_apply(activation, x.clone(), parameters))
-    if torch.is_grad_enabled() and x.requires_grad:
-        _refuse_leaves(x)
-        if not activation.keeps_output(*parameters, dtype=x.dtype):
-            return x.copy_(_apply(activation, x.clone(), parameters))
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        overwrite(activation, x, *parameters)
+        return x
+    _refuse_leaves(x)
+    if not activation.keeps_output(*parameters, dtype=x.dtype):
+        return x.copy_(_apply(activation, x.clone(), parameters))
     return _EagerInPlace.apply(RECORD, (activation, *parameters), x)
 
 

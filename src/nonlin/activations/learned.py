@@ -39,7 +39,7 @@ def _below_zero(x: Tensor) -> Tensor:
 
 def _prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     for_x = torch.where(x > 0, gradient, _along_channels(weight, x) * gradient)
-    return for_x, _gathered(gradient * _below_zero(x), weight)
+    return linked(for_x, x), linked(_gathered(gradient * _below_zero(x), weight), weight)
 
 
 def _prelu_pushforward(along_x: Tensor, along_weight: Tensor, x: Tensor, weight: Tensor) -> Tensor:

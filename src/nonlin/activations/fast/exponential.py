@@ -22,6 +22,9 @@ def elu_forward(out: Tensor, x: Tensor, alpha: float) -> None:
 
 def elu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> None:
     """(s (1 - m) + m) g with s = min(y, 0) + α and the mask m = [y > 0]."""
+    if not ordinary(alpha):
+        torch.mul(gradient, ELU.derivative_from_output(y, alpha), out=out)
+        return
     torch.clamp(y, max=0, out=out)
     if alpha == 1:
         torch.addcmul(gradient, gradient, out, out=out)

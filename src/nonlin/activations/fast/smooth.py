@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nonlin.activations.fast.kernel import Kernel, affine, product
+from nonlin.activations.fast.kernel import Kernel, affine, ordinary, product
 from nonlin.activations.smooth import (
     EXPONENTIAL_TAIL,
     GAUSSIAN_TAIL,
@@ -28,7 +28,7 @@ def softplus_forward(out: Tensor, x: Tensor, beta: float, threshold: float) -> N
 
     For a negative β, min. Beyond 40 the logarithm is its exponent in float64, too, and need not be taken.
     """
-    if _jump_is_lost(x, threshold):
+    if _jump_is_lost(x, threshold) and ordinary(beta):
         torch.mul(x, beta, out=out).clamp_(max=min(threshold, 40.0)).exp_().log1p_()
         upper = torch.maximum if beta > 0 else torch.minimum
         upper(x, out.mul_(1 / beta), out=out)
