@@ -26,7 +26,7 @@ if BITS == 32 or not (3, 11) <= sys.version_info[:2] <= (3, 14):
 if not (ROOT / "src" / "nonlin" / "installation.py").is_file():
     sys.exit("start.py: Of the course in {} a part is missing: download it again.".format(ROOT))
 
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(ROOT / "src"))  # nothing is installed yet
 
 from nonlin.installation import (
     VENV,
