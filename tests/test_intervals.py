@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from nonlin.intervals import mean_interval, median_interval, ratio_interval, share_interval
+from nonlin.intervals import Family, crossing, exact, mean_interval, median_interval, ratio_interval, share_interval
 
 
 def test_interval_is_students() -> None:
@@ -41,7 +41,7 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says() -> None:
     exact = 1 - 2 * stats.binom.cdf(3, 15, 0.5)  # the interval goes from the 4th to the 12th value
     assert covered == pytest.approx(exact, abs=0.015)
     assert exact > 0.95
-    with pytest.raises(ValueError, match="six"):
+    with pytest.raises(ValueError, match="more values than 5"):
         median_interval([1.0] * 5)
 
 
@@ -53,3 +53,18 @@ def test_wilsons_interval() -> None:
     assert share_interval(3, 10).low == pytest.approx(1 - share_interval(7, 10).high)
     with pytest.raises(ValueError, match="make no share"):
         share_interval(3, 2)
+
+
+def test_the_intervals_of_a_family_share_its_error_equally() -> None:
+    values, baseline = torch.arange(1.0, 9), torch.ones(8)
+    family = Family(5)
+    found = family.mean(values), family.ratio(values, baseline), family.share(3, 8), family.median([*range(20)])
+    assert [each.error for each in found] == pytest.approx([0.01] * 4)
+    assert family.mean(values) == mean_interval(values, confidence=0.99)
+    assert exact(2.0).error == 0
+
+
+def test_a_crossing_lies_on_the_line_between_neighbours() -> None:
+    assert crossing([0, 1, 2], [0, 0, 4], 1) == 1.25
+    assert crossing([0, 1, 2], [4, 2, 0], 1) == 1.5
+    assert crossing([0, 1], [2, 3], 1) is None

@@ -3,26 +3,38 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
+import torch
 from scipy import stats
 from torch import Tensor
+
+SURE = 0.95  # that all intervals of a family hold together
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its confidence interval, over ``n`` repeats."""
+    """A value with its confidence interval.
+
+    Args:
+        mean: the value; for a median, that.
+        low, high: ends of the interval.
+        n: repeats.
+        error: probability that the interval misses, 0 for what is exact.
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    error: float = 1 - SURE
 
     def __str__(self) -> str:
         return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
-def mean_interval(values: Tensor, *, confidence: float = 0.95) -> Estimate:
+def mean_interval(values: Tensor, *, confidence: float = SURE) -> Estimate:
     """Mean and its Student's t interval.
 
     Args:
@@ -37,10 +49,10 @@ def mean_interval(values: Tensor, *, confidence: float = 0.95) -> Estimate:
         raise ValueError(f"an interval needs at least two repeats, not {n}.")
     mean = values.double().mean().item()
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.double().std().item() / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, n)
+    return Estimate(mean, mean - half, mean + half, n, 1 - confidence)
 
 
-def ratio_interval(values: Tensor, baseline: Tensor, *, confidence: float = 0.95) -> Estimate:
+def ratio_interval(values: Tensor, baseline: Tensor, *, confidence: float = SURE) -> Estimate:
     """Geometric mean of the paired ratios ``values / baseline`` with its interval, computed on the logarithms.
 
     Args:
@@ -48,10 +60,10 @@ def ratio_interval(values: Tensor, baseline: Tensor, *, confidence: float = 0.95
         confidence: as for :func:`mean_interval`.
     """
     logs = mean_interval((values.double() / baseline.double()).log(), confidence=confidence)
-    return Estimate(math.exp(logs.mean), math.exp(logs.low), math.exp(logs.high), logs.n)
+    return Estimate(math.exp(logs.mean), math.exp(logs.low), math.exp(logs.high), logs.n, logs.error)
 
 
-def share_interval(successes: int, n: int, *, confidence: float = 0.95) -> Estimate:
+def share_interval(successes: int, n: int, *, confidence: float = SURE) -> Estimate:
     """A share with Wilson's score interval, which is sound at 0 and at 1 as well.
 
     Args:
@@ -65,39 +77,80 @@ def share_interval(successes: int, n: int, *, confidence: float = 0.95) -> Estim
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} successes of {n} trials make no share.")
     interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return Estimate(successes / n, float(interval.low), float(interval.high), n)
+    return Estimate(successes / n, float(interval.low), float(interval.high), n, 1 - confidence)
 
 
-@dataclass(frozen=True)
-class Median:
-    """A median with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-
-def median_interval(values: Sequence[float]) -> Median:
+def median_interval(values: Sequence[float], *, confidence: float = SURE) -> Estimate:
     """The median with its distribution-free interval: between the k-th smallest and the k-th largest value.
 
     Args:
-        values: independent repeats, at least six, as fewer have no such interval at 95 %.
+        values: independent repeats; for 95 % at least six, as fewer have no such interval.
+        confidence: as for :func:`mean_interval`.
 
     Raises:
-        ValueError: for fewer than six values.
+        ValueError: for too few values.
     """
     n, ordered = len(values), sorted(values)
-    if n < 6:
-        raise ValueError(f"the interval of a median needs at least six values, not {n}.")
-    k = int(stats.binom.ppf(0.025, n, 0.5)) - 1  # as an index from 0, so that each side is missed in at most 2.5 %
-    return Median((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k])
+    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1  # from 0, so that a side is missed in half of the error
+    if k < 0:
+        raise ValueError(f"the interval of a median at {100 * confidence:g} % needs more values than {n}.")
+    return Estimate((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k], n, 1 - confidence)
+
+
+def exact(value: float) -> Estimate:
+    """A number without chance, as an interval of width 0."""
+    return Estimate(value, value, value, 1, 0.0)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Intervals that hold together with 95 %: each takes an equal share of the error (Bonferroni).
+
+    Args:
+        size: how many comparisons there are, at least 1.
+    """
+
+    size: int
+
+    @property
+    def confidence(self) -> float:
+        """Of each interval alone."""
+        return 1 - (1 - SURE) / self.size
+
+    def mean(self, values: Sequence[float] | Tensor) -> Estimate:
+        """`mean_interval` of at least two numbers, one a repeat."""
+        return mean_interval(torch.as_tensor(values, dtype=torch.float64), confidence=self.confidence)
+
+    def ratio(self, values: Sequence[float] | Tensor, baseline: Sequence[float] | Tensor) -> Estimate:
+        """`ratio_interval` of positive numbers, paired by repeat."""
+        sides = (torch.as_tensor(each, dtype=torch.float64) for each in (values, baseline))
+        return ratio_interval(*sides, confidence=self.confidence)
+
+    def share(self, successes: int, n: int) -> Estimate:
+        """`share_interval` of ``successes`` in ``n``."""
+        return share_interval(successes, n, confidence=self.confidence)
+
+    def median(self, values: Sequence[float]) -> Estimate:
+        """`median_interval` of independent repeats."""
+        return median_interval(values, confidence=self.confidence)
+
+
+def crossing(positions: Sequence[float], values: Sequence[float], level: float) -> float | None:
+    """Where a measured curve first crosses a level, on the straight line between neighbours; None if it never does.
+
+    Args:
+        positions: ascending.
+        values: one for each position.
+        level: that is crossed, from either side.
+    """
+    for (left, a), (right, b) in pairwise(zip(positions, values, strict=True)):
+        if (a - level) * (b - level) <= 0 and a != b:
+            return left + (level - a) / (b - a) * (right - left)
+    return None
 
 
 class Bounds(Protocol):
-    """Anything with two ends: an estimate, a median, a spread."""
+    """Anything with two ends: an estimate, a spread."""
 
     @property
     def low(self) -> float: ...

@@ -1,9 +1,14 @@
 """nonlin claims: what is often said, tested."""
 
 import argparse
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from nonlin.commands.common import FAILED, UsageError, Whole, add_command, check_file, path, program_as_typed
 from nonlin.typography import shown
+
+if TYPE_CHECKING:
+    from nonlin.ledger import Finding
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -26,7 +31,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "--output",
         type=path,
         metavar="FILE",
-        help="also write all cases with their verdicts to a CSV file, data/results/claims/verdicts.csv for lesson 14",
+        help="also write all cases with their verdicts to a JSON file, data/results/claims/verdicts.json for lesson 14",
     )
 
 
@@ -35,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--output writes the whole ledger: leave the numbers out")
     if arguments.output:
         check_file(arguments.output)
-    from nonlin.ledger import MissingMeasurement, judged, stored, verdicts
+    from nonlin.ledger import MissingMeasurement, Verdict, judged, stored, verdicts
     from nonlin.lessons import CLAIMS
 
     unknown = [number for number in arguments.numbers if number not in CLAIMS]
@@ -55,14 +60,28 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{claim.number:3}  {'no data':9}  {claim.statement}\n     {error}")
             continue
         findings.append(finding)
-        print(f"{claim.number:3}  {finding.verdict:9}  {claim.statement}  [lesson {claim.lesson}]", flush=True)
-        for case in finding.cases if arguments.numbers else ():
-            print(f"       - {case}")
-        if arguments.numbers and claim.limits:
-            print(f"       {claim.limits}")
+        _print(finding, with_cases=bool(arguments.numbers))
+    counts = Counter(tried.verdict for finding in findings for tried in finding.parts)
     if not arguments.numbers:
+        print(", ".join(f"{verdict}: {counts[verdict]}" for verdict in Verdict) + ".")
         print(f"What decides a verdict: {program_as_typed()} claims NUMBER")
     if arguments.output and not missing:  # a table with gaps would look complete
         verdicts.write(findings, arguments.output)
         print(f"Written: {shown(str(arguments.output))}")
     return FAILED if missing else 0
+
+
+def _print(finding: "Finding", *, with_cases: bool) -> None:
+    """A claim, or each part of it, with its verdict; on request with what decides it."""
+    from nonlin.ledger.tables import evidence
+
+    claim = finding.claim
+    if len(finding.parts) > 1:
+        print(f"{claim.number:3}   {'':9}  {claim.statement}  [lesson {claim.lesson}]")
+    for tried in finding.parts:
+        said = f"{claim.statement}  [lesson {claim.lesson}]" if len(finding.parts) == 1 else tried.part.statement
+        print(f"{tried.name:>4}  {tried.verdict:9}  {said}", flush=True)
+        for line in evidence(tried) if with_cases else ():
+            print(f"        - {line}")
+    if with_cases and claim.limits:
+        print(f"        {claim.limits}")

@@ -19,9 +19,8 @@ import numpy as np
 import torch
 from scipy import optimize, stats
 
-from nonlin.intervals import Estimate, mean_interval
+from nonlin.intervals import SURE, Estimate, mean_interval
 
-CONFIDENCE = 0.95  # that all intervals of a family hold together
 UNEQUAL = 0.05  # a p value below which variances are not pooled
 METHOD = (
     "Differences are paired by seed. Seeds are blocks, and the residual variance is pooled over the activations for "
@@ -127,7 +126,7 @@ def _most_deviating(residuals: np.ndarray) -> int:
     return int(np.minimum(f.cdf(ratios), f.sf(ratios)).argmin())
 
 
-def compare(values: Blocks, reference: Key, *, confidence: float = CONFIDENCE) -> tuple[dict[Key, Comparison], Spread]:
+def compare(values: Blocks, reference: Key, *, confidence: float = SURE) -> tuple[dict[Key, Comparison], Spread]:
     """The differences of all others from the reference, and the spread that their intervals rest on.
 
     Args:
@@ -150,8 +149,10 @@ def compare(values: Blocks, reference: Key, *, confidence: float = CONFIDENCE) -
         if key in pooled:
             half = found.deviation * math.sqrt(2 / len(seeds))
             share = error * len(pooled) / len(others)
-            alone = _around(mean, half * critical_value(1, found.degrees, confidence), len(seeds))
-            together = _around(mean, half * critical_value(len(pooled), found.degrees, 1 - share), len(seeds))
+            one, all_ = (critical_value(m, found.degrees, c) for m, c in ((1, confidence), (len(pooled), 1 - share)))
+            alone = Estimate(mean, mean - half * one, mean + half * one, len(seeds), error)
+            # The error of the whole family in equal shares: no interval has one of its own.
+            together = Estimate(mean, mean - half * all_, mean + half * all_, len(seeds), error / len(others))
         elif len(seeds) > 1:
             alone = mean_interval(differences, confidence=confidence)
             together = mean_interval(differences, confidence=1 - error / len(others))
@@ -161,12 +162,8 @@ def compare(values: Blocks, reference: Key, *, confidence: float = CONFIDENCE) -
     return comparisons, found
 
 
-def _around(mean: float, half: float, n: int) -> Estimate:
-    return Estimate(mean, mean - half, mean + half, n)
-
-
 @lru_cache
-def critical_value(comparisons: int, degrees: int, confidence: float = CONFIDENCE) -> float:
+def critical_value(comparisons: int, degrees: int, confidence: float = SURE) -> float:
     """Dunnett's two-sided critical value: the largest of |t| over all comparisons stays below it.
 
     The t values of differences from one reference have the multivariate t distribution with correlations of ½, since
@@ -187,7 +184,7 @@ def critical_value(comparisons: int, degrees: int, confidence: float = CONFIDENC
     return float(optimize.brentq(excess, alone, 1.01 * bonferroni, xtol=1e-4))
 
 
-def power(n: int, deviation: float, difference: float, comparisons: int, confidence: float = CONFIDENCE) -> float:
+def power(n: int, deviation: float, difference: float, comparisons: int, confidence: float = SURE) -> float:
     """Probability that one given interval of `compare` excludes 0, with n seeds, all variances pooled.
 
     Args:
@@ -210,7 +207,7 @@ def seeds_needed(
     comparisons: int,
     *,
     at_least: float = 0.8,
-    confidence: float = CONFIDENCE,
+    confidence: float = SURE,
     most: int = 1000,
 ) -> int:
     """The fewest seeds with which `power` reaches ``at_least``, from 2 to ``most``."""

@@ -82,4 +82,4 @@ def judged(claim: Claim) -> Finding:
     Raises:
         MissingMeasurement: if it is to be read and is not there.
     """
-    return Finding(claim, tuple(claim.judge(read(claim) if claim.kept else claim.measure())))
+    return claim.judge(read(claim) if claim.kept else claim.measure())

@@ -1,54 +1,62 @@
-"""The whole ledger as it was last tested: cases and verdicts in ``data/results/claims/verdicts.csv``.
+"""The whole ledger as it was last tested: cases and verdicts in ``data/results/claims/verdicts.json``.
 
 Testing every claim takes about a minute of one core, too long for a page that only shows the verdicts. The tests, which
 test every claim in any case, hold this table to what they find: the conditions and what was decided, not the last
 digits of the figures, which differ between processors.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from nonlin.errors import reason
-from nonlin.files import write_whole
+from nonlin.files import FileError, read_record, write_json
 from nonlin.ledger import stored
-from nonlin.ledger.claim import Case, Claim, Finding
+from nonlin.ledger.claim import Case, Claim, Dependence, Finding, Tried
 from nonlin.paths import results_folder
 
-COMMAND = "python3 start.py claims --output data/results/claims/verdicts.csv"
-HOLDS = {True: "yes", False: "no", None: "not decided"}
+COMMAND = "python3 start.py claims --output data/results/claims/verdicts.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recorded:
+    """A part as it is kept, with what a reader of the file wants to know about it."""
+
+    lesson: str
+    claim: str
+    statement: str
+    quantifier: str
+    verdict: str
+    dependence: Dependence | None
+    cases: tuple[Case, ...]
 
 
 def default_path() -> Path:
     """The table that belongs to the course."""
-    return results_folder() / "claims" / "verdicts.csv"
+    return results_folder() / "claims" / "verdicts.json"
 
 
 def write(findings: Iterable[Finding], path: Path) -> None:
-    """Write one row per case, under the number, the statement and the verdict of its claim.
+    """Write the parts of all claims by their names: what they say, their cases and their verdicts.
 
     Raises:
         FileError: if the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["number", "lesson", "statement", "verdict", "condition", "holds", "figures"])
-    for finding in findings:
-        claim = finding.claim
-        for case in finding.cases:
-            writer.writerow(
-                [
-                    claim.number,
-                    claim.lesson,
-                    claim.statement,
-                    finding.verdict,
-                    case.condition,
-                    HOLDS[case.holds],
-                    case.figures,
-                ]
-            )
-    write_whole(path, text.getvalue())
+    write_json(path, {tried.name: _recorded(finding.claim, tried) for finding in findings for tried in finding.parts})
+
+
+def _recorded(claim: Claim, tried: Tried) -> dict[str, Any]:
+    return asdict(
+        _Recorded(
+            lesson=claim.lesson,
+            claim=claim.statement,
+            statement=tried.part.statement,
+            quantifier=str(tried.part.quantifier),
+            verdict=tried.verdict,
+            dependence=tried.dependence,
+            cases=tried.cases,
+        )
+    )
 
 
 def read(claims: Mapping[int, Claim], path: Path | None = None) -> dict[int, Finding]:
@@ -62,17 +70,24 @@ def read(claims: Mapping[int, Claim], path: Path | None = None) -> dict[int, Fin
         MissingMeasurement: if the table is not there or damaged, with the command that writes it.
     """
     path = path or default_path()
-    holds = {word: value for value, word in HOLDS.items()}
-    cases: dict[int, list[Case]] = {}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                case = Case(row["condition"], holds[row["holds"]], row["figures"])
-                cases.setdefault(int(row["number"]), []).append(case)
-        if not cases:
-            raise ValueError("it holds no verdict")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise stored.MissingMeasurement(
-            f"The table of verdicts cannot be read ({path}: {reason(error)}). Write it anew: {COMMAND}"
-        ) from error
-    return {number: Finding(claim, tuple(cases[number])) for number, claim in claims.items() if number in cases}
+        table = read_record(path, dict[str, _Recorded])
+    except FileError as error:
+        raise _missing(path, error.why) from error
+    if not table:
+        raise _missing(path, "it holds no verdict" if table is not None else "there is no such file")
+    findings = (_finding(claim, table) for claim in claims.values())
+    return {finding.claim.number: finding for finding in findings if finding}
+
+
+def _finding(claim: Claim, table: Mapping[str, _Recorded]) -> Finding | None:
+    """None unless the table has all parts."""
+    kept = {name: table.get(name) for name in claim.names}
+    if None in kept.values():
+        return None
+    parts = zip(kept.items(), claim.parts, strict=True)
+    return Finding(claim, tuple(Tried(name, part, row.cases, row.dependence) for (name, row), part in parts))
+
+
+def _missing(path: Path, why: str) -> stored.MissingMeasurement:
+    return stored.MissingMeasurement(f"The table of verdicts cannot be read ({path}: {why}). Write it anew: {COMMAND}")

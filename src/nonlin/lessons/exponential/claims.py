@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.intervals import above, below, mean_interval, ratio_interval
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer
@@ -64,7 +65,7 @@ ZERO_MEAN = Claim(
     statement="ELU's outputs are closer to zero mean than ReLU's.",
     lesson="05",
     measure=_means,
-    judge=_judge_means,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_means, would_take="TODO"),),
     kept=True,
     limits="Trained: three hidden layers of 32 units on two rings, 20 seeds. Where inputs are mostly negative it turns "
     "round.",
@@ -134,7 +135,7 @@ NOISE_ROBUST = Claim(
     statement="ELU is robust to noise.",
     lesson="05",
     measure=_noise,
-    judge=_judge_noise,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_noise, would_take="TODO"),),
     kept=True,
     limits=f"A unit at {OFF:g} with noise of {UNIT_NOISE:g} (its paper's sense); and small networks on two rings, 20 "
     f"seeds, with noise of {NOISE:g} at the test inputs, or {100 * WRONG:.0f} % wrong labels in training (one draw of "
@@ -212,7 +213,7 @@ SELF_NORMALISING = Claim(
     statement="SELU keeps zero mean and unit variance in very deep networks, given LeCun-normal weights.",
     lesson="05",
     measure=lambda: {**random_stacks(), **_around_training()},
-    judge=_judge_self_normalising,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_self_normalising, would_take="TODO"),),
     kept=True,
     limits=f"Keeps: in every network mean within ±{MEAN:g} and variance {VARIANCE[0]:g} to {VARIANCE[1]:g}, the domain "
     f"of the paper's theorem; units for themselves: {100 * ENOUGH:.0f} % of them. Training was short, on two rings, "
@@ -246,7 +247,7 @@ KAIMING_FOR_SELU = Claim(
     statement='`kaiming_normal_(nonlinearity="selu")` gives the initialisation that SELU needs.',
     lesson="05",
     measure=_kaiming_for_selu,
-    judge=_judge_kaiming_for_selu,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_kaiming_for_selu, would_take="TODO"),),
 )
 
 
@@ -270,7 +271,7 @@ LECUN_IN_TORCH = Claim(
     statement="`torch.nn.init` has a LeCun-normal initialiser, `lecun_normal_`.",
     lesson="05",
     measure=_lecun_in_torch,
-    judge=_judge_lecun_in_torch,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_lecun_in_torch, would_take="TODO"),),
 )
 
 
@@ -342,7 +343,7 @@ AUTOENCODERS = Claim(
     statement="SELU suits autoencoders.",
     lesson="05",
     measure=_autoencoders,
-    judge=_judge_autoencoders,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_autoencoders, would_take="TODO"),),
     kept=True,
     limits=f"Suits: reconstructs better. Thin evidence: images of 8 × 8 from shapes10, a code of {CODE} numbers, no "
     f"more than {UPDATES} updates of Adam, {len(REPORTED)} paired seeds, and the best of three rates for each, chosen "
@@ -396,6 +397,6 @@ ADAPTIVE = Claim(
     statement="SELU and GELU are adaptive activations.",
     lesson="05",
     measure=_adaptive,
-    judge=_judge_adaptive,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_adaptive, would_take="TODO"),),
     limits="Adaptive: the curve changes in training. That SELU pulls mean and variance back is claim 23.",
 )

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from nonlin.activations.gated import FeedForward, GatedFeedForward, gated_width
 from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.gated.experiments import Lessons, MakeBlock, compare, gated_propagation, grammar, pairs
 from nonlin.toys.race import adam, sgd
@@ -125,7 +126,13 @@ LEARNS_BETTER = Claim(
     statement="At equal parameter count a gated feed-forward block learns better than a plain one.",
     lesson="09",
     measure=_all_compared,
-    judge=lambda measured: _judge_ratios(measured, SAME_ACTIVATION),
+    parts=(
+        Part(
+            quantifier=Compared("TODO", margins.ACCURACY),
+            judge=lambda measured: _judge_ratios(measured, SAME_ACTIVATION),
+            would_take="TODO",
+        ),
+    ),
     kept=True,
     limits=SMALL,
 )
@@ -135,7 +142,13 @@ NEEDS_A_BEND = Claim(
     statement="The gate needs a non-linearity: without one, as a product of two linear maps, the block learns worse.",
     lesson="09",
     measure=_all_compared,
-    judge=lambda measured: _judge_ratios(measured, WITHOUT_A_BEND),
+    parts=(
+        Part(
+            quantifier=Compared("TODO", margins.ACCURACY),
+            judge=lambda measured: _judge_ratios(measured, WITHOUT_A_BEND),
+            would_take="TODO",
+        ),
+    ),
     kept=True,
     limits=f"Only the table with Adam decides, for the claim; elsewhere the intervals allow for either. {SMALL}",
 )
@@ -145,7 +158,13 @@ BEST_GATES = Claim(
     statement="GEGLU and SwiGLU are the best of the gates, better than GLU and ReGLU.",
     lesson="09",
     measure=_all_compared,
-    judge=lambda measured: _judge_ratios(measured, SMOOTH_GATES),
+    parts=(
+        Part(
+            quantifier=Compared("TODO", margins.ACCURACY),
+            judge=lambda measured: _judge_ratios(measured, SMOOTH_GATES),
+            would_take="TODO",
+        ),
+    ),
     kept=True,
     limits=SMALL,
 )
@@ -197,7 +216,7 @@ LINEAR_PATH = Claim(
     "GTU, less is kept.",
     lesson="09",
     measure=_gated_factors,
-    judge=_judge_gated_factors,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_gated_factors, would_take="TODO"),),
     limits="Vanishing means below 0.8 per layer, and less means by 5 % at least. Before training, without residual "
     "connections.",
 )

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
 from nonlin.intervals import Estimate, below, mean_interval, within
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 from nonlin.toys.stacks import recurrent_norms
 
@@ -72,7 +73,7 @@ TANH_FOR_RECURRENT = Claim(
     statement="Tanh suits the hidden layers of recurrent networks; ReLU explodes there.",
     lesson="10",
     measure=_recurrent,
-    judge=_judge_recurrent,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_recurrent, would_take="TODO"),),
     limits="100 steps, 64 units, ten sets of weights, before training. Passed on: within a factor of 100; exploded: "
     "state or gradient above 1000. Trained networks were not measured, nor the other merits of a bounded state.",
 )

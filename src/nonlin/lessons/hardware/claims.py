@@ -15,6 +15,7 @@ from nonlin.bench import cost
 from nonlin.images import sources
 from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab.networks import threads
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.hardware.experiments import (
     Grid,
@@ -69,7 +70,7 @@ LIMITS_THE_GRADIENT = Claim(
     statement="ReLU6 limits the gradient and prevents explosion.",
     lesson="07",
     measure=_explosions,
-    judge=_judge_explosions,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_explosions, would_take="TODO"),),
     limits="Exploding means above 1.25 per layer, a hundredfold in 20, here from layer 10 to layer 30 of random "
     "weights before any training.",
 )
@@ -113,7 +114,7 @@ NEAR_ZERO = Claim(
     statement="ReLU6 handles inputs near zero better.",
     lesson="07",
     measure=_near_zero,
-    judge=_judge_near_zero,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_near_zero, would_take="TODO"),),
     limits="The 8-bit cases are one reading of the claim: what is near zero there is rounded on a grid that the "
     "largest value has set.",
 )
@@ -185,7 +186,7 @@ EASIER_TO_QUANTISE = Claim(
     statement="ReLU6 makes 8-bit quantisation easier.",
     lesson="07",
     measure=_quantised,
-    judge=_judge_quantised,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_quantised, would_take="TODO"),),
     kept=True,
     limits="Easier means at least 1 point less of what is counted; one small network with batch normalisation, "
     "shapes10, eight paired seeds, only the activations' outputs rounded.",
@@ -247,7 +248,7 @@ FASTER_SWISH = Claim(
     statement="Hardswish is a faster Swish.",
     lesson="07",
     measure=_times,
-    judge=_judge_times,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_times, would_take="TODO"),),
     kept=True,
     limits="Median and quartiles of 40 rounds, one thread of one x86 processor with vector instructions; faster means "
     "below 0.95. Phones and 8-bit arithmetic, for which it was made, were not measured.",
@@ -281,7 +282,7 @@ LESS_NONLINEAR = Claim(
     statement="Hardswish is less non-linear than Swish.",
     lesson="07",
     measure=_unexplained,
-    judge=_judge_unexplained,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_unexplained, would_take="TODO"),),
     limits="Non-linear here: what the best straight line leaves unexplained of the outputs' variance.",
 )
 
@@ -334,6 +335,6 @@ TORCHSCRIPT = Claim(
     statement="TorchScript is the way to quantise.",
     lesson="07",
     measure=_what_torch_says,
-    judge=_judge_what_torch_says,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_what_torch_says, would_take="TODO"),),
     limits="True of the installed torch; torchao, to which it points, is not part of the course.",
 )

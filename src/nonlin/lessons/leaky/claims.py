@@ -15,6 +15,7 @@ from nonlin.bench.cost import WARM_UP, kept_bytes, rounds, settle_allocator
 from nonlin.intervals import Estimate, above, below, mean_interval, median_interval, ratio_interval
 from nonlin.lab.networks import threads
 from nonlin.lab.report import REFERENCE, RUNS, Row, groups, read_runs
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.paths import results_folder
 from nonlin.toys.race import adam, race, sgd
@@ -51,7 +52,7 @@ MAXIMUM = Claim(
     statement="LeakyReLU is max(ax, x).",
     lesson="04",
     measure=_maximum_and_leaky_relu,
-    judge=_judge_maximum,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_maximum, would_take="TODO"),),
     limits="Slopes are compared as autograd returns them, at exactly 0.",
 )
 
@@ -116,7 +117,7 @@ USUALLY_BETTER = Claim(
     statement="LeakyReLU usually beats ReLU.",
     lesson="04",
     measure=lambda: _differences(["leaky_relu"], lambda row: row.test_accuracy),
-    judge=_judge_better,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_better, would_take="TODO"),),
     limits=(
         "One slope, 0.01, small networks on small photographs, trained briefly. It counts as not better where a gain "
         f"of {MARGIN:g} point is excluded, and as not decided where it is neither above 0 nor excluded."
@@ -173,10 +174,16 @@ SLOWER = Claim(
     statement="LeakyReLU and ReLU6 converge more slowly than ReLU.",
     lesson="04",
     measure=_steps_to_learn,
-    judge=lambda measured: [
-        *_judge_steps(measured),
-        *_judge_slower(_differences(["leaky_relu", "relu6"], _while_learning)),
-    ],
+    parts=(
+        Part(
+            quantifier=Compared("TODO", margins.ACCURACY),
+            judge=lambda measured: [
+                *_judge_steps(measured),
+                *_judge_slower(_differences(["leaky_relu", "relu6"], _while_learning)),
+            ],
+            would_take="TODO",
+        ),
+    ),
     kept=True,
     limits=(
         "In training, compared is the mean test accuracy after all epochs but the last, at equal updates. Not slower "
@@ -264,7 +271,13 @@ AMONG_THE_BEST = Claim(
     statement="PReLU is among the best and costs about as much as LeakyReLU.",
     lesson="04",
     measure=_cost,
-    judge=lambda measured: [*_judge_among_the_best(_leads(_runs_by_group())), *_judge_cost(measured)],
+    parts=(
+        Part(
+            quantifier=Compared("TODO", margins.ACCURACY),
+            judge=lambda measured: [*_judge_among_the_best(_leads(_runs_by_group())), *_judge_cost(measured)],
+            would_take="TODO",
+        ),
+    ),
     kept=True,
     limits=(
         f"About as much: at most {AS_MUCH:g} times; one thread of one processor. Not among the best: another is "
@@ -313,7 +326,7 @@ IN_PLACE = Claim(
     statement="PReLU can be run in place.",
     lesson="04",
     measure=_in_place,
-    judge=_judge_in_place,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_in_place, would_take="TODO"),),
     limits="This is about training with torch as it is: once a slope is fixed, PReLU is LeakyReLU, which can.",
 )
 
@@ -390,7 +403,7 @@ SPARSE = Claim(
     statement="For sparse gradients use LeakyReLU or ELU.",
     lesson="04",
     measure=_zeros_in_gradients,
-    judge=_judge_zeros,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_zeros, would_take="TODO"),),
     limits="Random networks with He's weights, before any training; a unit that has died adds zeros at its own "
     "weights.",
 )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS
 from nonlin.intervals import above, below, mean_interval, ratio_interval, share_interval, within
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.nonlinearity.experiments import (
     complete,
@@ -50,7 +51,7 @@ EVERYWHERE = Claim(
     statement="An activation must be differentiable everywhere.",
     lesson="01",
     measure=_steps_with_kinks,
-    judge=_judge_steps_with_kinks,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_steps_with_kinks, would_take="TODO"),),
     limits=(
         f"Two rings, three hidden layers of 16 units, {MOST_STEPS} steps of Adam. The claim would hold for an "
         "activation with which most networks do not learn. Differentiable almost everywhere is not enough either: a "
@@ -89,7 +90,7 @@ XOR = Claim(
     statement="XOR cannot be learned without an activation, and is learned with one.",
     lesson="01",
     measure=_xor,
-    judge=_judge_xor,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_xor, would_take="TODO"),),
     limits="Learned: a loss below 0.1 after 400 steps of Adam. The first half is proved in the lesson; the second asks "
     "for more than the two units that would do.",
 )
@@ -132,7 +133,9 @@ DEPTH = Claim(
     statement="Depth without activations adds nothing.",
     lesson="01",
     measure=_depth_without_activations,
-    judge=_judge_depth_without_activations,
+    parts=(
+        Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_depth_without_activations, would_take="TODO"),
+    ),
     limits="Completion of rank-1 matrices from small weights, where a preference for low rank is just what is needed.",
 )
 
@@ -167,7 +170,7 @@ PIECES = Claim(
     statement="The number of straight pieces of a ReLU network grows exponentially with its depth.",
     lesson="01",
     measure=_pieces_by_depth,
-    judge=_judge_pieces_by_depth,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_pieces_by_depth, would_take="TODO"),),
     limits="One input; 8 units a layer where weights are random. Exponential is called what makes more than four times "
     "the pieces from 4 to 8 layers (growth in proportion makes two times). Trained networks were not counted.",
 )
@@ -201,7 +204,7 @@ UNIVERSAL = Claim(
     statement="With any non-linear activation, one hidden layer that is wide enough fits any continuous curve.",
     lesson="01",
     measure=_universal,
-    judge=_judge_universal,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_universal, would_take="TODO"),),
     limits="One curve, sin 3πx on [−1, 1], and random first weights; that polynomials are the only exceptions is a "
     "theorem (Leshno, Lin, Pinkus and Schocken 1993), not a finding.",
 )

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from nonlin.activations.softmax import jacobian, softmax
 from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab import report
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.outputs.experiments import PRIORS, double_softmax, imbalance, non_negative, several_labels
 from nonlin.paths import results_folder
@@ -76,7 +77,7 @@ SIGMOID_ONLY_BINARY = Claim(
     statement="Sigmoid belongs only in binary output layers.",
     lesson="08",
     measure=_where_sigmoid_serves,
-    judge=_judge_where_sigmoid_serves,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_where_sigmoid_serves, would_take="TODO"),),
     limits="Gates, where sigmoids also stand, were not measured; the two output problems are small clouds of points.",
 )
 
@@ -120,7 +121,7 @@ NAIVE_FAILS = Claim(
     statement="The naive form of softmax overflows and underflows.",
     lesson="08",
     measure=_naive_errors,
-    judge=_judge_naive,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_naive, would_take="TODO"),),
 )
 
 # 41
@@ -165,7 +166,7 @@ AMPLIFIES = Claim(
     statement="Softmax amplifies the differences between its inputs.",
     lesson="08",
     measure=_amplifications,
-    judge=_judge_amplifications,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_amplifications, would_take="TODO"),),
     limits="A ratio of logits means little: it changes when all of them are shifted, which softmax does not see.",
 )
 
@@ -212,7 +213,7 @@ GRADIENTS = Claim(
     statement="Softmax makes gradients vanish or explode.",
     lesson="08",
     measure=_stretches,
-    judge=_judge_stretches,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_stretches, would_take="TODO"),),
     limits="Softmax as an output layer; inside attention it stands many times in a row, which was not measured.",
 )
 
@@ -246,7 +247,7 @@ INDEPENDENT = Claim(
     statement="The class probabilities of a softmax are independent of each other.",
     lesson="08",
     measure=_influence,
-    judge=_judge_influence,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_influence, would_take="TODO"),),
     limits="What does stay untouched by a third logit is the ratio of two probabilities, as section 2 shows.",
 )
 
@@ -282,7 +283,7 @@ BLAME = Claim(
     statement="Softmax causes problems with imbalanced classes.",
     lesson="08",
     measure=_blame,
-    judge=_judge_blame,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_blame, would_take="TODO"),),
     limits="One problem with 90, 8 and 2 % and 20 examples of the rarest class.",
 )
 
@@ -321,7 +322,7 @@ CURES = Claim(
     statement="Class weights, oversampling and undersampling cure imbalance.",
     lesson="08",
     measure=_costs,
-    judge=_judge_costs,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_costs, would_take="TODO"),),
     limits="The cure of one recall is paid by another; section 10 moves the decision instead. One problem, one "
     "network.",
 )
@@ -376,7 +377,7 @@ LOG_SOFTMAX = Claim(
     statement="Log-softmax with NLL is more stable than softmax followed by log.",
     lesson="08",
     measure=_log_errors,
-    judge=_judge_log_errors,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_log_errors, would_take="TODO"),),
 )
 
 # 47
@@ -414,7 +415,7 @@ DOUBLE = Claim(
     statement="A softmax at the end of the network, before CrossEntropyLoss, does no harm.",
     lesson="08",
     measure=_second_softmax,
-    judge=_judge_second_softmax,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_second_softmax, would_take="TODO"),),
     limits="Clouds of points, Adam, 100 steps. The training loss itself is always falsified: it has a floor above 0.",
 )
 
@@ -448,6 +449,6 @@ RELU_OUTPUT = Claim(
     statement="ReLU is a good output for regression with non-negative targets.",
     lesson="08",
     measure=_relu_outputs,
-    judge=_judge_relu_outputs,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_relu_outputs, would_take="TODO"),),
     limits="One function of four numbers, one output unit, 120 steps of Adam.",
 )

@@ -16,6 +16,7 @@ from nonlin.intervals import Estimate, above, below, mean_interval
 from nonlin.lab import report, training
 from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.networks import mlp
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.rectified.experiments import (
     alive_after,
@@ -106,7 +107,7 @@ SPARSITY = Claim(
     statement="About half of ReLU's outputs are zero, and this sparsity improves generalisation.",
     lesson="03",
     measure=_sparsity,
-    judge=_judge_sparsity,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_sparsity, would_take="TODO"),),
     limits="About half means 40 to 60 %. The rings are a synthetic problem with one hidden layer.",
 )
 
@@ -148,7 +149,7 @@ NOT_VANISHING = Claim(
     statement="ReLU does not cause vanishing gradients, whatever the depth.",
     lesson="03",
     measure=_arrived,
-    judge=_judge_arrived,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_arrived, would_take="TODO"),),
     limits="Random weights, before training. Vanished: below 1 % at the first layer, or 0 for over 1 % of the inputs.",
 )
 
@@ -187,7 +188,7 @@ NEVER_AGAIN = Claim(
     statement="A unit whose input is once negative never activates again.",
     lesson="03",
     measure=_come_back,
-    judge=_judge_come_back,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_come_back, would_take="TODO"),),
     limits="Small networks on one curve of 64 points.",
 )
 
@@ -274,7 +275,7 @@ PREVENTED = Claim(
     statement="He initialisation, batch normalisation and a smaller learning rate prevent dead units.",
     lesson="03",
     measure=_prevented,
-    judge=_judge_prevented,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_prevented, would_take="TODO"),),
     kept=True,
     limits="Prevented means that at most 1 % of the units are dead. Where no data are named: four layers of 32 units, "
     "2,048 images of shapes10, 32 updates, five seeds, 256 images to judge by.",
@@ -331,7 +332,7 @@ AVOIDED = Claim(
     statement="ReLU avoids the dead neurons of sigmoid and tanh.",
     lesson="03",
     measure=_who_is_dead,
-    judge=_judge_who_is_dead,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_who_is_dead, would_take="TODO"),),
     kept=True,
     limits="It holds where they have more of them than ReLU. Dead: slope exactly 0 for all of 256 images; lost: below "
     "1 % of the largest slope. The trained networks are those of claim 12, at rate 0.1.",

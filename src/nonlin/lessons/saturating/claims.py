@@ -7,6 +7,7 @@ import torch
 from nonlin.activations import ACTIVATIONS
 from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab.networks import threads
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 from nonlin.toys.race import adam, race, sgd, steps_to_learn
 from nonlin.toys.stacks import factor_per_layer, gradient_norms
@@ -27,7 +28,7 @@ LARGEST_SLOPES = Claim(
     statement="Sigmoid's slope is at most ¼, tanh's at most 1.",
     lesson="02",
     measure=_largest_slopes,
-    judge=_judge_largest_slopes,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_largest_slopes, would_take="TODO"),),
 )
 
 
@@ -56,7 +57,7 @@ NEITHER_IS_SAFE = Claim(
     statement="Neither sigmoid nor tanh is safe from vanishing gradients.",
     lesson="02",
     measure=_factors_per_layer,
-    judge=_judge_factors_per_layer,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_factors_per_layer, would_take="TODO"),),
     limits="Vanishing here means below 0.8 per layer, which leaves less than 1 % after 20.",
 )
 
@@ -128,7 +129,7 @@ CENTRED_IS_FASTER = Claim(
     statement="Sigmoid is not zero-centred, tanh is, and that makes tanh train faster.",
     lesson="02",
     measure=_fresh_races,
-    judge=_judge_fresh_races,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_fresh_races, would_take="TODO"),),
     kept=True,
     limits="One problem, two rings, and one network without normalisation. Faster means that the other needs at least "
     "1.5 times as many steps, in each of three draws of points and first weights that had no part in choosing rate or "
@@ -151,5 +152,5 @@ TOLD_APART = Claim(
     statement="Sigmoid(100) and sigmoid(10000) cannot be told apart.",
     lesson="02",
     measure=_saturated_outputs,
-    judge=_judge_saturated_outputs,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_saturated_outputs, would_take="TODO"),),
 )

@@ -19,6 +19,7 @@ from nonlin.bench.cost import WARM_UP, Spread, margin, rounds, settle_allocator,
 from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
 from nonlin.lab import report
 from nonlin.lab.networks import small_cnn, threads
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement
 from nonlin.lessons.smooth.experiments import best_rate, in_pieces, random_gates, restlessness, steps_in_depth
 from nonlin.paths import results_folder
@@ -117,7 +118,7 @@ SWISH_BEATS_RELU = Claim(
     statement="Swish beats ReLU in deep networks.",
     lesson="06",
     measure=_steps_by_depth,
-    judge=_judge_swish,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_swish, would_take="TODO"),),
     kept=True,
     limits="β is 1. The photographs were learned by small networks in a few epochs; the rings are a toy, where beating "
     "means fewer steps to a loss of 0.2. Swish's paper speaks of networks with tens of layers on ImageNet, which were "
@@ -204,7 +205,7 @@ LESS_FLUCTUATION = Claim(
     statement="Smooth activations train with less fluctuation than ReLU.",
     lesson="06",
     measure=_restlessness,
-    judge=_judge_restlessness,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_restlessness, would_take="TODO"),),
     kept=True,
     limits="Fluctuation on the rings is the step-to-step change of the loss over its mean, in mini-batch training at a "
     "constant rate; less means at least 10 % less. The pieces have SiLU's shape and a kink at every whole number: that "
@@ -256,7 +257,7 @@ STOCHASTIC = Claim(
     statement="GELU is stochastic, like dropout.",
     lesson="06",
     measure=_two_passes,
-    judge=_judge_two_passes,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_two_passes, would_take="TODO"),),
     limits="GELU was derived as the mean of a random gate; the layer computes the mean and draws nothing.",
 )
 
@@ -332,7 +333,7 @@ MUST_BE_APPROXIMATED = Claim(
     statement="GELU must be approximated to be affordable.",
     lesson="06",
     measure=_gelu_times,
-    judge=_judge_gelu_times,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_gelu_times, would_take="TODO"),),
     kept=True,
     limits="torch's own forms on one thread of one processor; median and quartiles. Affordable: at most 10 % dearer "
     "than the tanh form. A graphics processor, or a chip without an error function, may differ.",
@@ -380,7 +381,7 @@ KAIMING_KNOWS_GELU = Claim(
     statement="`kaiming_normal_` knows GELU.",
     lesson="06",
     measure=_accepted,
-    judge=_judge_accepted,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_accepted, would_take="TODO"),),
 )
 
 
@@ -431,7 +432,7 @@ MISH_COSTS_MORE = Claim(
     statement="Mish costs more memory and time than it gains.",
     lesson="06",
     measure=_mish_costs,
-    judge=_judge_mish,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_mish, would_take="TODO"),),
     kept=True,
     limits="Time on one thread of one processor; the training step is that of the course's network, batch 64, float32; "
     "bytes are those that an activation adds between two convolutions. Where Mish is both dearer and better, this does "

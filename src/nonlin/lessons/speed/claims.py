@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench.cost import WARM_UP, margin, settle_allocator
-from nonlin.intervals import Median, above, median_interval, within
+from nonlin.intervals import Estimate, above, median_interval, within
 from nonlin.lab.networks import threads
+from nonlin.ledger import Compared, Part, margins
 from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
 
 # Times
@@ -93,8 +94,8 @@ def _timed(
     }
 
 
-def _by_place(measured: Measurement) -> dict[str, dict[str, Median]]:
-    found: dict[str, dict[str, Median]] = {}
+def _by_place(measured: Measurement) -> dict[str, dict[str, Estimate]]:
+    found: dict[str, dict[str, Estimate]] = {}
     for key, ratios in measured.items():
         place, _, name = key.partition(": ")
         found.setdefault(place, {})[name] = median_interval(ratios)
@@ -124,7 +125,7 @@ EXPONENTIAL_IS_SLOW = Claim(
     statement="The exponential makes sigmoid and tanh notably slower than ReLU.",
     lesson="13",
     measure=_exponential_times,
-    judge=_judge_exponential_times,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_exponential_times, would_take="TODO"),),
     kept=True,
     limits="Notably means by a quarter or more. One thread of one x86 processor with vector instructions, float32; the "
     "intervals are of the median.",
@@ -149,7 +150,7 @@ def _all_times() -> Measurement:
 def _judge_all_times(measured: Measurement) -> Sequence[Case]:
     cases = []
     for place, ratios in _by_place(measured).items():
-        least = min(ratios, key=lambda name: ratios[name].value)
+        least = min(ratios, key=lambda name: ratios[name].mean)
         cheaper = [above(ratio, 1 - CLEARLY) for ratio in ratios.values()]
         dearer = [above(ratio, 1 + CLEARLY) for ratio in ratios.values()]
         level = sum(each is False for each in dearer)
@@ -165,7 +166,7 @@ CHEAPEST = Claim(
     statement="ReLU is the cheapest activation.",
     lesson="13",
     measure=_all_times,
-    judge=_judge_all_times,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_all_times, would_take="TODO"),),
     kept=True,
     limits="Clearly means by a tenth or more. torch's own layers on one thread of one x86 processor, float32; memory "
     "is not part of it.",
@@ -217,7 +218,7 @@ FOUR_TIMES = Claim(
     statement="The published times ReLU 94, ReLU6 97, LeakyReLU 106, PReLU 106 ms order the four.",
     lesson="13",
     measure=_four_times,
-    judge=_judge_four_times,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_four_times, would_take="TODO"),),
     kept=True,
     limits="A step of the order stands if at least half of the published difference is there; the two that are level, "
     "if they differ by less than 5 %. One thread of one x86 processor, float32.",
@@ -332,6 +333,6 @@ IN_PLACE = Claim(
     statement="`inplace=True` saves memory and is free.",
     lesson="13",
     measure=_in_place,
-    judge=_judge_in_place,
+    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_in_place, would_take="TODO"),),
     limits="torch's 13 layers that have the option, float32. Time is not judged here; lesson 13 measures it.",
 )

@@ -1,0 +1,109 @@
+"""What passes for no difference: one margin for each quantity, with its reason, fixed before anything is measured.
+
+A claim that one is better than another is held against a margin: it is refuted where a lead as large as the margin is
+excluded, confirmed where a lead of 0 is, and open where the interval excludes neither.
+"""
+
+from dataclasses import dataclass
+
+from nonlin.intervals import Bounds, above, below, within
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin:
+    """The smallest difference of a quantity that counts.
+
+    Args:
+        quantity: what is compared.
+        size: above 0 for a difference, above 1 for a ratio.
+        unit: "points", or "times" for a ratio.
+        because: why this much.
+    """
+
+    quantity: str
+    size: float
+    unit: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.size:g} {self.unit}"
+
+    @property
+    def none(self) -> float:
+        """What no difference is: 1 for a ratio, 0 otherwise."""
+        return 1.0 if self.unit == "times" else 0.0
+
+    @property
+    def less_by(self) -> float:
+        """The margin on the other side: 1 / size for a ratio, -size otherwise."""
+        return 1 / self.size if self.unit == "times" else -self.size
+
+    def more(self, interval: Bounds) -> bool | None:
+        """Whether there is more: yes if the whole interval lies above none, no if it lies below the margin."""
+        return above(interval, self.none, refuted_below=self.size)
+
+    def less(self, interval: Bounds) -> bool | None:
+        """Whether there is less; the mirror image of `more`."""
+        return below(interval, self.none, refuted_above=self.less_by)
+
+    def clearly_more(self, interval: Bounds) -> bool | None:
+        """Whether there is more by at least the margin."""
+        return above(interval, self.size)
+
+    def clearly_less(self, interval: Bounds) -> bool | None:
+        """Whether there is less by at least the margin."""
+        return below(interval, self.less_by)
+
+    def same(self, interval: Bounds) -> bool | None:
+        """Whether any difference is smaller than the margin."""
+        return within(interval, self.less_by, self.size)
+
+
+ACCURACY = Margin(
+    quantity="test accuracy",
+    size=0.5,
+    unit="points",
+    because="the seed alone moves a run of the course's networks by about half a point (its standard deviation)",
+)
+STEPS = Margin(
+    quantity="training steps to a given loss",
+    size=1.1,
+    unit="times",
+    because="a tenth of the steps is less than the next learning rate of a grid changes",
+)
+LOSS = Margin(
+    quantity="loss or error",
+    size=1.05,
+    unit="times",
+    because="the difference between neighbouring learning rates near the best is of this size",
+)
+TIME = Margin(
+    quantity="time",
+    size=1.1,
+    unit="times",
+    because="one and the same function, timed twice on an idle machine, differs by up to 5 %",
+)
+NOTABLE_TIME = Margin(
+    quantity="time, where a claim says notably or much",
+    size=1.25,
+    unit="times",
+    because="a quarter of an activation's time is a few hundredths of a training step's",
+)
+FLUCTUATION = Margin(
+    quantity="step-to-step change of the loss",
+    size=1.1,
+    unit="times",
+    because="less is not seen in a curve",
+)
+VANISHING = Margin(
+    quantity="factor per layer",
+    size=1.25,
+    unit="times",
+    because="0.8 a layer leaves a hundredth after 20 layers, and 1.25 makes it a hundredfold",
+)
+DEAD = Margin(
+    quantity="share of dead units",
+    size=0.01,
+    unit="of the units",
+    because="a network that loses one unit in a hundred keeps its capacity",
+)
