@@ -184,8 +184,8 @@ def test_every_claim_is_tested(number: int) -> None:
     assert all(case.condition and case.figures for case in finding.cases)
     assert {part.name: part.verdict for part in finding.parts} == EXPECTED[number]
     # The table that lesson 14 shows; figures differ in their last digits between processors and are not compared.
-    assert number in LEDGER, f"the table lacks it; write it anew: {verdicts.COMMAND}"
-    for kept, found in zip(LEDGER[number].parts, finding.parts, strict=True):
+    assert number in LEDGER(), f"the table lacks it; write it anew: {verdicts.COMMAND}"
+    for kept, found in zip(LEDGER()[number].parts, finding.parts, strict=True):
         recorded, cases = ([(case.condition, case.holds) for case in part.cases] for part in (kept, found))
         assert recorded == cases, f"write it anew: {verdicts.COMMAND}"
         assert kept.verdict == found.verdict
@@ -225,13 +225,13 @@ def test_a_planted_formula_turns_the_verdict(
     assert judged(CLAIMS[number]).verdict == expected != EXPECTED[number][str(number)]
 
 
-LEDGER = verdicts.read(CLAIMS)
+LEDGER = cache(lambda: verdicts.read(CLAIMS))
 
 
 def test_the_stored_ledger_says_in_words_what_follows_from_its_cases() -> None:
     rows = json.loads(verdicts.default_path().read_text(encoding="utf-8"))
     assert set(rows) == {name for claim in CLAIMS.values() for name in claim.names}
-    for tried in (part for finding in LEDGER.values() for part in finding.parts):
+    for tried in (part for finding in LEDGER().values() for part in finding.parts):
         row = rows[tried.name]
         assert (row["verdict"], row["statement"]) == (tried.verdict, tried.part.statement)
 
