@@ -166,7 +166,7 @@ def test_a_measurement_that_is_not_a_number_is_not_kept(results: Path) -> None:
 def test_the_command_says_what_decides(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["claims", "4"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("  4  confirmed  Sigmoid(100)")
+    assert said.startswith("   4  confirmed  Sigmoid(100)")
     assert "float32: holds (outputs 1 and 1)" in said
 
 

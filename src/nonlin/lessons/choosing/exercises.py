@@ -15,57 +15,47 @@ from nonlin.exercises.quiz import Option, Question, Quiz
 from nonlin.lessons.choosing.checkup import checkup
 
 
-def verdict(cases: list) -> str:
-    decided = [case for case in cases if case is not None]
-    if len(set(decided)) == 2:
+def verdict(says: str, cases: list) -> str:
+    if says == "can" and True in cases:
+        return "confirmed"
+    if says == "always" and False in cases:
+        return "refuted"
+    if True in cases and False in cases:
         return "depends"
-    if not decided or len(decided) < len(cases) / 2:
-        return "undecided"
-    return "confirmed" if decided[0] else "refuted"
+    if not cases or None in cases:
+        return "open"
+    return "confirmed" if cases[0] else "refuted"
 
 
-def _few_speak_for_all(cases: list) -> str:
-    return verdict([case for case in cases if case is not None])
+def _old_rule(says: str, cases: list) -> str:
+    """One rule for all that is said."""
+    return verdict("better", cases)
 
 
-def _open_first(cases: list) -> str:
-    return "undecided" if 2 * cases.count(None) > len(cases) else verdict(cases)
+def _majority(says: str, cases: list) -> str:
+    if None in cases or not cases:
+        return "open"
+    return "confirmed" if cases.count(True) > cases.count(False) else "refuted"
 
 
-def _more_than_half(cases: list) -> str:
-    few = 2 * cases.count(None) >= len(cases) and len({*cases} - {None}) < 2
-    return "undecided" if few else verdict(cases)
+def _without_open(says: str, cases: list) -> str:
+    return verdict(says, [case for case in cases if case is not None])
 
 
-def _majority(cases: list) -> str:
-    decided = [case for case in cases if case is not None]
-    if not decided or len(decided) < len(cases) / 2:
-        return "undecided"
-    return "confirmed" if sum(decided) > len(decided) / 2 else "refuted"
+def _open_first(says: str, cases: list) -> str:
+    return "open" if None in cases else verdict(says, cases)
 
 
-def _all_or_none(cases: list) -> str:
-    return "confirmed" if all(cases) else "depends" if any(cases) else "refuted"
+def _open_is_no(says: str, cases: list) -> str:
+    return verdict(says, [bool(case) for case in cases])
 
 
-def _any_confirms(cases: list) -> str:
-    return "confirmed" if True in cases else "refuted" if False in cases else "undecided"
+def _empty_confirms(says: str, cases: list) -> str:
+    return verdict(says, cases) if cases else "confirmed"
 
 
-def _any_refutes(cases: list) -> str:
-    return "refuted" if False in cases else "confirmed" if True in cases else "undecided"
-
-
-def _open_unless_both(cases: list) -> str:
-    return "depends" if {True, False} <= set(cases) else _cautious(cases)
-
-
-def _cautious(cases: list) -> str:
-    return "undecided" if None in cases or not cases else verdict(cases)
-
-
-def _empty_confirms(cases: list) -> str:
-    return _all_or_none([case for case in cases if case is not None])
+def _swapped(says: str, cases: list) -> str:
+    return verdict({"can": "always", "always": "can"}.get(says, says), cases)
 
 
 VERDICT = Exercise(
@@ -75,80 +65,58 @@ VERDICT = Exercise(
     difficulty=1,
     solution=verdict,
     probes=tuple(
-        Probe(label=f"with {cases}", arguments=(cases,))
+        Probe(label=f"with {says!r} and {cases}", arguments=(says, cases))
+        for says in ("better", "always", "can")
         for cases in (
             [True, True],
             [False],
             [True, False, True],
             [False, True, False, None],
             [True, None],
-            [True, None, True],
             [None, False],
-            [None, True, None],
-            [None, False, None, None, True],
             [None, None],
             [],
         )
     ),
     mistakes=(
         Mistake(
+            answer=_old_rule,
+            hint="you judge all claims by one rule. One case that does not hold refutes what is said to hold always, and one "
+            "that holds confirms what is said to be possible.",
+        ),
+        Mistake(
             answer=_majority,
-            hint="you take the majority of the cases. One case that holds and one that does not are not to be outvoted: "
-            "the claim depends on the condition.",
+            hint="you take the majority of the cases, but conditions are no votes.",
         ),
         Mistake(
-            answer=_any_confirms,
-            hint="one case that holds confirms nothing if another does not hold: then the claim depends on the condition.",
-        ),
-        Mistake(
-            answer=_any_refutes,
-            hint="one case that does not hold refutes a claim only if none holds: otherwise it depends on the condition.",
-        ),
-        Mistake(
-            answer=_open_unless_both,
-            hint="depends is right. But where the decided cases agree, one that is not decided does not make the verdict "
-            "undecided: leave it out.",
-        ),
-        Mistake(
-            answer=_all_or_none,
-            hint="None counts as False with all and any. A case that is not decided is no evidence against the claim: "
-            "leave it out, and look what remains, perhaps nothing.",
-        ),
-        Mistake(
-            answer=_cautious,
-            hint="a single undecided case makes your whole verdict undecided. It counts for neither side; the others still "
-            "speak.",
-        ),
-        Mistake(
-            answer=_few_speak_for_all,
-            hint="one decided case of three speaks for the two that are open. Unless the decided ones contradict each other, "
-            "they have to be half of the cases, at least.",
+            answer=_without_open,
+            hint="you leave out what is not decided. A case that is open might be the one that turns the verdict: as long as "
+            "it could, the verdict is open, too.",
         ),
         Mistake(
             answer=_open_first,
-            hint="right for most lists, but with one True, one False and three None the claim *depends*, which two cases are "
-            "enough to show. Ask that first, and only then whether enough is decided.",
+            hint="a case that is open does not always leave the verdict open. Ask first whether those that are decided settle "
+            "it, whatever the open ones turn out to be.",
         ),
         Mistake(
-            answer=_more_than_half,
-            hint="[True, None] has half of its cases decided, and half is enough.",
+            answer=_open_is_no,
+            hint="None counts as False in your answer. A case that is not decided is no evidence against the claim.",
         ),
         Mistake(
             answer=_empty_confirms,
-            hint="right, but for an empty list: all([]) is True, so that nothing at all confirms the claim. Ask first whether "
-            "any case is left.",
+            hint="right, but for an empty list: where nothing was tried, nothing is confirmed.",
         ),
         Mistake(
-            answer=lambda cases: verdict([case for case in cases if case]),
-            hint="the filter drops False together with None: compare with None by `is not None`.",
+            answer=_swapped,
+            hint="it is the other way round: one example is enough for *can*, one counter-example against *always*.",
         ),
     ),
     hints=(
-        "First drop what is not decided. What remains holds at most two different values.",
-        "Both values: depends. Nothing left, or fewer than half of the cases: undecided. Otherwise the one value decides.",
+        "First ask for the one case that is enough: True for can, False for always.",
+        "Then: both True and False, so it depends; something open, or nothing tried, so it is open; otherwise all cases agree.",
     ),
-    remark="the rule knows no doubt about how the conditions were chosen: whoever picks them picks the verdict. That is why "
-    "the ledger names them.",
+    remark="the ledger asks one thing more: *depends* stands there only with the number at which it turns. And no rule "
+    "knows how the conditions were chosen: whoever picks them picks the verdict, which is why the ledger names them.",
 )
 
 
@@ -649,11 +617,11 @@ QUIZ = Quiz(
                 Option(
                     "Confirmed, by four to one", False, "Conditions are not votes: another choice of them, other odds."
                 ),
-                Option("Depends, and on what", True, "The useful part is which condition it fails in."),
+                Option("Depends: it holds usually", False, "Usually is another claim, and needs to say of what."),
                 Option(
-                    "Refuted: one counterexample is enough",
-                    False,
-                    "For “always” it is. As advice it still has a domain.",
+                    "Refuted, if it says always; a comparison depends, and on what",
+                    True,
+                    "The useful part is which condition it fails in, and where it turns.",
                 ),
             ),
         ),
