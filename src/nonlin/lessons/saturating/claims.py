@@ -1,14 +1,26 @@
 """Claims about sigmoid and tanh."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import torch
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Estimate, above, below, mean_interval, ratio_interval
+from nonlin.intervals import Family, crossing, exact
 from nonlin.lab.networks import threads
-from nonlin.ledger import Compared, Part, margins
-from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
+from nonlin.ledger import (
+    Always,
+    AtMost,
+    Case,
+    Claim,
+    Compared,
+    Dependence,
+    Exists,
+    Measurement,
+    Part,
+    all_hold,
+    margins,
+)
 from nonlin.toys.race import adam, race, sgd, steps_to_learn
 from nonlin.toys.stacks import factor_per_layer, gradient_norms
 
@@ -18,9 +30,13 @@ def _largest_slopes() -> Measurement:
     return {name: [ACTIVATIONS[name].derivative(x).max().item()] for name in ("sigmoid", "tanh")}
 
 
-def _judge_largest_slopes(measured: Measurement) -> Sequence[Case]:
-    bounds = {"sigmoid": 0.25, "tanh": 1.0}
-    return [Case(f"{name}, at most {bounds[name]:g}", m <= bounds[name], f"{m:.4g}") for name, [m] in measured.items()]
+def _at_most(name: str, bound: float) -> Part:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        [slope] = measured[name]
+        return [Case("x from −20 to 20", slope <= bound, f"at most {slope:.4g}", (exact(slope),))]
+
+    statement = f"{name.capitalize()}'s slope is at most {bound:g}."
+    return Part(statement=statement, quantifier=AtMost("inputs", f"{bound:g}"), judge=judge)
 
 
 LARGEST_SLOPES = Claim(
@@ -28,37 +44,68 @@ LARGEST_SLOPES = Claim(
     statement="Sigmoid's slope is at most ¼, tanh's at most 1.",
     lesson="02",
     measure=_largest_slopes,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_largest_slopes, would_take="TODO"),),
+    parts=(_at_most("sigmoid", 0.25), _at_most("tanh", 1.0)),
 )
 
 
+# 2: the gains of the weights, which have standard deviation gain / √n; 1 is Xavier's, 3^-½ = 0.577 torch's default
+
+GAINS = (0.577, 0.7, 0.85, 1.0, 1.2, 1.5)
+
+
 def _factors_per_layer() -> Measurement:
-    default = {"weight_std": lambda fan_in: (3 * fan_in) ** -0.5}
-    stacks = {
-        "sigmoid, Xavier's weights": gradient_norms(ACTIVATIONS["sigmoid"].function, depth=20),
-        "tanh, Xavier's weights": gradient_norms(ACTIVATIONS["tanh"].function, depth=20),
-        "tanh, torch's default weights": gradient_norms(ACTIVATIONS["tanh"].function, depth=20, **default),
+    return {
+        f"{name}, {gain:g}": factor_per_layer(
+            gradient_norms(
+                ACTIVATIONS[name].function, depth=20, weight_std=lambda fan_in, gain=gain: gain * fan_in**-0.5
+            )
+        ).tolist()
+        for name in ("sigmoid", "tanh")
+        for gain in GAINS
     }
-    return {name: factor_per_layer(norms).tolist() for name, norms in stacks.items()}
 
 
-def _judge_factors_per_layer(measured: Measurement) -> Sequence[Case]:
-    cases = []
-    for name, factors in measured.items():
-        factor = mean_interval(torch.tensor(factors))
-        # 0.8 per layer leaves 1 % after 20 layers.
-        vanishes = below(factor, 0.8)
-        cases.append(Case(name, vanishes, f"each of 20 layers multiplies the gradient by {factor}"))
-    return cases
+def _vanishes(name: str) -> Part:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        family = Family(len(GAINS))
+        factors = {gain: family.mean(measured[f"{name}, {gain:g}"]) for gain in GAINS}
+        return [
+            Case(
+                f"weights of gain {gain:g}{USUAL.get(gain, '')}",
+                margins.VANISHING.clearly_less(factor),
+                f"each of 20 layers multiplies the gradient by {factor}",
+                (factor,),
+            )
+            for gain, factor in factors.items()
+        ]
 
+    def depends_on(measured: Measurement) -> Dependence | None:
+        by_seed = zip(*(measured[f"{name}, {gain:g}"] for gain in GAINS), strict=True)
+        turns = [crossing(GAINS, factors, margins.VANISHING.less_by) for factors in by_seed]
+        return (
+            None
+            if None in turns
+            else Dependence(factor="the gain of the weights", holds="below", at=Family(1).mean(turns))
+        )
+
+    return Part(
+        statement=f"With usual weights, {name} loses the gradient.",
+        quantifier=Exists("weights in use, gains 0.577 to 1.5"),
+        judge=judge,
+        depends_on=depends_on,
+    )
+
+
+USUAL = {0.577: " (torch's default)", 1.0: " (Xavier's)"}
 
 NEITHER_IS_SAFE = Claim(
     number=2,
     statement="Neither sigmoid nor tanh is safe from vanishing gradients.",
     lesson="02",
     measure=_factors_per_layer,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_factors_per_layer, would_take="TODO"),),
-    limits="Vanishing here means below 0.8 per layer, which leaves less than 1 % after 20.",
+    parts=(_vanishes("sigmoid"), _vanishes("tanh")),
+    limits="Vanishing here means below 0.8 per layer, which leaves less than 1 % after 20. Random weights, before any "
+    "training.",
 )
 
 
@@ -75,7 +122,6 @@ OPTIMIZERS = {
     "SGD with momentum": (sgd, (0.03, 0.1, 0.3, 1, 3, 10)),
 }
 FRESH_DRAWS = (1, 2, 3)
-FASTER = 1.5  # by this factor at least, as the lesson says of its own draw
 
 
 def _fresh_races() -> Measurement:
@@ -91,37 +137,31 @@ def _fresh_races() -> Measurement:
     return measured
 
 
-def _judge_fresh_races(measured: Measurement) -> Sequence[Case]:
-    means = {name: measured[f"mean, {name}"][0] for name in ("sigmoid", "tanh")}
-    cases = [
-        Case("sigmoid is not zero-centred", abs(means["sigmoid"]) > 0.1, f"mean {means['sigmoid']:.2f} for N(0, 1)"),
-        Case("tanh is", abs(means["tanh"]) < 0.01, f"mean {abs(means['tanh']):.2f}"),
-    ]
-    comparisons = {
-        "tanh against sigmoid": ("sigmoid", "tanh"),
-        "the centre alone, both as flat as sigmoid": ("sigmoid", "sigmoid − ½"),
-        "the centre alone, both as steep as tanh": ("tanh + 1", "tanh"),
-    }
-    for what, (other, centred) in comparisons.items():
-        for optimizer in OPTIMIZERS:
-            cases.append(_faster(f"{what}, {optimizer}", _fresh_ratios(measured, optimizer, other, centred)))
-    return cases
+def _centred(name: str, *, wanted: bool) -> Part:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        [mean] = measured[f"mean, {name}"]
+        return [Case("inputs from N(0, 1)", (abs(mean) < 1e-6) == wanted, f"mean {abs(mean):.2f}", (exact(mean),))]
+
+    statement = f"{name.capitalize()} is {'' if wanted else 'not '}zero-centred."
+    return Part(statement=statement, quantifier=Always("symmetric inputs"), judge=judge)
 
 
-def _fresh_ratios(measured: Measurement, optimizer: str, slower: str, faster: str) -> list[Estimate]:
-    """Steps of one over steps of the other, paired by seed: one estimate for each fresh draw."""
-    return [
-        ratio_interval(*(torch.tensor(measured[f"{optimizer}, {name}, draw {draw}"]) for name in (slower, faster)))
-        for draw in FRESH_DRAWS
-    ]
+def _faster(statement: str, pairs: Mapping[str, tuple[str, str]]) -> Part:
+    """Faster only if it is so in every draw."""
 
+    def judge(measured: Measurement) -> Sequence[Case]:
+        family = Family(len(pairs) * len(OPTIMIZERS) * len(FRESH_DRAWS))
+        cases = []
+        for (what, names), optimizer in product(pairs.items(), OPTIMIZERS):
+            ratios = [
+                family.ratio(*(measured[f"{optimizer}, {name}, draw {draw}"] for name in names)) for draw in FRESH_DRAWS
+            ]
+            said = f"the other needs {', '.join(map(str, ratios))} times as many steps, in {len(ratios)} draws"
+            holds = all_hold([margins.STEPS.more(ratio) for ratio in ratios])
+            cases.append(Case(f"{what}{optimizer}", holds, said, tuple(ratios)))
+        return cases
 
-def _faster(condition: str, ratios: Sequence[Estimate]) -> Case:
-    """Faster only if it is in every draw."""
-    holds = all_hold([above(ratio, FASTER) for ratio in ratios])
-    return Case(
-        condition, holds, f"the other needs {', '.join(map(str, ratios))} times as many steps, in {len(ratios)} draws"
-    )
+    return Part(statement=statement, quantifier=Compared("two rings, two optimizers", margins.STEPS), judge=judge)
 
 
 CENTRED_IS_FASTER = Claim(
@@ -129,11 +169,22 @@ CENTRED_IS_FASTER = Claim(
     statement="Sigmoid is not zero-centred, tanh is, and that makes tanh train faster.",
     lesson="02",
     measure=_fresh_races,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_fresh_races, would_take="TODO"),),
+    parts=(
+        _centred("sigmoid", wanted=False),
+        _centred("tanh", wanted=True),
+        _faster("Tanh trains faster than sigmoid.", {"": ("sigmoid", "tanh")}),
+        _faster(
+            "The centre alone makes it faster.",
+            {
+                "both as flat as sigmoid, ": ("sigmoid", "sigmoid − ½"),
+                "both as steep as tanh, ": ("tanh + 1", "tanh"),
+            },
+        ),
+    ),
     kept=True,
-    limits="One problem, two rings, and one network without normalisation. Faster means that the other needs at least "
-    "1.5 times as many steps, in each of three draws of points and first weights that had no part in choosing rate or "
-    "bound, 20 networks each. The centre is not the only cause: the slope has its part, which lesson 02 measures.",
+    limits="One problem, two rings, and one network without normalisation; three draws of points and first weights "
+    "that had no part in choosing the rates, 20 networks each. The centre is not the only cause: the slope has its part, "
+    "which lesson 02 measures.",
 )
 
 
@@ -152,5 +203,5 @@ TOLD_APART = Claim(
     statement="Sigmoid(100) and sigmoid(10000) cannot be told apart.",
     lesson="02",
     measure=_saturated_outputs,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_saturated_outputs, would_take="TODO"),),
+    parts=(Part(quantifier=Always("float32 and float64"), judge=_judge_saturated_outputs),),
 )
