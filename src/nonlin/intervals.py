@@ -149,6 +149,25 @@ def crossing(positions: Sequence[float], values: Sequence[float], level: float) 
     return None
 
 
+def crossing_of(positions: Sequence[float], values: Sequence[Estimate], level: float) -> Estimate | None:
+    """Where a curve of estimates crosses a level: the point, between where the one and the other edge of its band does.
+
+    Args:
+        positions: ascending.
+        values: of a family, so that the band holds as a whole.
+        level: that is crossed.
+
+    Returns:
+        None if the curve or an edge never crosses.
+    """
+    points = [
+        crossing(positions, [getattr(value, edge) for value in values], level) for edge in ("mean", "low", "high")
+    ]
+    if None in points:
+        return None
+    return Estimate(points[0], *sorted(points[1:]), values[0].n, sum(value.error for value in values))
+
+
 class Bounds(Protocol):
     """Anything with two ends: an estimate, a spread."""
 

@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional as F
 
 from nonlin.intervals import mean_interval
-from nonlin.ledger import Verdict, verdict
 from nonlin.lessons import CLAIMS
 from nonlin.lessons.nonlinearity.experiments import (
     complete,
@@ -182,17 +181,45 @@ def test_figures_state_what_they_show() -> None:
     assert "Of 256 entries" in completed({"one": complete(1, seeds=1, steps=5)}).text
 
 
-def test_verdicts_turn_when_the_measurement_does() -> None:
-    kinks = CLAIMS[14].judge
-    assert verdict(kinks({"a": [20.0] * 20})) == Verdict.REFUTED
-    assert verdict(kinks({"a": [500.0] * 20})) == Verdict.CONFIRMED
-    assert verdict(kinks({"a": [20.0] * 10 + [500.0] * 10})) == Verdict.UNDECIDED
-    by_xor = CLAIMS[60].judge
-    learned, not_learned = [0.01] * 100, [0.69] * 100
-    assert verdict(by_xor({"without": not_learned, "with tanh": learned})) == Verdict.CONFIRMED
-    assert verdict(by_xor({"without": learned, "with tanh": not_learned})) == Verdict.REFUTED
-    depth = CLAIMS[61].judge
-    one, same = [1.0, 1.1, 0.9], [0.9, 1.1, 1.0]
-    assert verdict(depth({"difference": [1e-7], "one layer": one, "three layers": same})) == Verdict.CONFIRMED
-    polynomial = CLAIMS[63].judge({"x²": [0.97, 0.97], "open": [0.2, 0.2]})
-    assert [case.holds for case in polynomial] == [False, None]
+LEARN, FAIL = [0.01] * 100, [0.69] * 100
+WIDTHS = {f"{name}, {width} units": LEARN for name in ("tanh", "ReLU") for width in (2, 3, 4, 6, 8, 16)}
+XOR = {"without, 16": FAIL} | WIDTHS
+ONE, SAME = [1.0, 1.01, 0.99], [0.99, 1.01, 1.0]
+FOLDS = {"built by folding, 4 layers": [16.0], "built by folding, 8 layers": [256.0]}
+
+
+@pytest.mark.parametrize(
+    ("number", "measured", "expected"),
+    [
+        (14, {"a": [20.0] * 20}, "refuted"),
+        (14, {"a": [500.0] * 20}, "confirmed"),
+        (14, {"a": [20.0] * 10 + [500.0] * 10}, "open"),
+        (60, XOR, "a confirmed, b confirmed"),
+        (60, XOR | {"without, 16": LEARN}, "a refuted, b confirmed"),
+        (60, XOR | {"tanh, 2 units": FAIL}, "a confirmed, b refuted"),
+        (60, XOR | {"tanh, 2 units": LEARN[:93] + FAIL[:7]}, "a confirmed, b open"),
+        (61, {"difference": [1e-7], "one layer": ONE, "three layers": SAME}, "a confirmed, b confirmed"),
+        (61, {"difference": [1e-7, 1], "one layer": ONE, "three layers": [0.1, 0.2, 0.1]}, "a refuted, b refuted"),
+        (
+            62,
+            FOLDS | {"random weights, 8 layers": [9, 10], "random weights, 4 layers": [2, 2.1]},
+            "a confirmed, b open",
+        ),
+        (
+            62,
+            FOLDS | {"random weights, 8 layers": [9, 10] * 9, "random weights, 4 layers": [4, 5] * 9},
+            "a confirmed, b refuted",
+        ),
+        (63, {"x²": [0.97, 0.97], "open": [0.2, 0.2]}, "refuted"),
+        (63, {"ReLU": [0.01, 0.02]}, "confirmed"),
+    ],
+)
+def test_what_would_turn_a_verdict(number: int, measured: dict, expected: str) -> None:
+    assert CLAIMS[number].judge(measured).verdicts == expected
+
+
+def test_nine_in_ten_networks_learn_xor_from_a_width_on() -> None:
+    shares = {2: 50, 3: 80, 4: 100, 6: 100, 8: 100, 16: 100}
+    narrow = {f"tanh, {width} units": LEARN[:n] + FAIL[n:] for width, n in shares.items()}
+    at = CLAIMS[60].judge(XOR | narrow).parts[1].dependence.at
+    assert 2.4 < at.low < 3.5 == at.mean < at.high < 4

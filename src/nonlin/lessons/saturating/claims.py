@@ -183,8 +183,8 @@ CENTRED_IS_FASTER = Claim(
     ),
     kept=True,
     limits="One problem, two rings, and one network without normalisation; three draws of points and first weights "
-    "that had no part in choosing the rates, 20 networks each. The centre is not the only cause: the slope has its part, "
-    "which lesson 02 measures.",
+    "that had no part in choosing the rates, 20 networks each. The centre is not the only cause: the slope has its "
+    "part, which lesson 02 measures.",
 )
 
 
