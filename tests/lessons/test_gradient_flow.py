@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ from nonlin.__main__ import main
 from nonlin.images import shapes10
 from nonlin.images.dataset import Dataset, Split
 from nonlin.intervals import mean_interval
-from nonlin.ledger.claim import Case
-from nonlin.lessons.gradient_flow.claims import _judge_recurrent
+from nonlin.ledger import judged
+from nonlin.lessons import CLAIMS
+from nonlin.lessons.gradient_flow.claims import RECURRENT
 from nonlin.lessons.gradient_flow.experiments import ABOUT, TABLE, Start, pairs, read, study, table, write
 from nonlin.lessons.gradient_flow.figures import first_step_map
 
@@ -106,20 +106,37 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_measured(
     assert "choose another --output" in capsys.readouterr().err
 
 
-def holds(cases: Sequence[Case]) -> list[bool | None]:
-    return [case.holds for case in cases]
+def powers(tanh: float, relu: float) -> dict[str, list[float]]:
+    """Gradients that arrive, as powers of ten, with every weight; states stay as they are."""
+    measured = {}
+    for weights in RECURRENT:
+        for name, power in {"tanh": tanh, "relu": relu}.items():
+            measured[f"{name}, gradient: {weights}"] = [power - 0.01, power + 0.01, power]
+            measured[f"{name}, state: {weights}"] = [-0.01, 0.01, 0.0]
+    return measured
 
 
-def test_recurrent_layers_are_judged_by_what_arrives_and_what_explodes() -> None:
-    measured = {
-        "tanh, state: w": [0.0, 0.1],
-        "tanh, gradient: w": [-0.5, -0.6],
-        "relu, state: w": [4.0, 4.1],
-        "relu, gradient: w": [0.0, 0.1],
-    }
-    assert holds(_judge_recurrent(measured)) == [True, True]
-    measured |= {"tanh, gradient: w": [-9.0, -9.1], "relu, state: w": [0.0, 0.1]}
-    assert holds(_judge_recurrent(measured)) == [False, False]
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (powers(0, 4), "a confirmed, b confirmed"),
+        (powers(-3, 0), "a refuted, b refuted"),
+        (powers(3, 4) | {"relu, gradient: the identity": [2.9, 3.1]}, "a refuted, b open"),
+        (
+            powers(0, 0) | {f"relu, state: {weights}": [4, 4.01, 4.02] for weights in RECURRENT},
+            "a confirmed, b confirmed",
+        ),
+    ],
+    ids=range(4),
+)
+def test_recurrent_layers_are_judged_by_what_arrives_and_what_explodes(measured: dict, expected: str) -> None:
+    assert CLAIMS[7].judge(measured).verdicts == expected
+
+
+def test_relu_turns_at_the_gain_that_theory_says_and_tanh_at_one() -> None:
+    tanh, relu = judged(CLAIMS[7]).parts
+    assert tanh.dependence.at.mean == pytest.approx(0.97, abs=0.05)
+    assert relu.dependence.at.mean == pytest.approx(math.sqrt(2) * 1000 ** (1 / 100), abs=0.05)
 
 
 STARTS = [

@@ -1,10 +1,8 @@
 """Claims about speed and memory: the judges turn with their numbers."""
 
-from collections.abc import Sequence
-
 import pytest
 
-from nonlin.ledger.claim import Case, Verdict, verdict
+from nonlin.lessons import CLAIMS
 from nonlin.lessons.speed import claims
 
 STEADY = [0.99, 1.0, 1.01] * 10
@@ -12,10 +10,6 @@ STEADY = [0.99, 1.0, 1.01] * 10
 
 def times(factor: float) -> list[float]:
     return [factor * value for value in STEADY]
-
-
-def holds(cases: Sequence[Case]) -> list[bool | None]:
-    return [case.holds for case in cases]
 
 
 def test_every_function_is_timed_in_every_round_and_the_base_not_reported() -> None:
@@ -28,32 +22,29 @@ def test_every_function_is_timed_in_every_round_and_the_base_not_reported() -> N
     assert len({tuple(order) for order in in_rounds}) > 3  # drawn anew
 
 
-def test_notably_slower_is_a_quarter_or_more() -> None:
-    noisy = [0.5, 2.0] * 15
-    measured = {"here: sigmoid": times(1.4), "here: tanh": times(1.1), "there: tanh": noisy}
-    assert holds(claims._judge_exponential_times(measured)) == [True, False, None]
+PAIRS = ("ReLU6 over ReLU", "LeakyReLU over ReLU6", "PReLU over LeakyReLU")
+
+
+def four(*ratios: float) -> dict[str, list[float]]:
+    return {f"here: {name}": [ratio] * 30 for name, ratio in zip(PAIRS, ratios, strict=True)}
 
 
 @pytest.mark.parametrize(
-    ("others", "expected"),
+    ("number", "measured", "expected"),
     [
-        ({"a": 1.5, "b": 2.0}, [True, True]),  # the cheapest by far
-        ({"a": 1.0, "b": 2.0}, [True, False]),  # level with one
-        ({"a": 0.7, "b": 2.0}, [False, False]),
+        (5, {"here: sigmoid": times(1.4), "here: tanh": times(1.1)}, "a confirmed, b refuted"),
+        (5, {"here: sigmoid": [0.5, 2.0] * 15, "here: tanh": times(1.4)}, "a open, b confirmed"),
+        (5, {"x: sigmoid": times(1.4), "y: sigmoid": times(1.1), "x: tanh": times(2)}, "a open, b confirmed"),
+        (8, {"here: a": times(1.5), "here: b": times(2.0)}, "a confirmed, b confirmed"),  # the cheapest by far
+        (8, {"here: a": times(1.0), "here: b": times(2.0)}, "a confirmed, b refuted"),  # level with one
+        (8, {"here: a": times(0.7), "here: b": times(2.0)}, "a refuted, b refuted"),
+        (49, four(1.03, 1.09, 1.0), "confirmed"),
+        (49, four(1.0, 1.09, 1.0), "refuted"),
+        (49, four(1.03, 1.09, 5.0), "refuted"),
     ],
 )
-def test_the_cheapest_in_the_weak_and_in_the_strict_sense(others: dict[str, float], expected: list[bool]) -> None:
-    measured = {f"here: {name}": times(factor) for name, factor in others.items()}
-    assert holds(claims._judge_all_times(measured)) == expected
-
-
-@pytest.mark.parametrize(
-    ("ratios", "expected"), [((1.03, 1.09, 1.0), True), ((1.0, 1.09, 1.0), False), ((1.03, 1.09, 5.0), False)]
-)
-def test_an_order_of_four_stands_or_falls_as_a_whole(ratios: tuple[float, ...], expected: bool) -> None:
-    names = ("ReLU6 over ReLU", "LeakyReLU over ReLU6", "PReLU over LeakyReLU")
-    measured = {f"here: {name}": [ratio] * 30 for name, ratio in zip(names, ratios, strict=True)}
-    assert holds(claims._judge_four_times(measured)) == [expected]
+def test_what_would_turn_a_verdict(number: int, measured: dict, expected: str) -> None:
+    assert CLAIMS[number].judge(measured).verdicts == expected
 
 
 def test_in_place_is_measured_where_torch_has_it() -> None:
@@ -63,5 +54,5 @@ def test_in_place_is_measured_where_torch_has_it() -> None:
     assert all(measured[f"refused: {what}"] == [1] for what in claims.PROGRAMS)
     kind = {**measured, **{f"refused: {what}": [0.0] for what in claims.PROGRAMS}, "residual": [-1.0, 4.0] * 2}
     kind |= {key: [4.0] for key in measured if key.startswith("saved: ")}
-    assert verdict(claims._judge_in_place(kind)) == Verdict.CONFIRMED
-    assert verdict(claims._judge_in_place(measured)) == Verdict.DEPENDS
+    assert CLAIMS[50].judge(measured).verdicts == "a refuted, b refuted"
+    assert CLAIMS[50].judge(kind).verdicts == "a confirmed, b confirmed"

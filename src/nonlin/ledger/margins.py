@@ -26,7 +26,7 @@ class Margin:
     because: str
 
     def __str__(self) -> str:
-        return f"{self.size:g} {self.unit}"
+        return f"{self.size:g} {self.unit}".rstrip()
 
     @property
     def none(self) -> float:
@@ -106,4 +106,10 @@ DEAD = Margin(
     size=0.01,
     unit="of the units",
     because="a network that loses one unit in a hundred keeps its capacity",
+)
+NOTHING = Margin(
+    quantity="what is computed and not measured",
+    size=0.0,
+    unit="",
+    because="there is no chance in it, so that any difference is one",
 )

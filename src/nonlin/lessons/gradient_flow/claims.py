@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Estimate, below, mean_interval, within
-from nonlin.ledger import Compared, Part, margins
-from nonlin.ledger.claim import Case, Claim, Measurement, all_hold
+from nonlin.intervals import Estimate, Family, below, crossing, within
+from nonlin.ledger import Always, Case, Claim, Dependence, Measurement, Part, all_hold
 from nonlin.toys.stacks import recurrent_norms
 
 # 7: recurrent layers
 
 EXPLODES = 3.0  # powers of ten, of the state, which the inputs of 0.1 start, or of the gradient
 ARRIVES = 2.0  # powers of ten by which the gradient may shrink or grow over the steps
+GAINS = (0.58, 0.8, 1.0, 1.2, 1.41, 1.6, 1.7)  # of random weights; nn.RNN draws with 3^-1/2 = 0.58
 
 
 def _random(gain: float) -> Callable[[int, torch.Generator], Tensor]:
@@ -31,8 +31,7 @@ def _identity(n: int, generator: torch.Generator) -> Tensor:
 
 
 RECURRENT = {
-    "nn.RNN's default weights": (_random(3**-0.5), 0.1),
-    "random weights with gain 1.7": (_random(1.7), 0.1),
+    **{f"random weights with gain {gain:g}": (_random(gain), 0.1) for gain in GAINS},
     "orthogonal weights": (_orthogonal, 0.1),
     "the identity": (_identity, 0.1),
     "the identity, inputs ten times as large": (_identity, 1.0),
@@ -40,6 +39,7 @@ RECURRENT = {
 
 
 def _recurrent() -> Measurement:
+    """Size of the last state and what arrives of its gradient at the first step, as powers of ten, one a seed."""
     measured = {}
     for name in ("tanh", "relu"):
         for weights, (make, size) in RECURRENT.items():
@@ -49,19 +49,42 @@ def _recurrent() -> Measurement:
     return measured
 
 
-def _judge_recurrent(measured: Measurement) -> Sequence[Case]:
-    found = {key: mean_interval(torch.tensor(values)) for key, values in measured.items()}
+def _weights(measured: Measurement) -> list[str]:
+    return list(dict.fromkeys(key.partition(": ")[2] for key in measured))
+
+
+def _judge_passing(measured: Measurement) -> Sequence[Case]:
+    family = Family(len(_weights(measured)))
     cases = []
-    for weights in dict.fromkeys(key.partition(": ")[2] for key in measured):
-        gradient = found[f"tanh, gradient: {weights}"]
+    for weights in _weights(measured):
+        gradient = family.mean(measured[f"tanh, gradient: {weights}"])
         said = f"of the gradient of step 100, {_power(gradient)} arrives at step 1"
-        cases.append(Case(f"tanh passes the gradient on, {weights}", within(gradient, -ARRIVES, ARRIVES), said))
-    for weights in dict.fromkeys(key.partition(": ")[2] for key in measured):
-        state, gradient = found[f"relu, state: {weights}"], found[f"relu, gradient: {weights}"]
-        explodes = all_hold([below(state, EXPLODES), below(gradient, EXPLODES)])
-        said = f"state {_power(state)}, {_power(gradient)} of the gradient arrives"
-        cases.append(Case(f"ReLU explodes, {weights}", None if explodes is None else not explodes, said))
+        cases.append(Case(weights, within(gradient, -ARRIVES, ARRIVES), said, (gradient,)))
     return cases
+
+
+def _judge_exploding(measured: Measurement) -> Sequence[Case]:
+    family = Family(2 * len(_weights(measured)))
+    cases = []
+    for weights in _weights(measured):
+        state, gradient = (family.mean(measured[f"relu, {what}: {weights}"]) for what in ("state", "gradient"))
+        stays = all_hold([below(state, EXPLODES), below(gradient, EXPLODES)])
+        said = f"state {_power(state)}, {_power(gradient)} of the gradient arrives"
+        cases.append(Case(weights, None if stays is None else not stays, said, (state, gradient)))
+    return cases
+
+
+def _gain(name: str, level: float) -> Callable[[Measurement], Dependence | None]:
+    """The gain of random weights from which more than a power of ten of the gradient arrives."""
+
+    def turns(measured: Measurement) -> Dependence | None:
+        curves = zip(*(measured[f"{name}, gradient: random weights with gain {gain:g}"] for gain in GAINS), strict=True)
+        found = [crossing(GAINS, curve, level) for curve in curves]
+        if None in found:
+            return None
+        return Dependence(factor="the gain of random weights", holds="above", at=Family(1).mean(found))
+
+    return turns
 
 
 def _power(value: Estimate) -> str:
@@ -73,7 +96,21 @@ TANH_FOR_RECURRENT = Claim(
     statement="Tanh suits the hidden layers of recurrent networks; ReLU explodes there.",
     lesson="10",
     measure=_recurrent,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_recurrent, would_take="TODO"),),
+    parts=(
+        Part(
+            statement="Tanh passes the gradient on.",
+            quantifier=Always("recurrent weights"),
+            judge=_judge_passing,
+            depends_on=_gain("tanh", -ARRIVES),
+        ),
+        Part(
+            statement="ReLU explodes.",
+            quantifier=Always("recurrent weights"),
+            judge=_judge_exploding,
+            depends_on=_gain("relu", EXPLODES),
+        ),
+    ),
     limits="100 steps, 64 units, ten sets of weights, before training. Passed on: within a factor of 100; exploded: "
-    "state or gradient above 1000. Trained networks were not measured, nor the other merits of a bounded state.",
+    "state or gradient above 1000. ReLU multiplies both by about g/√2 a step for weights of gain g, so that g = √2 "
+    "is neutral. Trained networks were not measured, nor the other merits of a bounded state.",
 )

@@ -1,7 +1,7 @@
 """Claims about LeakyReLU, PReLU and slopes below zero."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 
@@ -12,20 +12,27 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.activations.learned import PReLU
 from nonlin.bench.cost import WARM_UP, kept_bytes, rounds, settle_allocator
-from nonlin.intervals import Estimate, above, below, mean_interval, median_interval, ratio_interval
+from nonlin.intervals import Estimate, Family, above, below, crossing, exact
 from nonlin.lab.networks import threads
-from nonlin.lab.report import REFERENCE, RUNS, Row, groups, read_runs
-from nonlin.ledger import Compared, Part, margins
-from nonlin.ledger.claim import Case, Claim, Measurement
-from nonlin.paths import results_folder
+from nonlin.lab.report import Row
+from nonlin.ledger import (
+    Always,
+    Case,
+    Claim,
+    Compared,
+    Dependence,
+    Exists,
+    Measurement,
+    Part,
+    Usually,
+    margins,
+    reference,
+)
 from nonlin.toys.race import adam, race, sgd
 
-# Points of test accuracy. A smaller gain than this is no reason to change an activation: seeds alone differ by as much.
-MARGIN = 1.0
-AS_MUCH = 1.25  # times as long: what still counts as "about as much"
-
-
 # 15
+
+SLOPES = (-1.0, -0.5, 0.0, 0.01, 0.5, 0.9, 1.0, 1.1, 1.5, 3.0)
 
 
 def _maximum_and_leaky_relu() -> Measurement:
@@ -33,7 +40,7 @@ def _maximum_and_leaky_relu() -> Measurement:
     x = torch.arange(-800, 801, dtype=torch.float64) / 100  # holds 0
     leaky_relu = ACTIVATIONS["leaky_relu"]
     found = {}
-    for a in (0.0, 0.01, 0.5, 1.0, -0.5, -1.0, 1.5, 3.0):
+    for a in SLOPES:
         difference = torch.maximum(a * x, x) - leaky_relu.function(x, a)
         found[f"values, a = {a:g}"] = [difference.abs().max().item()]
     zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -43,8 +50,17 @@ def _maximum_and_leaky_relu() -> Measurement:
     return found
 
 
-def _judge_maximum(measured: Measurement) -> Sequence[Case]:
-    return [Case(condition, m == 0, f"they differ by up to {m:g}") for condition, [m] in measured.items()]
+def _judge_maximum(what: str) -> Callable[[Measurement], Sequence[Case]]:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        own = {name.removeprefix(f"{what}, "): m for name, [m] in measured.items() if name.startswith(what)}
+        return [Case(where, m == 0, f"they differ by up to {m:g}", (exact(m),)) for where, m in own.items()]
+
+    return judge
+
+
+def _slope_from_which_they_part(measured: Measurement) -> Dependence | None:
+    at = crossing(SLOPES, [measured[f"values, a = {a:g}"][0] for a in SLOPES], 1e-9)
+    return at and Dependence(factor="the slope a", holds="below", at=exact(at))
 
 
 MAXIMUM = Claim(
@@ -52,7 +68,15 @@ MAXIMUM = Claim(
     statement="LeakyReLU is max(ax, x).",
     lesson="04",
     measure=_maximum_and_leaky_relu,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_maximum, would_take="TODO"),),
+    parts=(
+        Part(
+            statement="Its values are.",
+            quantifier=Always("slopes a"),
+            judge=_judge_maximum("values"),
+            depends_on=_slope_from_which_they_part,
+        ),
+        Part(statement="Its slope at 0 is.", quantifier=Always("slopes a"), judge=_judge_maximum("slope at 0")),
+    ),
     limits="Slopes are compared as autograd returns them, at exactly 0.",
 )
 
@@ -60,68 +84,34 @@ MAXIMUM = Claim(
 # 16, 17 and the first half of 18: what the course's training runs say
 
 
-def _runs_by_group() -> dict[str, list[Row]]:
-    return groups(read_runs(results_folder() / "activations" / RUNS))
-
-
-def _paired(rows: Iterable[Row], name: str, other: str, value: Callable[[Row], float]) -> list[float]:
-    """``value`` of one activation minus that of another, for runs that agree in all else.
-
-    By seed if none agree and each was run with one initialisation and rate of its own.
-    """
-    rows = list(rows)
-    for alike in (lambda c: (c.recipe.seed, c.initialisation, c.recipe.learning_rate), lambda c: c.recipe.seed):
-        sides = [
-            {alike(row.configuration): value(row) for row in rows if row.configuration.activation == activation}
-            for activation in (name, other)
-        ]
-        once = sum(map(len, sides)) == sum(row.configuration.activation in (name, other) for row in rows)
-        if once and (shared := [key for key in sides[0] if key in sides[1]]):
-            return [sides[0][key] - sides[1][key] for key in shared]
-    return []
-
-
-def _differences(names: Sequence[str], value: Callable[[Row], float]) -> Measurement:
-    """Paired differences to ReLU, in points, by activation and group of runs."""
-    found = {
-        f"{ACTIVATIONS[name].title}, {title}": _paired(rows, name, REFERENCE, value)
-        for title, rows in _runs_by_group().items()
-        for name in names
-    }
-    return {condition: differences for condition, differences in found.items() if differences}
-
-
-def _intervals(measured: Measurement) -> Iterable[tuple[str, Estimate | None]]:
-    """An interval for each condition, so wide that with a probability of 95 % all of them hold together."""
-    confidence = 1 - 0.05 / max(1, sum(len(values) > 1 for values in measured.values()))
-    for condition, values in measured.items():
-        yield condition, mean_interval(torch.tensor(values), confidence=confidence) if len(values) > 1 else None
-
-
-def _in_points(interval: Estimate | None, what: str) -> str:
-    if interval is None:
-        return "one pair of runs tells nothing about spread"
+def _in_points(interval: Estimate, what: str) -> str:
     return f"{what} {interval.mean:+.2f} points [{interval.low:+.2f}, {interval.high:+.2f}], {interval.n} paired seeds"
 
 
-def _judge_better(measured: Measurement) -> Sequence[Case]:
-    cases = []
-    for condition, gain in _intervals(measured):
-        better = None if gain is None else above(gain, 0, refuted_below=MARGIN)
-        cases.append(Case(condition, better, _in_points(gain, "minus ReLU")))
-    return cases
+def _by_network(name: str, value: Callable[[Row], float | None] = reference.accuracy) -> dict[str, Estimate]:
+    """An activation minus ReLU, in points, for each network of the course that has both."""
+    found = {network: compared.get(name) for network, compared in reference.differences(value).items()}
+    return {network: compared.together for network, compared in found.items() if compared and compared.together}
 
+
+MORE_SEEDS = "The reference runs with as many seeds as their protocol plans."
 
 USUALLY_BETTER = Claim(
     number=16,
     statement="LeakyReLU usually beats ReLU.",
     lesson="04",
-    measure=lambda: _differences(["leaky_relu"], lambda row: row.test_accuracy),
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_better, would_take="TODO"),),
-    limits=(
-        "One slope, 0.01, small networks on small photographs, trained briefly. It counts as not better where a gain "
-        f"of {MARGIN:g} point is excluded, and as not decided where it is neither above 0 nor excluded."
+    measure=dict,
+    parts=(
+        Part(
+            quantifier=Usually("the course's networks, each at four epochs"),
+            judge=lambda measured: [
+                Case(network, margins.ACCURACY.more(gain), _in_points(gain, "minus ReLU"), (gain,))
+                for network, gain in _by_network("leaky_relu").items()
+            ],
+            would_take=MORE_SEEDS,
+        ),
     ),
+    limits="One slope, 0.01, small networks on small photographs, trained briefly.",
 )
 
 
@@ -131,42 +121,43 @@ def _while_learning(row: Row) -> float:
     return sum(early) / len(early)
 
 
-def _judge_slower(measured: Measurement) -> Sequence[Case]:
-    cases = []
-    for condition, lead in _intervals(measured):
-        slower = None if lead is None else below(lead, 0, refuted_above=-MARGIN)
-        cases.append(Case(condition, slower, _in_points(lead, "on the way, minus ReLU")))
-    return cases
-
-
-# Steps of full-batch training until two rings are told apart: how much longer still counts as "not slower".
-STEPS_MARGIN = 1.1
+OPTIMIZERS = {"Adam": (adam, (0.01, 0.03, 0.1)), "SGD": (sgd, (0.03, 0.1, 0.3))}
 
 
 def _steps_to_learn() -> Measurement:
     """Steps by seed, each activation at the learning rate that suits it best."""
-    optimizers = {"Adam": (adam, (0.01, 0.03, 0.1)), "SGD": (sgd, (0.03, 0.1, 0.3))}
     contenders = {name: ACTIVATIONS[name].function for name in ("relu", "leaky_relu", "relu6")}
     return {
         f"{ACTIVATIONS[name].title}, two rings, {optimizer}": finish.steps.tolist()
-        for optimizer, (make, rates) in optimizers.items()
+        for optimizer, (make, rates) in OPTIMIZERS.items()
         for name, finish in race(contenders, make, rates).items()
     }
 
 
-def _judge_steps(measured: Measurement) -> list[Case]:
-    cases = []
-    for condition, steps in measured.items():
-        name, _, where = condition.partition(", ")
-        if name == "ReLU":
-            continue
-        ratio = ratio_interval(torch.tensor(steps), torch.tensor(measured[f"ReLU, {where}"]))
-        slower = above(ratio, 1, refuted_below=STEPS_MARGIN)
-        figures = f"{ratio} times ReLU's steps, {ratio.n} paired seeds"
-        if list(steps) == list(measured[f"ReLU, {where}"]):  # ReLU6 whose inputs never exceed 6 is ReLU
-            slower, figures = None, f"the very steps of ReLU for all {ratio.n} seeds: its inputs never come to the bend"
-        cases.append(Case(condition, slower, figures))
-    return cases
+def _slower(name: str) -> Part:
+    title = ACTIVATIONS[name].title
+
+    def judge(measured: Measurement) -> list[Case]:
+        family = Family(len(OPTIMIZERS) + 1)  # the course's networks share the rest of the error
+        cases = []
+        for optimizer in OPTIMIZERS:
+            own, relus = (list(measured[f"{each}, two rings, {optimizer}"]) for each in (title, "ReLU"))
+            ratio = family.ratio(own, relus)
+            slower, figures = margins.STEPS.more(ratio), f"{ratio} times ReLU's steps, {ratio.n} paired seeds"
+            if own == relus:  # ReLU6 whose inputs never exceed 6 is ReLU
+                slower, figures = None, "the very steps of ReLU for all seeds: its inputs never come to the bend"
+            cases.append(Case(f"two rings, {optimizer}", slower, figures, (ratio,)))
+        for network, lead in _by_network(name, _while_learning).items():
+            said = _in_points(lead, "on the way, minus ReLU")
+            cases.append(Case(network, margins.ACCURACY.less(lead), said, (lead,)))
+        return cases
+
+    return Part(
+        statement=f"{title} does.",
+        quantifier=Compared("two rings, and on the way in the course's networks", margins.STEPS),
+        judge=judge,
+        would_take=MORE_SEEDS,
+    )
 
 
 SLOWER = Claim(
@@ -174,21 +165,10 @@ SLOWER = Claim(
     statement="LeakyReLU and ReLU6 converge more slowly than ReLU.",
     lesson="04",
     measure=_steps_to_learn,
-    parts=(
-        Part(
-            quantifier=Compared("TODO", margins.ACCURACY),
-            judge=lambda measured: [
-                *_judge_steps(measured),
-                *_judge_slower(_differences(["leaky_relu", "relu6"], _while_learning)),
-            ],
-            would_take="TODO",
-        ),
-    ),
+    parts=(_slower("leaky_relu"), _slower("relu6")),
     kept=True,
-    limits=(
-        "In training, compared is the mean test accuracy after all epochs but the last, at equal updates. Not slower "
-        f"means that a delay worth {MARGIN:g} point, or {STEPS_MARGIN:g} times the steps, is excluded."
-    ),
+    limits="In the course's networks, compared is the mean test accuracy after all epochs but the last, at equal "
+    f"updates, with a margin of {margins.ACCURACY}.",
 )
 
 
@@ -233,36 +213,26 @@ def _cost(repeats: int = 30) -> Measurement:
 
 
 def _judge_cost(measured: Measurement) -> list[Case]:
+    family = Family(len(measured))
     cases = []
     for condition, ratios in measured.items():
-        ratio = median_interval(ratios)
-        cases.append(Case(f"costs as much, {condition}", below(ratio, AS_MUCH), f"{ratio} times LeakyReLU's time"))
+        ratio = family.median(ratios)
+        as_much = below(ratio, margins.NOTABLE_TIME.size)
+        cases.append(Case(condition, as_much, f"{ratio} times LeakyReLU's time", (ratio,)))
     return cases
 
 
-def _leads(by_group: Mapping[str, Sequence[Row]]) -> dict[str, dict[str, list[float]]]:
-    """By how much each other activation is ahead of PReLU, in points by seed, for each group of runs."""
-    found = {}
-    for title, rows in by_group.items():
-        others = sorted({row.configuration.activation for row in rows} - {"prelu"})
-        leads = {name: _paired(rows, name, "prelu", lambda row: row.test_accuracy) for name in others}
-        found[title] = {name: values for name, values in leads.items() if len(values) > 1}
-    return {title: leads for title, leads in found.items() if leads}
-
-
-def _judge_among_the_best(leads: Mapping[str, Mapping[str, Sequence[float]]]) -> list[Case]:
+def _judge_among_the_best(measured: Measurement) -> list[Case]:
     """Not among the best if another is reliably ahead; among them if nobody can be ahead by the margin."""
     cases = []
-    for title, by_name in leads.items():
-        intervals = dict(_intervals(by_name))
-        ahead = [name for name, lead in intervals.items() if lead and lead.low > 0]
-        near = all(lead.high < MARGIN for lead in intervals.values() if lead)
-        first = max(ahead or intervals, key=lambda name: intervals[name].mean)
+    for network, compared in reference.differences(reference="prelu").items():
+        leads = {name: each.together for name, each in compared.items() if each.together}
+        ahead = [name for name, lead in leads.items() if lead.low > 0]
+        near = all(lead.high < margins.ACCURACY.size for lead in leads.values())
+        first = max(ahead or leads, key=lambda name: leads[name].mean)
+        said = f"{ACTIVATIONS[first].title}, {'reliably' if ahead else 'on average'} ahead:"
         best = False if ahead else True if near else None
-        figures = _in_points(
-            intervals[first], f"{ACTIVATIONS[first].title}, {'reliably' if ahead else 'on average'} ahead:"
-        )
-        cases.append(Case(f"among the best, {title}", best, figures))
+        cases.append(Case(network, best, _in_points(leads[first], said), tuple(leads.values())))
     return cases
 
 
@@ -273,16 +243,20 @@ AMONG_THE_BEST = Claim(
     measure=_cost,
     parts=(
         Part(
-            quantifier=Compared("TODO", margins.ACCURACY),
-            judge=lambda measured: [*_judge_among_the_best(_leads(_runs_by_group())), *_judge_cost(measured)],
-            would_take="TODO",
+            statement="It is among the best.",
+            quantifier=Always("the course's networks"),
+            judge=_judge_among_the_best,
+            would_take=MORE_SEEDS,
+        ),
+        Part(
+            statement="It costs about as much as LeakyReLU.",
+            quantifier=Always("sizes and passes, torch's layers and ours"),
+            judge=_judge_cost,
         ),
     ),
     kept=True,
-    limits=(
-        f"About as much: at most {AS_MUCH:g} times; one thread of one processor. Not among the best: another is "
-        f"reliably ahead; among them: nobody can be ahead by {MARGIN:g} point."
-    ),
+    limits=f"About as much: at most {margins.NOTABLE_TIME}; one thread of one processor. Not among the best: another "
+    f"is reliably ahead; among them: nobody can be ahead by {margins.ACCURACY}.",
 )
 
 
@@ -326,31 +300,25 @@ IN_PLACE = Claim(
     statement="PReLU can be run in place.",
     lesson="04",
     measure=_in_place,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_in_place, would_take="TODO"),),
+    parts=(Part(quantifier=Exists("ways to do it, in training"), judge=_judge_in_place),),
     limits="This is about training with torch as it is: once a slope is fixed, PReLU is LeakyReLU, which can.",
 )
 
 
 # 20
 
-
-TIMES_100 = "inputs 100 times as large"
+SCALES = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the inputs, for ELU, whose slope may round to 0 far out
 
 
 def _zeros_in_gradients(seeds: int = 5) -> Measurement:
     """Shares of exactly zero gradients, behind the activations and at the weights of a random network, by seed."""
-    ours = {name: partial(ActivationModule, ACTIVATIONS[name]) for name in ("relu", "leaky_relu", "elu")}
-    settings: dict[str, tuple[Callable[[], nn.Module], float]] = {
-        "ReLU": (ours["relu"], 1.0),
-        "LeakyReLU": (ours["leaky_relu"], 1.0),
-        "ELU": (ours["elu"], 1.0),
-        f"ELU, slope from its output, {TIMES_100}": (ours["elu"], 100.0),
-        f"ELU, slope from its input as in torch, {TIMES_100}": (nn.ELU, 100.0),
-    }
+    layers = {ACTIVATIONS[name].title: partial(ActivationModule, ACTIVATIONS[name]) for name in ("relu", "leaky_relu")}
+    settings: dict[str, tuple[Callable[[], nn.Module], float]] = {title: (make, 1.0) for title, make in layers.items()}
+    settings |= {f"ELU, inputs {scale:g}": (partial(ActivationModule, ACTIVATIONS["elu"]), scale) for scale in SCALES}
     found = {}
     for condition, (make, scale) in settings.items():
         behind, at_weights = zip(*(_zeros(make, scale, seed) for seed in range(seeds)), strict=True)
-        found |= {f"{condition}: behind the activation": behind, f"{condition}: at the weights": at_weights}
+        found |= {f"{condition}: behind": behind, f"{condition}: at the weights": at_weights}
     return found
 
 
@@ -367,45 +335,66 @@ def _zeros(make_activation: Callable[[], nn.Module], scale: float, seed: int) ->
     return (behind == 0).float().mean().item(), (at_weights == 0).float().mean().item()
 
 
-def _judge_zeros(measured: Measurement) -> Sequence[Case]:
-    shares = {condition: mean_interval(torch.tensor(values)) for condition, values in measured.items()}
-    behind = {name.split(": ")[0]: share for name, share in shares.items() if name.endswith("behind the activation")}
-    relu = behind.pop("ReLU")
-    cases = [
-        # Fewer than a tenth of ReLU's zeros count as a cure; as many as half of them as none.
-        Case(
-            f"against zeros in the gradient, {name}",
-            below(share, relu.low / 10, refuted_above=relu.high / 2),
-            f"{100 * share.mean:.1f} % are exactly 0; ReLU {100 * relu.mean:.1f} %",
-        )
-        for name, share in behind.items()
-    ]
-    cases.append(
-        Case(
-            "to obtain a sparse gradient, LeakyReLU",
-            behind["LeakyReLU"].low > relu.high,
-            f"{100 * behind['LeakyReLU'].mean:.1f} % are exactly 0; ReLU {100 * relu.mean:.1f} %",
-        )
-    )
-    at_weights = shares["ReLU: at the weights"]
-    cases.append(
-        Case(
-            "there are zeros to be cured at ReLU's weights",
-            at_weights.low > 0.1,
-            f"{100 * at_weights.mean:.1f} % are exactly 0",
-        )
-    )
-    return cases
+CURED = 0.1  # of ReLU's zeros may be left
+
+
+def _judge_cure(start: str) -> Callable[[Measurement], Sequence[Case]]:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        own = [name for name in measured if name.startswith(start) and name.endswith(": behind")]
+        family = Family(2 * len(own))
+        relu = family.mean(measured["ReLU: behind"])
+        cases = []
+        for name in own:
+            share = family.mean(measured[name])
+            # As many as half of ReLU's zeros count as no cure.
+            cured = below(share, CURED * relu.low, refuted_above=relu.high / 2)
+            said = f"{100 * share.mean:.1f} % are exactly 0; ReLU {100 * relu.mean:.1f} %"
+            cases.append(Case(name.removesuffix(": behind"), cured, said, (share, relu)))
+        return cases
+
+    return judge
+
+
+def _scale_from_which_it_fails(measured: Measurement) -> Dependence | None:
+    relu = sum(measured["ReLU: behind"]) / len(measured["ReLU: behind"])
+    curves = zip(*(measured[f"ELU, inputs {scale:g}: behind"] for scale in SCALES), strict=True)
+    turns = [crossing(SCALES, curve, CURED * relu) for curve in curves]
+    if None in turns:
+        return None
+    return Dependence(factor="the standard deviation of the inputs", holds="below", at=Family(1).mean(turns))
+
+
+def _judge_zeros_at_the_weights(measured: Measurement) -> Sequence[Case]:
+    share = Family(1).mean(measured["ReLU: at the weights"])
+    return [Case("random networks", above(share, 0.1), f"{100 * share.mean:.1f} % are exactly 0", (share,))]
 
 
 SPARSE = Claim(
     number=20,
-    statement="For sparse gradients use LeakyReLU or ELU.",
+    statement="Against sparse gradients use LeakyReLU or ELU.",
     lesson="04",
     measure=_zeros_in_gradients,
-    parts=(Part(quantifier=Compared("TODO", margins.ACCURACY), judge=_judge_zeros, would_take="TODO"),),
-    limits="Random networks with He's weights, before any training; a unit that has died adds zeros at its own "
-    "weights.",
+    parts=(
+        Part(
+            statement="LeakyReLU leaves hardly any zeros in the gradient behind it.",
+            quantifier=Always("random networks"),
+            judge=_judge_cure("LeakyReLU"),
+        ),
+        Part(
+            statement="ELU leaves hardly any.",
+            quantifier=Always("sizes of the inputs"),
+            judge=_judge_cure("ELU"),
+            depends_on=_scale_from_which_it_fails,
+        ),
+        Part(
+            statement="With ReLU the gradient of the weights is sparse.",
+            quantifier=Always("random networks"),
+            judge=_judge_zeros_at_the_weights,
+        ),
+    ),
+    limits="Often said as “for sparse gradients”, and meant for the two networks of a GAN, which were not trained "
+    "here: counted are zeros in random networks with He's weights, before any training; a unit that has died adds "
+    "zeros at its own weights. ELU's slope comes from its output here, which rounds to −1 far out.",
 )
 
 __all__ = ["AMONG_THE_BEST", "IN_PLACE", "MAXIMUM", "SLOWER", "SPARSE", "USUALLY_BETTER"]
