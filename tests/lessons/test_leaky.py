@@ -1,6 +1,6 @@
 """Lesson 04: killed units, learned slopes, their figures, and which numbers would turn the verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.lab import report
-from nonlin.lab.report import Row
-from nonlin.ledger import Verdict, judged, verdict
+from nonlin.ledger import judged
 from nonlin.lessons import CLAIMS
 from nonlin.lessons.leaky import claims, figures
 from nonlin.lessons.leaky.experiments import Slopes, decay_alone, learn_slopes, revive
@@ -104,27 +102,6 @@ def test_the_map_of_a_forgotten_eval_counts_contradictions() -> None:
 
 # Verdicts: numbers that would turn them
 
-
-def runs(accuracies: Mapping[str, list[float]], **changed: bool) -> list[Row]:
-    """Rows as in the course's table, with made-up accuracies by activation and seed."""
-    pattern = report.read_runs(claims.results_folder() / "activations" / report.RUNS)[0]
-    _configuration, _recipe = pattern.configuration, pattern.configuration.recipe
-    return [
-        replace(
-            pattern,
-            configuration=replace(
-                pattern.configuration,
-                activation=name,
-                recipe=replace(pattern.configuration.recipe, seed=seed),
-                **changed,
-            ),
-            test_accuracies=(value - 5, value),
-        )
-        for name, values in accuracies.items()
-        for seed, value in enumerate(values)
-    ]
-
-
 RELU = [70.0, 70.3, 70.1, 69.8]
 
 
@@ -132,66 +109,83 @@ def shifted(by: float, noise: float = 0.05) -> list[float]:
     return [value + by + noise * (-1) ** seed for seed, value in enumerate(RELU)]
 
 
-def verdict_on(number: int, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> Verdict:
-    monkeypatch.setattr(claims, "_runs_by_group", lambda: report.groups(rows))
-    claim = CLAIMS[number]
-    return verdict(claim.judge(claim.measure()) if number == 16 else claim.judge({}))
+@pytest.mark.parametrize(
+    ("by", "noise", "expected"),
+    [(2.0, 0.05, "confirmed"), (0.0, 0.05, "refuted"), (-2.0, 0.05, "refuted"), (0.5, 2.0, "open")],
+)
+def test_what_leaky_relu_gains_decides(by: float, noise: float, expected: str, trained: Callable[..., None]) -> None:
+    trained({"relu": RELU, "leaky_relu": shifted(by, noise)})
+    assert CLAIMS[16].judge({}).verdict == expected
+
+
+def test_usually_is_more_than_half_of_the_networks(trained: Callable[..., None]) -> None:
+    gains = (2, 2, 0)
+    trained(*({"relu": RELU, "leaky_relu": shifted(by)} for by in gains))
+    assert CLAIMS[16].judge({}).verdict == "confirmed"
+    trained(*({"relu": RELU, "leaky_relu": shifted(by)} for by in gains[1:]))
+    assert CLAIMS[16].judge({}).verdict == "refuted"
+
+
+STEPS = {
+    f"{name}, two rings, {optimizer}": [20.0, 25, 27]
+    for name in ("LeakyReLU", "ReLU6")
+    for optimizer in claims.OPTIMIZERS
+}
+STEPS |= {f"ReLU, two rings, {optimizer}": [10.0, 12, 14] for optimizer in claims.OPTIMIZERS}
+
+
+@pytest.mark.parametrize(("by", "expected"), [(-3.0, "a confirmed, b confirmed"), (0.0, "a open, b open")])
+def test_steps_and_accuracy_on_the_way_decide(by: float, expected: str, trained: Callable[..., None]) -> None:
+    trained({"relu": RELU, "leaky_relu": shifted(by), "relu6": shifted(by)})
+    finding = CLAIMS[17].judge(STEPS)
+    assert finding.verdicts == expected
+    assert [case.holds for case in finding.cases] == [True, True, by < 0] * 2
+
+
+def test_equal_steps_decide_nothing(trained: Callable[..., None]) -> None:
+    trained({"relu": RELU, "leaky_relu": shifted(-3), "relu6": shifted(-3)})
+    finding = CLAIMS[17].judge(STEPS | {"ReLU6, two rings, SGD": STEPS["ReLU, two rings, SGD"]})
+    assert [case.holds for case in finding.parts[1].cases] == [True, None, True]
+
+
+RATIOS = [0.97, 0.99, 1.0, 1.01, 1.03, 1.02, 0.98, 1.0]
 
 
 @pytest.mark.parametrize(
-    ("by", "noise", "expected"),
-    [
-        (2.0, 0.05, Verdict.CONFIRMED),
-        (0.0, 0.05, Verdict.REFUTED),
-        (-2.0, 0.05, Verdict.REFUTED),
-        (0.5, 2.0, Verdict.UNDECIDED),
-    ],
+    ("ahead", "ratio", "expected"), [(3.0, 1.0, "a refuted, b confirmed"), (0.0, 3.0, "a confirmed, b refuted")]
 )
-def test_what_leaky_relu_gains_decides(by: float, noise: float, expected: Verdict, monkeypatch: object) -> None:
-    assert verdict_on(16, runs({"relu": RELU, "leaky_relu": shifted(by, noise)}), monkeypatch) == expected
-
-
-def test_groups_that_disagree_depend(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = runs({"relu": RELU, "leaky_relu": shifted(2)}, batch_norm=True)
-    rows += runs({"relu": RELU, "leaky_relu": shifted(0)}, batch_norm=False)
-    assert verdict_on(16, rows, monkeypatch) == Verdict.DEPENDS
-
-
-@pytest.mark.parametrize(("by", "expected"), [(-3.0, Verdict.CONFIRMED), (0.0, Verdict.REFUTED)])
-def test_accuracy_on_the_way_decides(by: float, expected: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = runs({"relu": RELU, "leaky_relu": shifted(by), "relu6": shifted(by)})
-    assert verdict_on(17, rows, monkeypatch) == expected
-
-
-@pytest.mark.parametrize(("ahead", "expected"), [(3.0, Verdict.REFUTED), (0.0, Verdict.CONFIRMED)])
-def test_whoever_is_ahead_of_prelu_decides(ahead: float, expected: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = runs({"relu": RELU, "prelu": shifted(0.1), "gelu": shifted(ahead, 0.1)})
-    assert verdict_on(18, rows, monkeypatch) == expected
-
-
-def test_the_first_row_of_steps_decides_and_equal_steps_do_not() -> None:
-    steps = {"ReLU, rings": [10.0, 12, 14], "LeakyReLU, rings": [20.0, 25, 27], "ReLU6, rings": [10.0, 12, 14]}
-    assert [case.holds for case in claims._judge_steps(steps)] == [True, None]
-
-
-@pytest.mark.parametrize(("ratio", "holds"), [(1.0, True), (3.0, False)])
-def test_the_time_decides(ratio: float, holds: bool) -> None:
-    ratios = [ratio * factor for factor in (0.97, 0.99, 1.0, 1.01, 1.03, 1.02, 0.98, 1.0)]
-    assert [case.holds for case in claims._judge_cost({"torch": ratios})] == [holds]
+def test_whoever_is_ahead_of_prelu_and_the_time_decide(
+    ahead: float, ratio: float, expected: str, trained: Callable[..., None]
+) -> None:
+    trained({"relu": RELU, "prelu": shifted(0.1), "gelu": shifted(ahead, 0.1)})
+    assert CLAIMS[18].judge({"torch": [ratio * each for each in RATIOS]}).verdicts == expected
 
 
 def test_a_wrong_formula_turns_the_verdict_on_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     def without_zero(x: Tensor, a: float) -> Tensor:
         return torch.where(x > 0, x, -a * x)
 
+    assert judged(CLAIMS[15]).parts[0].dependence.at.mean == pytest.approx(1)
     wrong = replace(claims.ACTIVATIONS["leaky_relu"])
     object.__setattr__(wrong, "function", without_zero)
     monkeypatch.setattr(claims, "ACTIVATIONS", {"leaky_relu": wrong})
-    cases = {case.condition: case.holds for case in judged(CLAIMS[15]).cases}
-    assert cases["values, a = 0.5"] is False
-    assert cases["values, a = 0"] is True
+    cases = {case.condition: case.holds for case in judged(CLAIMS[15]).parts[0].cases}
+    assert cases["a = 0.5"] is False
+    assert cases["a = 0"] is True
 
 
 def test_a_module_in_place_that_keeps_less_would_turn_the_verdict() -> None:
-    measured = dict(CLAIMS[19].measure()) | {"kept by x.mul_(slopes)": [0.0]}
-    assert verdict(CLAIMS[19].judge(measured)) == Verdict.DEPENDS
+    measured = dict(CLAIMS[19].measure())
+    assert CLAIMS[19].judge(measured).verdict == "refuted"
+    assert CLAIMS[19].judge(measured | {"kept by x.mul_(slopes)": [0.0]}).verdict == "confirmed"
+
+
+def test_zeros_in_gradients_are_those_of_the_text() -> None:
+    measured = CLAIMS[20].measure()
+    mean = {name: sum(values) / len(values) for name, values in measured.items()}
+    assert mean["ReLU: behind"] == pytest.approx(0.5, abs=0.02)
+    assert mean["ReLU: at the weights"] < 0.02
+    finding = CLAIMS[20].judge(measured)
+    assert finding.parts[1].dependence.at.mean == pytest.approx(6.4, abs=0.5)
+    turned = measured | {"LeakyReLU: behind": measured["ReLU: behind"], "ReLU: at the weights": [0.4, 0.41, 0.42]}
+    assert CLAIMS[20].judge(turned).verdicts == "a refuted, b refuted, c confirmed"
