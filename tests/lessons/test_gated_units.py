@@ -141,30 +141,24 @@ def invented(factor: float) -> dict[str, list[float]]:
     }
 
 
-@pytest.mark.parametrize(("factor", "holds"), [(0.8, True), (1.2, False), (0.99, None)])
-def test_claim_52_turns_with_the_losses(factor: float, holds: bool | None) -> None:
-    cases = CLAIMS[52].judge(invented(factor))
-    assert len(cases) == 3 * len(ledger.CONDITIONS)
-    assert {case.holds for case in cases} == {holds}
+@pytest.mark.parametrize(("factor", "expected"), [(0.8, "confirmed"), (1.2, "refuted"), (0.99, "open")])
+def test_claim_52_turns_with_the_losses(factor: float, expected: str) -> None:
+    finding = CLAIMS[52].judge(invented(factor))
+    assert len(finding.cases) == 3 * len(ledger.CONDITIONS)
+    assert finding.verdict == expected
 
 
 @pytest.mark.parametrize("number", [53, 54])
-@pytest.mark.parametrize(("factor", "holds"), [(0.5, True), (1.0, False), (1.2, False)])
-def test_claims_53_and_54_turn_with_the_losses(number: int, factor: float, holds: bool) -> None:
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(0.5, {"confirmed"}), (1.0, {"refuted"}), (1.2, {"refuted"}), (0.98, {"open"})]
+)
+def test_claims_53_and_54_turn_with_the_losses(number: int, factor: float, expected: set[str]) -> None:
     measured = invented(1.0)
     for name in measured:
         if name.endswith((", GEGLU", ", SwiGLU")):
-            measured[name] = [factor * value for value in measured[name]]
-    assert {case.holds for case in CLAIMS[number].judge(measured)} == {holds}
-
-
-@pytest.mark.parametrize("number", [53, 54])
-def test_a_lead_within_the_noise_decides_nothing(number: int) -> None:
-    measured = invented(1.0)
-    for name in measured:
-        if name.endswith((", GEGLU", ", SwiGLU")):
-            measured[name] = [0.99 * value for value in reversed(measured[name])]  # other seeds are lucky now
-    assert {case.holds for case in CLAIMS[number].judge(measured)} == {None}
+            values = measured[name] if factor != 0.98 else measured[name][::-1]  # other seeds are lucky now
+            measured[name] = [factor * value for value in values]
+    assert {tried.verdict for tried in CLAIMS[number].judge(measured).parts} == expected
 
 
 def test_what_is_called_thin_in_claim_53_is_so() -> None:
@@ -174,12 +168,19 @@ def test_what_is_called_thin_in_claim_53_is_so() -> None:
 
 
 def test_claim_55_turns_with_the_factors() -> None:
-    near = [0.0, 0.01, -0.01]
+    near = [0.0, 0.001, -0.001]
     measured = {f"{stack}, {gate}": [0.9 + d for d in near] for stack in ledger.STACKS for gate in ("GLU", "GTU")}
-    assert [case.holds for case in CLAIMS[55].judge(measured)] == [True, False] * len(ledger.STACKS)
-    for stack in ledger.STACKS:
-        measured[f"{stack}, GTU"] = [0.5 + d for d in near]
-    assert {case.holds for case in CLAIMS[55].judge(measured)} == {True}
+    assert CLAIMS[55].judge(measured).verdicts == "a confirmed, b refuted"
+    measured |= {f"{stack}, GTU": [0.5 + d for d in near] for stack in ledger.STACKS}
+    assert CLAIMS[55].judge(measured).verdicts == "a confirmed, b confirmed"
+    measured |= {"weights of gain 1, GLU": [0.5 + d for d in near]}
+    assert CLAIMS[55].judge(measured).verdicts == "a refuted, b depends"
+
+
+def test_the_gains_at_which_gates_turn_are_those_of_the_text() -> None:
+    glu, gtu = (part.dependence.at.mean for part in judged(CLAIMS[55]).parts)
+    assert glu == pytest.approx(1.50, abs=0.03)
+    assert gtu == pytest.approx(1.4, abs=0.1)
 
 
 def test_blocks_of_the_ledger_have_equal_size_but_for_the_uncut_one() -> None:

@@ -1,12 +1,13 @@
 """Output layers: the experiments of lesson 08 find what is built into their data; the figures say what they draw."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from nonlin.ledger import Claim, judged, verdict
+from nonlin.ledger import Claim, judged
 from nonlin.lessons.outputs import claims, experiments
 from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, clouds, exact_logits, minimise
 from nonlin.lessons.outputs.figures import gradients_of_mistakes, in_triangle, pull_of, recalls, temperature
@@ -77,7 +78,7 @@ def test_a_dead_output_is_seen_and_a_shifted_bias_revives_it() -> None:
     assert dead.dead.all()
     assert (dead.zeros == 1).all()
     assert (dead.error > 0.9).all()
-    alive = experiments.non_negative(torch.relu, "positive", start_at_mean=True, seeds=4, n=50, steps=2)
+    alive = experiments.non_negative(torch.relu, "positive", start_at_mean=experiments.identity, seeds=4, n=50, steps=2)
     assert not alive.dead.any()
     assert (alive.negative == 0).all()
 
@@ -110,32 +111,74 @@ def test_recalls_are_said_in_words() -> None:
 
 def test_planted_faults_turn_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "naive", lambda x: x.double().softmax(-1))
-    assert judged(claims.NAIVE_FAILS).verdict == "refuted"
+    assert judged(claims.NAIVE_FAILS).verdicts == "a refuted, b refuted"
     monkeypatch.setattr(claims, "softmax", lambda x, dim, t=1.0: torch.sigmoid(x / t))  # every class by itself
     monkeypatch.setattr(claims, "jacobian", lambda y: torch.diag_embed(y * (1 - y)))
     assert judged(claims.INDEPENDENT).verdict == "confirmed"
 
 
+MEASURED = cache(lambda claim: claim.measure())
+
+
 @pytest.mark.parametrize(
     ("claim", "change", "expected"),
     [
-        (claims.CURES, {"class of 90 %": 0.0, "said": 0.02}, "confirmed"),
-        (claims.CURES, {"recall of the class of 2 %": 0.0}, "refuted"),
-        (claims.BLAME, {"in its place": 0.5, "same softmax": 0.0}, "confirmed"),
-        (claims.DOUBLE, {"": 0.0}, "confirmed"),
-        (claims.RELU_OUTPUT, {"dead": 0.0, "error": 0.9}, "confirmed"),
-        (claims.SIGMOID_ONLY_BINARY, {"": -0.05}, "confirmed"),
+        (claims.SIGMOID_ONLY_BINARY, {"": -5.0}, "confirmed"),
+        (claims.SIGMOID_ONLY_BINARY, {"several": 0.0}, "refuted"),
+        (claims.AMPLIFIES, {"difference, ": 2.0, "ratio, ": 1.0}, "a confirmed, b confirmed"),
+        (claims.GRADIENTS, {"squared": 1.0, "undecided": 0.9}, "a refuted, b refuted"),
+        (claims.BLAME, {"in its place": 0.5}, "confirmed"),
+        (claims.BLAME, {"in its place": 0.0}, "refuted"),
+        (claims.CURES, {"rare": 0.05, "common": 0.0, "said": 1.1}, "a refuted, b confirmed, c confirmed"),
+        (claims.CURES, {"common, oversampling": -0.1}, "a confirmed, b refuted, c refuted"),
+        (claims.LOG_SOFTMAX, {"": 1e-9}, "a refuted, b confirmed"),
+        (claims.DOUBLE, {"accuracy": 0.0, "log loss": 1.0, "smallest": 0.0}, "confirmed"),
+        (claims.DOUBLE, {"accuracy": 0.0, "log loss": 1.0}, "refuted"),
+        (claims.RELU_OUTPUT, {"dead": 0.0, "error": 0.9}, "a open, b confirmed"),
+        (claims.RELU_OUTPUT, {"dead": 1.0, "error": 1.2}, "a refuted, b refuted"),
     ],
     ids=lambda value: str(getattr(value, "number", value)),
 )
 def test_other_numbers_would_turn_the_verdict(claim: Claim, change: dict[str, float], expected: str) -> None:
     measured = {}
-    for name, values in claim.measure().items():
+    for name, values in MEASURED(claim).items():
         new = [value for part, value in change.items() if part in name]
         # Not all equal, so that the intervals have a width.
         measured[name] = [new[0] * (1 + 1e-6 * k) for k in range(len(values))] if new else values
-    cases = claim.judge(measured)
-    assert verdict(cases) == expected
+    assert claim.judge(measured).verdicts == expected
+
+
+def test_the_numbers_are_those_of_the_text() -> None:
+    overflow, underflow = (part.dependence.at.mean for part in judged(claims.NAIVE_FAILS).parts)
+    assert overflow == pytest.approx(math.log(torch.finfo(torch.float32).max), rel=2e-3)
+    assert underflow == pytest.approx(-math.log(2.0**-150), rel=2e-3)
+    amplified, stretched = (judged(claim).parts[1].dependence for claim in (claims.AMPLIFIES, claims.GRADIENTS))
+    assert amplified.at.mean == pytest.approx(1, abs=0.02)
+    assert stretched.at.mean == 0.5
+    assert judged(claims.LOG_SOFTMAX).parts[0].dependence.at.mean == pytest.approx(88.7, abs=0.1)
+    measured = MEASURED(claims.DOUBLE)
+    for classes in (10, 50):
+        assert measured[f"smallest training loss, {classes} classes"][0] == pytest.approx(
+            math.log(1 + (classes - 1) / math.e)
+        )
+    rare = MEASURED(claims.CURES)["rare, class weights"]
+    assert sum(rare) / len(rare) == pytest.approx(0.47, abs=0.05)
+    error = MEASURED(claims.RELU_OUTPUT)["error, half zeros, against softplus"]
+    assert math.exp(sum(map(math.log, error)) / len(error)) == pytest.approx(0.92, abs=0.05)
+
+
+def test_the_last_bias_starts_where_the_output_is_the_mean() -> None:
+    """Softplus is not handicapped by a bias at the mean itself, which it would raise."""
+    y = torch.tensor([0.05, 1.0, 30.0])
+    torch.testing.assert_close(F.softplus(experiments.inverse_softplus(y)), y)
+    start = {"seeds": 20, "n": 50, "steps": 1}
+    fair = experiments.non_negative(F.softplus, "positive", start_at_mean=experiments.inverse_softplus, **start)
+    unfair = experiments.non_negative(F.softplus, "positive", start_at_mean=experiments.identity, **start)
+    assert fair.error.mean() < unfair.error.mean()
+    below_zero = experiments.non_negative(experiments.identity, "half zeros", seeds=4, n=50, steps=50)
+    raised = experiments.non_negative(experiments.identity, "half zeros", clamped=True, seeds=4, n=50, steps=50)
+    assert below_zero.negative.min() > 0 == raised.negative.max()
+    assert (raised.error <= below_zero.error).all()
 
 
 def test_a_lost_class_is_counted() -> None:

@@ -77,6 +77,12 @@ LOSS = Margin(
     unit="times",
     because="the difference between neighbouring learning rates near the best is of this size",
 )
+EXCESS_LOSS = Margin(
+    quantity="loss above what the best possible prediction leaves",
+    size=1.02,
+    unit="times",
+    because="a block whose width is rounded to a whole number of units differs by as much",
+)
 TIME = Margin(
     quantity="time",
     size=1.1,
@@ -106,6 +112,24 @@ DEAD = Margin(
     size=0.01,
     unit="of the units",
     because="a network that loses one unit in a hundred keeps its capacity",
+)
+RECALL = Margin(
+    quantity="share of a class that is found, where a claim says more",
+    size=0.1,
+    unit="of the class",
+    because="a remedy that finds less than one in ten more is not worth its side effects",
+)
+NO_LOSS = Margin(
+    quantity="share of a class that is found, where a claim says no less",
+    size=0.02,
+    unit="of the class",
+    because="two in a hundred of the commonest class are as many as all of the rarest",
+)
+CALIBRATION = Margin(
+    quantity="mean probability over the true share",
+    size=1.5,
+    unit="times",
+    because="a risk that is off by half is still of the right order",
 )
 NOTHING = Margin(
     quantity="what is computed and not measured",

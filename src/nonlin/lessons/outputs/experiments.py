@@ -273,7 +273,8 @@ def non_negative(
     output: Callable[[Tensor], Tensor],
     target: str,
     *,
-    start_at_mean: bool = False,
+    start_at_mean: Callable[[Tensor], Tensor] | None = None,
+    clamped: bool = False,
     seeds: int = 30,
     n: int = 200,
     steps: int = 120,
@@ -283,7 +284,9 @@ def non_negative(
     Args:
         output: applied to the last linear layer's single number.
         target: one of ``TARGETS``.
-        start_at_mean: whether the output's bias starts at the mean of the training targets, not where torch draws it.
+        start_at_mean: the inverse of ``output``, so that the last bias starts where the output is the mean of the
+            training targets; by default it starts where torch draws it.
+        clamped: whether predictions below 0 are raised to 0 after training.
         seeds: independent training sets and networks.
         n: training points.
         steps: of Adam at 0.01.
@@ -293,7 +296,7 @@ def non_negative(
     y = TARGETS[target](torch.sin(2 * x[..., 0]) + x[..., 1] * x[..., 2] / 2)
     parameters = as_linear(seeds, [4, 32, 32, 1])
     if start_at_mean:
-        parameters[-1].data[:, 0, 0] = y[:, :n].mean(dim=1)
+        parameters[-1].data[:, 0, 0] = start_at_mean(y[:, :n].mean(dim=1))
 
     def predict(rows: Tensor) -> Tensor:
         return output(networks(parameters, rows).squeeze(-1))  # (seeds, n)
@@ -309,6 +312,8 @@ def non_negative(
     )
     with torch.no_grad():
         found, seen = predict(x[:, n:]), predict(x[:, :n])
+    if clamped:
+        found = found.clamp(min=0)
     return Regressed(
         dead_at_start=dead_at_start,
         dead=(seen == 0).all(dim=1),
@@ -316,6 +321,16 @@ def non_negative(
         negative=(found < 0).float().mean(dim=1),
         zeros=(found == 0).float().mean(dim=1),
     )
+
+
+def identity(z: Tensor) -> Tensor:
+    """No activation; the inverse of itself."""
+    return z
+
+
+def inverse_softplus(y: Tensor) -> Tensor:
+    """log(exp(y) - 1), for y above 0."""
+    return y + torch.log(-torch.expm1(-y))
 
 
 # Several labels at once
