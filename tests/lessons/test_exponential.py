@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.ledger import Finding, Verdict, stored
+from nonlin.ledger import stored
 from nonlin.lessons import CLAIMS
 from nonlin.lessons.exponential import claims, experiments
 from nonlin.lessons.exponential import figures as plots
@@ -119,58 +119,88 @@ def test_figures_of_stacks_name_each_stack() -> None:
     assert "narrow: 60 % of 5 units lie in the box" in plots.units({"narrow": placed}).text
 
 
-@pytest.mark.parametrize(
-    ("number", "entry", "planted", "verdict"),
-    [
-        (21, "inputs from N(-1, 1), elu", [0.01], Verdict.CONFIRMED),
-        (25, "names", [1], Verdict.CONFIRMED),
-        (26, "best linear", [0.5], Verdict.CONFIRMED),
-        (27, "selu, moved by training", [0.5], Verdict.DEPENDS),
-    ],
-)
-def test_other_numbers_turn_the_verdict(number: int, entry: str, planted: list[float], verdict: Verdict) -> None:
-    claim = CLAIMS[number]
-    measured = claims_stored(number)
-    assert entry in measured
-    assert Finding(claim, tuple(claim.judge(measured))).verdict != verdict
-    assert Finding(claim, tuple(claim.judge({**measured, entry: planted}))).verdict == verdict
-
-
-def claims_stored(number: int) -> dict:
+def measured(number: int) -> dict:
     claim = CLAIMS[number]
     return dict(stored.read(claim) if claim.kept else claim.measure())
 
 
+SAME = {"no noise": 0, "noisy test inputs": 0, "wrong labels": 0}
+
+
+@pytest.mark.parametrize(
+    ("number", "planted", "expected"),
+    [
+        (21, {"N(-1, 1), elu": 0.01, "N(-0.75, 1), elu": 0.01}, "confirmed"),
+        (21, {"trained, layer 2, elu": 5.0}, "depends"),
+        (21, {", elu": 5.0}, "refuted"),
+        (22, {", elu": 0.001}, "a confirmed, b refuted"),
+        (22, {"unit at -3, elu": 0.0001}, "a depends, b confirmed"),
+        (24, {"gain": 1.0, "variance": 1.0}, "confirmed"),
+        (25, {"names": 1.0}, "confirmed"),
+        (26, {"best linear": 0.5}, "c confirmed"),
+        (26, {"linear code, selu": 0.5}, "a refuted"),
+        (26, {"behind the activation, selu": 0.001}, "b confirmed"),
+        (27, {"selu, moved by training": 0.5}, "refuted"),
+        (27, {"moved by training": 0.5}, "confirmed"),
+    ],
+    ids=range(12),
+)
+def test_other_numbers_turn_the_verdict(number: int, planted: dict[str, float], expected: str) -> None:
+    found = measured(number)
+    for part, value in planted.items():
+        names = [name for name in found if part in name and not name.endswith("rate")]
+        assert names
+        for name in names:
+            found[name] = [value * (1 + 1e-6 * k) for k in range(len(found[name]))]
+    assert expected in CLAIMS[number].judge(found).verdicts
+
+
 def test_the_kept_stacks_come_out_again() -> None:
-    kept = claims_stored(23)
+    kept = measured(23)
     for name, values in claims.random_stacks().items():
-        # In the narrow stack differences between processors, in the last digit, grow from layer to layer.
-        assert values == pytest.approx(kept[name], rel=0.1 if "layers of 32" in name else 0.01, abs=0.01)
+        # In narrow stacks differences between processors, in the last digit, grow from layer to layer.
+        narrow = "layers of 16" in name or "layers of 32" in name
+        assert values == pytest.approx(kept[name], rel=0.1 if narrow else 0.01, abs=0.01)
 
 
 @pytest.mark.parametrize(("constant", "wrong"), [("SELU_ALPHA", 1.5), ("SELU_SCALE", 1.2)])
-def test_a_planted_constant_turns_self_normalisation(
+def test_a_planted_constant_takes_self_normalisation_from_every_width(
     constant: str, wrong: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = CLAIMS[23].judge
-    assert Finding(CLAIMS[23], tuple(judge(claims.random_stacks()))).verdict == Verdict.DEPENDS
     monkeypatch.setattr(f"nonlin.activations.exponential.{constant}", wrong)
-    assert Finding(CLAIMS[23], tuple(judge(claims.random_stacks()))).verdict == Verdict.REFUTED
+    assert not any(case.holds for case in CLAIMS[23].judge(claims.random_stacks()).cases)
 
 
 def test_narrow_and_trained_networks_decide_about_self_normalisation() -> None:
-    claim, measured = CLAIMS[23], claims_stored(23)
+    found = measured(23)
+    judged = CLAIMS[23].judge(found)
+    assert judged.verdict == "refuted"
+    assert 16 < judged.parts[0].dependence.at.mean < 40
+    assert min(found["accuracy"]) > 90  # the trained networks have learned
     planted = {
         name: [0.0 if name.endswith("mean") else 1.0] * len(values)
-        for name, values in measured.items()
+        for name, values in found.items()
         if name != "accuracy"
     }
-    assert Finding(claim, tuple(claim.judge(planted))).verdict == Verdict.CONFIRMED
-    assert min(measured["accuracy"]) > 90  # the trained networks have learned
+    assert CLAIMS[23].judge(planted).verdict == "confirmed"
 
 
 def test_a_robustness_that_chance_explains_is_not_decided() -> None:
-    claim, measured = CLAIMS[22], claims_stored(22)
-    planted = measured | {name: measured["no noise, relu"] for name in measured if "labels" in name or "inputs" in name}
-    judged = [case.holds for case in claim.judge(planted) if "unit" not in case.condition]
-    assert judged == [None] * 4
+    found = measured(22)
+    planted = found | {name: found["no noise, relu"] for name in found if "labels" in name or "inputs" in name}
+    assert [case.holds for case in CLAIMS[22].judge(planted).parts[1].cases] == [False] * 4
+
+
+def test_where_verdicts_turn_is_as_the_text_says() -> None:
+    assert CLAIMS[21].judge(measured(21)).parts[0].dependence.at.mean == pytest.approx(-0.51, abs=0.01)
+    assert CLAIMS[22].judge(measured(22)).parts[0].dependence.at.mean == pytest.approx(-4.79, abs=0.02)
+
+
+def test_a_short_training_of_autoencoders_agrees_with_the_stored_one() -> None:
+    train, test = experiments.small_images()
+    kept = measured(26)
+    depth, code = "one hidden layer on each side", "linear code"
+    for record in (claims.RELU, claims.SELU):
+        name = f"{depth}, {code}, {record.name}"
+        errors = claims._errors(record, 1, code, train.inputs, test.inputs, range(2), kept[f"{name}, rate"][0])
+        assert errors.tolist() == pytest.approx(kept[name][:2], rel=0.02)

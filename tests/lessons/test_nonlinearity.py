@@ -17,7 +17,6 @@ from nonlin.lessons.nonlinearity.experiments import (
     fit_curve,
     fold,
     fold_flat,
-    identity,
     pieces,
     random_network,
     relu_with_slope_at_zero,
@@ -37,6 +36,7 @@ from nonlin.lessons.nonlinearity.figures import (
     snowflake,
     straight_pieces,
 )
+from nonlin.toys.batched import identity
 from nonlin.toys.race import two_rings
 
 

@@ -11,7 +11,7 @@ from nonlin.ledger import Claim, judged
 from nonlin.lessons.outputs import claims, experiments
 from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, clouds, exact_logits, minimise
 from nonlin.lessons.outputs.figures import gradients_of_mistakes, in_triangle, pull_of, recalls, temperature
-from nonlin.toys.batched import as_linear, cross_entropy
+from nonlin.toys.batched import as_linear, cross_entropy, identity
 
 
 def test_training_learns_and_reports_the_loss_of_each_seed() -> None:
@@ -78,7 +78,7 @@ def test_a_dead_output_is_seen_and_a_shifted_bias_revives_it() -> None:
     assert dead.dead.all()
     assert (dead.zeros == 1).all()
     assert (dead.error > 0.9).all()
-    alive = experiments.non_negative(torch.relu, "positive", start_at_mean=experiments.identity, seeds=4, n=50, steps=2)
+    alive = experiments.non_negative(torch.relu, "positive", start_at_mean=identity, seeds=4, n=50, steps=2)
     assert not alive.dead.any()
     assert (alive.negative == 0).all()
 
@@ -173,10 +173,10 @@ def test_the_last_bias_starts_where_the_output_is_the_mean() -> None:
     torch.testing.assert_close(F.softplus(experiments.inverse_softplus(y)), y)
     start = {"seeds": 20, "n": 50, "steps": 1}
     fair = experiments.non_negative(F.softplus, "positive", start_at_mean=experiments.inverse_softplus, **start)
-    unfair = experiments.non_negative(F.softplus, "positive", start_at_mean=experiments.identity, **start)
+    unfair = experiments.non_negative(F.softplus, "positive", start_at_mean=identity, **start)
     assert fair.error.mean() < unfair.error.mean()
-    below_zero = experiments.non_negative(experiments.identity, "half zeros", seeds=4, n=50, steps=50)
-    raised = experiments.non_negative(experiments.identity, "half zeros", clamped=True, seeds=4, n=50, steps=50)
+    below_zero = experiments.non_negative(identity, "half zeros", seeds=4, n=50, steps=50)
+    raised = experiments.non_negative(identity, "half zeros", clamped=True, seeds=4, n=50, steps=50)
     assert below_zero.negative.min() > 0 == raised.negative.max()
     assert (raised.error <= below_zero.error).all()
 

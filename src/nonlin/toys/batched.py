@@ -104,6 +104,11 @@ def fused(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias, h, weight)
 
 
+def identity(x: Tensor) -> Tensor:
+    """No activation; the inverse of itself."""
+    return x
+
+
 def passed(
     parameters: Sequence[Tensor], x: Tensor, activation: Elementwise | Sequence[Elementwise], *, layer: Affine = affine
 ) -> Pass:

@@ -20,6 +20,7 @@ from nonlin.images import sources
 from nonlin.images.dataset import Split
 from nonlin.lab.networks import threads
 from nonlin.normal import normal_mean
+from nonlin.signatures import Elementwise
 from nonlin.toys.batched import Parameters, outputs, update, with_gain
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -62,7 +63,7 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def train_side_by_side(
-    activation: Callable[[Tensor], Tensor],
+    activation: Elementwise | Sequence[Elementwise],
     gain: float,
     sizes: Sequence[int],
     inputs: Tensor,
@@ -77,7 +78,7 @@ def train_side_by_side(
     """Train one network a seed with Adam, whose rate falls in a straight line to 0.
 
     Args:
-        activation: behind every linear layer but the last.
+        activation: behind every linear layer but the last; one for all of them, or one for each.
         gain: of the weights, for every layer but the first, which sees no activation: standard deviation
             gain / sqrt(fan-in), normal; biases 0.
         sizes: of the layers, from inputs to outputs.

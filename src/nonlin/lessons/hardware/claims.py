@@ -172,7 +172,7 @@ SEEDS = 8
 CALIBRATIONS = {"min and max": min_max, "99.9th percentile": percentile(99.9)}
 IMAGES = ("clean images", "one image not normalised")
 BITS = (8, 6, 4)
-STRETCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of one calibration image, with min and max and 8 bits
+STRETCHES = (1.0, 4.0, 16.0, 32.0, 64.0, 128.0)  # of one calibration image, with min and max and 8 bits
 
 
 def key(name: str, what: str, images: str, calibration: str, bits: int) -> str:

@@ -23,13 +23,13 @@ from nonlin.ledger import (
 from nonlin.lessons.nonlinearity.experiments import (
     complete,
     fit_curve,
-    identity,
     pieces,
     random_network,
     relu_with_slope_at_zero,
     tents,
     train_xor,
 )
+from nonlin.toys.batched import identity
 from nonlin.toys.race import adam, steps_to_learn
 
 MOST_STEPS = 500

@@ -17,11 +17,6 @@ from nonlin.signatures import Elementwise
 from nonlin.toys.batched import as_linear, binary_cross_entropy, outputs, train_by
 
 
-def identity(x: Tensor) -> Tensor:
-    """No activation."""
-    return x
-
-
 def step(x: Tensor) -> Tensor:
     """1 above 0, else 0: flat almost everywhere."""
     return (x > 0).to(x.dtype)

@@ -26,12 +26,12 @@ from nonlin.ledger import (
 from nonlin.lessons.outputs.experiments import (
     PRIORS,
     double_softmax,
-    identity,
     imbalance,
     inverse_softplus,
     non_negative,
     several_labels,
 )
+from nonlin.toys.batched import identity
 
 REMEDIES = ("class weights", "oversampling", "undersampling")
 

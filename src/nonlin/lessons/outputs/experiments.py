@@ -323,11 +323,6 @@ def non_negative(
     )
 
 
-def identity(z: Tensor) -> Tensor:
-    """No activation; the inverse of itself."""
-    return z
-
-
 def inverse_softplus(y: Tensor) -> Tensor:
     """log(exp(y) - 1), for y above 0."""
     return y + torch.log(-torch.expm1(-y))
