@@ -35,5 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
             situation = line.situation
             print(f"{situation}")
         print(f"  {line.advice}")
-        for each in found:
+        for each in (*found, *line.practice):
             print(f"     {each}")
+        if line.parts:
+            print(f"     Measurement and practice part: {line.parts}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from matplotlib.patches import Rectangle
 
-from nonlin.ledger import Finding, Verdict
+from nonlin.ledger import Finding, Tried, Verdict
 from nonlin.notebooks import lesson_file
 from nonlin.plots.picture import COLOURS, Picture, subplots
 
@@ -15,34 +15,34 @@ MARKS = {
     Verdict.CONFIRMED: (COLOURS[0], "", "white"),
     Verdict.DEPENDS: ("#F5D9A8", "///", "black"),
     Verdict.REFUTED: ("white", "", "black"),
-    Verdict.UNDECIDED: ("0.85", "..", "black"),
+    Verdict.OPEN: ("0.85", "..", "black"),
 }
 
 
 def ledger(findings: Iterable[Finding]) -> Picture:
-    """One tile a claim, one row a lesson: what stands, what falls, and what depends.
+    """One tile for each part of a claim, one row a lesson: what stands, what falls, and what depends.
 
     Args:
         findings: of ``verdicts.read``, for instance.
     """
-    by_lesson: dict[str, list[Finding]] = {}
+    by_lesson: dict[str, list[Tried]] = {}
     for finding in sorted(findings, key=lambda each: each.claim.number):
-        by_lesson.setdefault(finding.claim.lesson, []).append(finding)
+        by_lesson.setdefault(finding.claim.lesson, []).extend(finding.parts)
     lessons = sorted(by_lesson)
     longest = max(map(len, by_lesson.values()))
     figure, axes = subplots(height=0.9 + 0.42 * len(lessons), width=9)
     for row, lesson in enumerate(lessons):
-        for column, finding in enumerate(by_lesson[lesson]):
-            face, hatch, ink = MARKS[finding.verdict]
+        for column, tried in enumerate(by_lesson[lesson]):
+            face, hatch, ink = MARKS[tried.verdict]
             axes.add_patch(
                 Rectangle((column, row), 0.92, 0.86, facecolor=face, hatch=hatch, edgecolor="black", linewidth=0.8)
             )
             box = {"facecolor": face, "edgecolor": "none", "pad": 1.6}
             place = {"ha": "center", "va": "center", "color": ink, "bbox": box, "zorder": 3}
-            axes.text(column + 0.46, row + 0.43, str(finding.claim.number), **place)
-            if finding.verdict == Verdict.REFUTED:
+            axes.text(column + 0.46, row + 0.43, tried.name, **place)
+            if tried.verdict == Verdict.REFUTED:
                 axes.plot([column + 0.06, column + 0.86], [row + 0.8, row + 0.06], color="black", linewidth=0.8)
-    counts = Counter(finding.verdict for found in by_lesson.values() for finding in found)
+    counts = Counter(tried.verdict for found in by_lesson.values() for tried in found)
     for place, (verdict, (face, hatch, _)) in enumerate(MARKS.items()):
         left = place * max(longest, 10) / 4
         axes.add_patch(Rectangle((left, -1.1), 0.5, 0.6, facecolor=face, hatch=hatch, edgecolor="black", linewidth=0.8))
@@ -61,6 +61,6 @@ def ledger(findings: Iterable[Finding]) -> Picture:
         spine.set_visible(False)
     lines = [", ".join(f"{verdict}: {counts[verdict]}" for verdict in MARKS) + "."]
     for lesson in lessons:
-        said = ", ".join(f"{finding.claim.number} {finding.verdict}" for finding in by_lesson[lesson])
+        said = ", ".join(f"{tried.name} {tried.verdict}" for tried in by_lesson[lesson])
         lines.append(f"Lesson {lesson}: {said}.")
     return Picture(figure, "\n".join(lines))
