@@ -23,7 +23,7 @@ from nonlin.typography import true_minus
 
 PAGE = (8.27, 11.69)  # A4 upright, in inches
 COLUMNS = 5
-MARGIN, HEAD, FOOT = 0.32, 0.62, 2.6  # inches: paper that printers leave white, the title, the guide
+MARGIN, HEAD, FOOT = 0.32, 0.62, 3.4  # inches: paper that printers leave white, the title, the guide
 DOTS_PER_INCH = 190
 SMALL, TINY = 5.8, 5.2  # points: what is still read on paper at arm's length, and at reading distance
 

@@ -402,7 +402,7 @@ GUIDE: tuple[Advice, ...] = (
         advice="One of several classes: logits into CrossEntropyLoss, no softmax before it.",
         support=(ByClaim("47", R, "accuracy, 50 classes", holds=False), ByClaim("46a", C)),
         practice=(
-            Practice("Transformer", 2017, "labels smoothed by 0.1: perplexity worse, BLEU better", "arXiv:1706.03762"),
+            Practice("Transformer", 2017, "labels smoothed by 0.1: perplexity worse, BLEU better", "its section 5.4"),
             Practice("Temperature scaling", 2017, "calibration error 16.53 to 1.26 % on CIFAR-100", "arXiv:1706.04599"),
         ),
     ),
@@ -450,8 +450,6 @@ GUIDE: tuple[Advice, ...] = (
             ByClaim("24", R),
         ),
         practice=(Practice("SELU", 2017, "mean 0 and variance 1 without batch norm", "arXiv:1706.02515"),),
-        parts="Models that are trained today normalise instead: one T5 with SELU came last of twelve "
-        "(arXiv:2102.11972).",
     ),
     Advice(
         situation=RECURRENT,
@@ -512,7 +510,7 @@ GUIDE: tuple[Advice, ...] = (
             ByClaim("36c", R),
         ),
         practice=(
-            Practice("MobileNetV2", 2018, "ReLU6, for low precision", "arXiv:1801.04381"),
+            Practice("MobileNetV2", 2018, "ReLU6, for low precision", "timm/models/efficientnet.py"),
             Practice("PyTorch, int8", 2024, "fuses ReLU only", "torch/ao/quantization"),
             Practice("TFLite", 2024, "fuses ReLU, ReLU6 and tanh", "tensorflow/lite/schema"),
         ),
