@@ -34,7 +34,8 @@ def _doubles(*numbers: float) -> Tensor:
 def _points() -> Tensor:
     """Where faults sit: ±0, tiny and far numbers, the round ones, binary and decimal, and others."""
     round_ones = torch.cat([torch.arange(640) / 64, torch.arange(2001).double() / 100, torch.arange(20, 129)])
-    positive = torch.cat([_doubles(*FAR, 0.0, 1e-20, 1e-12, 1e-6, 1e-3), round_ones])
+    large = torch.cat([torch.arange(150, 1001, 50), 2.0 ** torch.arange(8, 17), _doubles(65504)])
+    positive = torch.cat([_doubles(*FAR, 0.0, 1e-20, 1e-12, 1e-6, 1e-3), round_ones, large])
     others = 4 * torch.randn(500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return torch.cat([-positive[:1], positive, -positive, others])
 
@@ -241,7 +242,8 @@ def _elementwise(case: _Case) -> str | None:
         if y.shape != x.shape or y.dtype != dtype:
             return f"the {name} turns {_kind(x)} into {_kind(y)}."
         # Not exactly: torch computes a few numbers in another loop than many, which may round another way.
-        some, tolerance = case.points.abs() < 10, math.sqrt(torch.finfo(dtype).eps)
+        some, tolerance = (case.points.abs() < 10).nonzero().flatten(), math.sqrt(torch.finfo(dtype).eps)
+        some = some[torch.randperm(len(some), generator=torch.Generator().manual_seed(0))]  # first ones not all tiny
         for part, right in zip(_shapes(x[some]), _shapes(y[some]), strict=True):
             try:
                 found = function(_like(part))
@@ -257,7 +259,7 @@ def _elementwise(case: _Case) -> str | None:
 
 def _shapes(x: Tensor) -> Iterator[Tensor]:
     """Numbers of x in the shapes of tensors that a network meets: none, one, one sample, images, not in order."""
-    yield from (x.reshape(-1, 1), x[:0], x[:0].reshape(0, 3), x[0], x[:1], x[1::2], x[:6].reshape(2, 3).T)
+    yield from (x.reshape(-1, 1), x[:0], x[:0].reshape(0, 3), *x[:3], x[:1], x[1::2], x[:6].reshape(2, 3).T)
     for shape in ((1, 6), (1, 1, 1), (4, 3, 2), (1, 3, 4, 4), (2, 3, 1, 2), (2, 1, 3, 2, 2)):
         yield x[: math.prod(shape)].reshape(shape)
     yield x[:48].reshape(2, 3, 2, 4).permute(0, 2, 3, 1)
@@ -413,7 +415,7 @@ def _smoothness(case: _Case) -> str | None:
     for wanted, places, what in findings:
         if len(places):
             at = min(places.tolist(), key=abs)
-            why = f"{what} at x = {round(at, 4) + 0.0:.4g}, so the smoothness is {wanted:g}; the record says {said:g}."
+            why = f"{what} at x = {round(at, 8) + 0.0:.6g}, so the smoothness is {wanted:g}; the record says {said:g}."
             return None if said == wanted else why
     if said < 2:
         return f"the record says {said:g}, and neither value nor slope nor second derivative jumps: fixed(math.inf)?"
@@ -441,14 +443,15 @@ def _range(case: _Case) -> str | None:
     ):
         y = (side * case.value(x)).nan_to_num(-math.inf, posinf=math.inf, neginf=-math.inf)
         reached, near = y.max().item(), y[x.abs() <= 1e4].max().item()
+        size = max(abs(end), min(1.0, y.where(y.isfinite(), 0).abs().max().item()))
         away = abs(reached - side * end)
         if reached > side * end + 1e-6 * abs(end):
             return f"f({x[y.argmax()]:.4g}) = {side * reached:.9g} lies outside {stated}."
         grows = reached == math.inf or reached - near > 1e-3 * max(1.0, abs(near))
-        if (away > 1e-4 * max(1.0, abs(end))) if math.isfinite(end) else not grows:
+        if (away > 2e-4 * size) if math.isfinite(end) else not grows:
             wide = f"{end:g}" if math.isfinite(end) else "infinite"
             return f"the {name} end is said to be {wide}; as far as 1e150 no value goes beyond {side * reached:.6g}."
-        if away <= 1e-6 and _attained(case.value, end) is (not closed):
+        if math.isfinite(end) and away <= 1e-6 * size and _attained(case.value, end) is (not closed):
             is_, bracket = ("only approached", "round") if closed else ("reached", "square")
             return f"the {name} end, {end:g}, is {is_}: in {stated} it wants a {bracket} bracket."
     return None
@@ -529,27 +532,29 @@ TESTS: dict[str, Callable[[_Case], str | None]] = {
 
 def _with_others(record: Activation) -> str | None:
     """The same tests with all parameters changed, and with each at the edge of its domain and with the other sign."""
-    for values in _others(record):
+    for values, tests in _others(record):
         case = _Case(record, values)
         words = ", ".join(f"{name} = {value:.3g}" for name, value in case.named.items())
-        faults = ((name, _caught(test, case)) for name, test in TESTS.items())
+        faults = ((name, _caught(test, case)) for name, test in tests.items())
         if first := next((f"with {words}, {name}: {fault}" for name, fault in faults if fault), None):
             return first
     return None
 
 
-def _others(record: Activation) -> Iterator[tuple[float, ...]]:
-    default = record.parameters
-    changed = {name: _another(i, record, name) for i, name in enumerate(default)}
-    alone = [
-        default | {name: value}
-        for name, takes in record.takes.items()
-        for value in (takes.domain.low, takes.domain.high, -takes.default)
-        if math.isfinite(value) and value != takes.default
-    ]
-    for given in (changed, *alone):
+def _others(record: Activation) -> Iterator[tuple[tuple[float, ...], dict[str, Callable[[_Case], str | None]]]]:
+    """Values of the parameters, and the tests for them: of much smaller and larger ones only the slope.
+
+    A steep or wide curve leaves the points at which the others look.
+    """
+    default, slope = record.parameters, {name: test for name, test in TESTS.items() if test is _derivative}
+    cases = [({name: _another(place, record, name) for place, name in enumerate(default)}, TESTS)]
+    for name, takes in record.takes.items():
+        edges = (takes.domain.low, takes.domain.high, -takes.default)
+        cases += [(default | {name: value}, TESTS) for value in edges if math.isfinite(value)]
+        cases += [(default | {name: takes.default * factor}, slope) for factor in (1 / 16, 16)]
+    for given, tests in cases:
         with suppress(ValueError):  # outside of a domain, or against a condition
-            yield record.accepted(given)
+            yield record.accepted(given), tests
 
 
 def _another(place: int, record: Activation, name: str) -> float:
