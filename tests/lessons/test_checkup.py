@@ -39,12 +39,18 @@ def changed(record: Activation, **changes: Any) -> Activation:
 RELU, ELU = ACTIVATIONS["relu"], ACTIVATIONS["elu"]
 
 
-def fact(function: Callable, derivative: Callable, interval: str, smoothness: float = math.inf, **more: Any) -> Any:
+def fact(function: Callable, derivative: Callable, interval: str, smoothness: Any = math.inf, **more: Any) -> Any:
     """A record of these functions, whose numbers and kinks are given as a learner would write them."""
-    kinks = tuple(Kink(at=at, slope=slope) for at, slope in more.pop("kinks", {}).items())
+    kinks = more.pop("kinks", {})
+    if not callable(kinks):
+        kinks = fixed(tuple(Kink(at=at, slope=slope) for at, slope in kinks.items()))
     numbers = list(inspect.signature(function).parameters.values())[1:]
     takes = {number.name: Parameter(number.name, number.default, Interval.parse("(0, inf)"), "") for number in numbers}
-    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "kinks": fixed(kinks)}
+    facts = {
+        "range": fixed(Interval.parse(interval)),
+        "smoothness": smoothness if callable(smoothness) else fixed(smoothness),
+        "kinks": kinks,
+    }
     functions = {"function": function, "derivative": derivative, "takes": takes, "derivative_from_output": None}
     return changed(OWN, title="Mine", **functions | facts | more)
 
@@ -290,14 +296,14 @@ FAULTY = {
         "with a = 1.1, b = 1.3, derivative",
     ),
     "slope without the sign of a": (
-        leaky_of_any_sign(lambda x, a=0.25: torch.where(x > 0, 1.0, abs(a))),
+        leaky_of_any_sign(lambda x, a=0.25: torch.where(x > 0, step(x), abs(a))),
         "with other",
         "a = -0.25",
     ),
     "output does not suffice": (
         leaky_of_any_sign(
-            lambda x, a=0.25: torch.where(x > 0, 1.0, a),
-            derivative_from_output=lambda y, a=0.25: torch.where(y > 0, 1.0, a),
+            lambda x, a=0.25: torch.where(x > 0, step(x), a),
+            derivative_from_output=lambda y, a=0.25: torch.where(y > 0, step(y), a),
         ),
         "with other",
         "a = -0.25, derivative from the output",
