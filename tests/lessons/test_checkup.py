@@ -106,6 +106,11 @@ def steep_tanh_slope(x: Tensor) -> Tensor:
 SOUND = {
     **{f"snake of {frequency}": snake(frequency) for frequency in (0.3, 0.5, 2.0, 7.0)},
     "slow sine": fact(lambda x, w=0.7: torch.sin(w * x), lambda x, w=0.7: w * torch.cos(w * x), "[-1, 1]"),
+    "x tanh, written as 1 + tanh": fact(
+        lambda x: (1 + torch.tanh(x)) * x / 2,
+        lambda x: (1 + torch.tanh(x) + (y := x.clamp(-300, 300)) / torch.cosh(y.clamp(-80, 80)) ** 2) / 2,
+        "[-0.13923227, inf)",
+    ),
     "tanh 1000x": fact(lambda x: torch.tanh(1000 * x), steep_tanh_slope, "(-1, 1)"),
     "tiny ReLU": fact(
         lambda x: 1e-12 * torch.relu(x), lambda x: 1e-12 * (x > 0).to(x.dtype), "[0, inf)", 0, kinks={0.0: 0.0}

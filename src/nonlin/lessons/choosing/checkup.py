@@ -424,10 +424,10 @@ def _smoothness(case: _Case) -> str | None:
 
 def _bends(slope: _Curve) -> Tensor:
     """Where the second derivative jumps, as far as differences of the slope show it."""
-    step = 1e-6
+    step, eps = 1e-6, torch.finfo(GRID.dtype).eps
     return _jumps(
         lambda x: (slope(x + step) - slope(x - step)) / (2 * step),
-        lambda sides: 100 * slope.least_jump(sides),
+        lambda sides: 100 * slope.least_jump(sides) + ROUNDINGS * eps * sides.abs().amax(dim=0).clamp(min=1) / step,
         GRID[GRID.abs() < GRID_END],
         rounds=2,  # down to 8e-6, which is wider than the quotient
     )
