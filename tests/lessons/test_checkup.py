@@ -39,12 +39,18 @@ def changed(record: Activation, **changes: Any) -> Activation:
 RELU, ELU = ACTIVATIONS["relu"], ACTIVATIONS["elu"]
 
 
-def fact(function: Callable, derivative: Callable, interval: str, smoothness: float = math.inf, **more: Any) -> Any:
+def fact(function: Callable, derivative: Callable, interval: str, smoothness: Any = math.inf, **more: Any) -> Any:
     """A record of these functions, whose numbers and kinks are given as a learner would write them."""
-    kinks = tuple(Kink(at=at, slope=slope) for at, slope in more.pop("kinks", {}).items())
+    kinks = more.pop("kinks", {})
+    if not callable(kinks):
+        kinks = fixed(tuple(Kink(at=at, slope=slope) for at, slope in kinks.items()))
     numbers = list(inspect.signature(function).parameters.values())[1:]
     takes = {number.name: Parameter(number.name, number.default, Interval.parse("(0, inf)"), "") for number in numbers}
-    facts = {"range": fixed(Interval.parse(interval)), "smoothness": fixed(smoothness), "kinks": fixed(kinks)}
+    facts = {
+        "range": fixed(Interval.parse(interval)),
+        "smoothness": smoothness if callable(smoothness) else fixed(smoothness),
+        "kinks": kinks,
+    }
     functions = {"function": function, "derivative": derivative, "takes": takes, "derivative_from_output": None}
     return changed(OWN, title="Mine", **functions | facts | more)
 
@@ -85,7 +91,37 @@ def flat(x: Tensor) -> Tensor:
     return torch.zeros_like(x)
 
 
+def snake(frequency: float) -> Activation:
+    def function(x: Tensor, a: float = frequency) -> Tensor:
+        return x + torch.sin(a * x) ** 2 / a
+
+    return fact(function, lambda x, a=frequency: 1 + torch.sin(2 * a * x), "(-inf, inf)")
+
+
+def steep_tanh_slope(x: Tensor) -> Tensor:
+    e = torch.exp(-2000 * x.abs())
+    return 4000 * e / (1 + e) ** 2
+
+
 SOUND = {
+    **{f"snake of {frequency}": snake(frequency) for frequency in (0.3, 0.5, 2.0, 7.0)},
+    "slow sine": fact(lambda x, w=0.7: torch.sin(w * x), lambda x, w=0.7: w * torch.cos(w * x), "[-1, 1]"),
+    "x tanh, written as 1 + tanh": fact(
+        lambda x: (1 + torch.tanh(x)) * x / 2,
+        lambda x: (1 + torch.tanh(x) + (y := x.clamp(-300, 300)) / torch.cosh(y.clamp(-80, 80)) ** 2) / 2,
+        "[-0.13923227, inf)",
+    ),
+    "tanh 1000x": fact(lambda x: torch.tanh(1000 * x), steep_tanh_slope, "(-1, 1)"),
+    "tiny ReLU": fact(
+        lambda x: 1e-12 * torch.relu(x), lambda x: 1e-12 * (x > 0).to(x.dtype), "[0, inf)", 0, kinks={0.0: 0.0}
+    ),
+    "tiny clamp": fact(
+        lambda x: 1e-9 * x.clamp(0, 1),
+        lambda x: 1e-9 * ((x > 0) & (x < 1)).to(x.dtype),
+        "[0, 1e-9]",
+        0,
+        kinks={0.0: 0.0, 1.0: 0.0},
+    ),
     "identity": fact(lambda x: x.clone(), step, "(-inf, inf)"),
     "symlog": fact(lambda x: x.sign() * torch.log1p(x.abs()), lambda x: 1 / (1 + x.abs()), "(-inf, inf)", 1),
     "asinh": fact(lambda x: torch.asinh(x), lambda x: 1 / torch.hypot(x, torch.ones_like(x)), "(-inf, inf)"),
@@ -189,8 +225,122 @@ def sigmoid_slope(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
+def two_numbers(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
+    return torch.where(x > 0, a * torch.tanh(x), b * x)
+
+
+def two_numbers_swapped(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
+    return torch.where(x > 0, b * TANH.derivative(x), a)
+
+
+def leaky_of_any_sign(derivative: Callable, **more: Any) -> Activation:
+    """x for x > 0, a x elsewhere, where a has any sign."""
+    return fact(
+        lambda x, a=0.25: torch.where(x > 0, x, a * x),
+        derivative,
+        "(-inf, inf)",
+        0,
+        takes={"a": Parameter("a", 0.25, Interval.parse("(-inf, inf)"), "")},
+        range=lambda a: Interval.parse("(-inf, inf)" if a > 0 else "[0, inf)"),
+        kinks=lambda a: (Kink(at=0.0, slope=a),) if a != 1 else (),
+        **more,
+    )
+
+
+def only_in(dimensions: int, function: Callable, wrong: Callable) -> Callable:
+    return lambda x: wrong(x) if x.dim() == dimensions else function(x)
+
+
+def twice(x: Tensor) -> Tensor:
+    return 2 * x
+
+
+def two(x: Tensor) -> Tensor:
+    return torch.full_like(x, 2.0)
+
+
+#: of a function 2 x: one that is wrong for some shapes only, and what must be said of it
+FAULTY_SHAPES = {
+    "squeezed": (lambda x: twice(x).squeeze(), "function turns"),
+    "one number": (only_in(0, twice, lambda x: 1.01 * twice(x)), "() float64"),
+    "one number becomes a vector": (only_in(0, twice, lambda x: twice(x).reshape(1)), "turns () "),
+    "transposed": (only_in(3, twice, lambda x: twice(x).transpose(0, 1)), "turns (4, 3, 2)"),
+    "flipped": (only_in(3, twice, lambda x: twice(x).flip(0)), "(4, 3, 2)"),
+    "mean of the channels": (only_in(4, twice, lambda x: twice(x) + x.mean(1, keepdim=True)), "(1, 3, 4, 4)"),
+    "five dimensions": (only_in(5, twice, lambda x: 3 * x), "(2, 1, 3, 2, 2)"),
+    "none": (lambda x: twice(x) + 0 * x.max(), "(0,) float64 raised"),
+    "not contiguous": (lambda x: twice(x.view(-1)).view(x.shape), "raised RuntimeError"),
+    "strides forgotten": (lambda x: twice(torch.as_strided(x, x.shape, torch.empty(x.shape).stride())), "the shape"),
+}
+
 #: a record, the test that must find its fault, and what it must say
 FAULTY = {
+    **{name: (fact(f, two, "(-inf, inf)"), "element", said) for name, (f, said) in FAULTY_SHAPES.items()},
+    "derivative squeezed": (fact(twice, lambda x: two(x).squeeze(), "(-inf, inf)"), "element", "derivative turns"),
+    "from the output, squeezed": (
+        changed(TANH, derivative_from_output=lambda y: (1 - y**2).squeeze()),
+        "element",
+        "derivative from the output turns",
+    ),
+    "from the output, in place": (
+        changed(TANH, derivative_from_output=lambda y: 1 - y.mul_(y)),
+        "element",
+        "the derivative from the output overwrites",
+    ),
+    "two parameters swapped": (
+        fact(
+            two_numbers,
+            two_numbers_swapped,
+            "(-inf, 1)",
+            takes={name: Parameter(name, 1.0, Interval.parse("(0, inf)"), "") for name in "ab"},
+            range=lambda a, b: Interval(low=-math.inf, high=a, low_closed=False, high_closed=False),
+            kinks=lambda a, b: (Kink(at=0.0, slope=a),) if a != b else (),
+            smoothness=lambda a, b: 0 if a != b else 1,
+        ),
+        "with other",
+        "with a = 1.1, b = 1.3, derivative",
+    ),
+    "slope without the sign of a": (
+        leaky_of_any_sign(lambda x, a=0.25: torch.where(x > 0, step(x), abs(a))),
+        "with other",
+        "a = -0.25",
+    ),
+    "output does not suffice": (
+        leaky_of_any_sign(
+            lambda x, a=0.25: torch.where(x > 0, step(x), a),
+            derivative_from_output=lambda y, a=0.25: torch.where(y > 0, step(y), a),
+        ),
+        "with other",
+        "a = -0.25, derivative from the output",
+    ),
+    "edge of a domain": (
+        fact(
+            lambda x, a=1.0: torch.tanh(a * x) / a,
+            lambda x, a=1.0: TANH.derivative(a * x),
+            "(-1, 1)",
+            takes={"a": Parameter("a", 1.0, Interval.parse("[0, inf)"), "")},
+            range=lambda a: Interval.parse(f"({-1 / a}, {1 / a})" if a else "(-inf, inf)"),
+        ),
+        "with other",
+        "a = 0, numbers",
+    ),
+    "for large parameters": (
+        fact(
+            lambda x, a=1.0: a * torch.tanh(x),
+            lambda x, a=1.0: min(a, 5) * TANH.derivative(x),
+            "(-1, 1)",
+            range=lambda a: Interval.parse(f"({-a}, {a})"),
+        ),
+        "with other",
+        "a = 16",
+    ),
+    "another counterpart": (changed(TANH, torch_module=nn.Softsign), "counterpart", "torch_module of the record gives"),
+    "wrong at 500": (fact(lambda x: x * x, swap_at(500, 0.0, twice), "[0, inf)"), "derivative", "x = 500"),
+    "tiny range too wide": (
+        fact(lambda x: 1e-9 * torch.tanh(x), lambda x: 1e-9 * TANH.derivative(x), "(-1e-9, 5e-9)"),
+        "range",
+        "high end is said to be 5e-09",
+    ),
     "in place": (changed(RELU, function=in_place), "element", "overwrites its input"),
     "in place at 0 only": (changed(RELU, function=in_place_at_zero), "element", "at x = 0"),
     "minus the sum": (changed(RELU, function=lambda x: x - x.sum()), "element", "numbers beside it"),
@@ -241,11 +391,6 @@ FAULTY = {
         fact(lambda x: x / torch.sqrt(1 + x**2), lambda x: (1 + x**2) ** -1.5, "(-1, 1)"),
         "float32",
         "at -1e+20",
-    ),
-    "overflows in float16": (
-        fact(lambda x: torch.tanh(x) * 1e5 / 1e5, TANH.derivative, "(-1, 1)"),
-        "float32",
-        "in float16",
     ),
     "wrong sign": (changed(TANH, derivative=lambda x: -TANH.derivative(x)), "derivative against", "sign is wrong"),
     "twice too large": (changed(TANH, derivative=lambda x: 2 * TANH.derivative(x)), "derivative against", "2 times"),
@@ -358,6 +503,12 @@ def test_a_planted_fault_is_named(record: Activation, test: str, said: str) -> N
     assert said in (fault or "")
 
 
+def test_an_overflow_in_float16_is_a_remark_as_the_layer_has_none() -> None:
+    found = checkup(fact(lambda x: torch.tanh(x) * 1e5 / 1e5, TANH.derivative, "(-1, 1)"))
+    assert found.passed
+    assert "in float16, the function overflows at" in repr(found)
+
+
 def test_few_digits_near_zero_are_a_remark() -> None:
     naive = fact(lambda x: torch.exp(x) - 1, lambda x: torch.exp(x), "(-1, inf)")
     found = checkup(naive)
@@ -367,7 +518,7 @@ def test_few_digits_near_zero_are_a_remark() -> None:
 
 def test_rounding_in_another_loop_is_no_neighbour() -> None:
     naive = changed(OWN, function=lambda x: torch.log(torch.cosh(x)), derivative=lambda x: torch.tanh(x), takes={})
-    assert "float32 and float16 against float64: the value at 100 is inf" in checkup(naive).faults[0]
+    assert "float32 against float64: the value at 100 is inf" in checkup(naive).faults[0]
 
 
 def test_a_formula_that_raises_is_reported_and_no_error() -> None:

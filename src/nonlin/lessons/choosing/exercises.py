@@ -502,7 +502,9 @@ def squareplus_record() -> Activation:
         range=fixed(Interval.parse("(0, inf)")),
         kinks=fixed(()),
         smoothness=fixed(math.inf),
-        takes={"b": Parameter(symbol="b", default=4.0, domain=Interval.parse("[0, inf)"), meaning="0 is ReLU")},
+        takes={
+            "b": Parameter(symbol="b", default=4.0, domain=Interval.parse("(0, inf)"), meaning="its limit at 0 is ReLU")
+        },
         torch_module=None,
         paper=Paper(
             authors="Barron",
@@ -569,7 +571,7 @@ OWN_RECORD = Exercise(
         ),
         Mistake(
             answer=_changed(function=_cancelling),
-            hint="float32 and float16 against float64: x + sqrt(x² + b) subtracts two nearly equal numbers for x < 0, and the tail is "
+            hint="float32 against float64: x + sqrt(x² + b) subtracts two nearly equal numbers for x < 0, and the tail is "
             "lost; and x² overflows from 2e19 on. Section 5 shows both cures.",
         ),
         Mistake(
