@@ -16,6 +16,11 @@ from nonlin.activations.learned import PReLU, RReLU, Swish
 from nonlin.activations.record import REAL
 from nonlin.activations.softmax import Softmax, softmax
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is deprecated",  # which torch itself calls for its first tangent
+    "ignore:Complex modules are a new feature",
+)
+
 INF, NAN = math.inf, math.nan
 
 

@@ -49,7 +49,7 @@ ELU = Activation(
     # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
-    output_suffices=lambda alpha: 0 <= alpha < math.inf,  # else y > 0 on both sides of zero; and inf - inf is NaN
+    output_suffices=lambda alpha: 0 <= alpha < 2.0**100,  # else y > 0 on both sides of zero; and inf - inf is NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
@@ -141,7 +141,7 @@ CELU = Activation(
     function=celu,
     derivative=celu_derivative,
     derivative_from_output=celu_derivative_from_output,
-    output_suffices=lambda alpha: 2.0**-100 < abs(alpha) < math.inf,  # else y may be rounded to 0, or NaN
+    output_suffices=lambda alpha: 2.0**-100 < abs(alpha) < 2.0**100,  # else y may be rounded to 0, or NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",
