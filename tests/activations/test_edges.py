@@ -196,7 +196,6 @@ WRONG: dict[str, Callable[[], Any]] = {
     "complex slope": lambda: PReLU(dtype=torch.complex64),
     "complex slope, later": lambda: PReLU().to(torch.complex64)(X),
     "whole slope": lambda: PReLU(dtype=torch.int64),
-    "no slopes": lambda: PReLU(0),
     "slopes in words": lambda: PReLU("two"),
     "in place thrice": lambda: RReLU(inplace=3),
     "a seed for a generator": lambda: RReLU(generator=3),

@@ -122,8 +122,8 @@ class PReLU(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(num_parameters, int) or isinstance(num_parameters, bool) or num_parameters < 1:
-            raise TypeError(f"PReLU takes num_parameters as a positive whole number, not {num_parameters!r}.")
+        if not isinstance(num_parameters, int) or isinstance(num_parameters, bool):
+            raise TypeError(f"PReLU takes num_parameters as a whole number, not {num_parameters!r}.")
         self.num_parameters = num_parameters
         self.init = as_number("PReLU", "init", init, REAL, FROM_A_TENSOR)
         weight = torch.empty(num_parameters, device=device, dtype=dtype)
