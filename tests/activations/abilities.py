@@ -409,9 +409,9 @@ What stays impossible, or other than in torch:
 formula instead, which at a kink may give another slope, and `hessian` is refused. Outside, all works.
 - `torch.jit.script`, which torch has given up, cannot read our functions. `torch.jit.trace` can, but not in place.
 - `torch.func.functionalize` has no rule for functions with a derivative of their own.
-- A second derivative inside a compiled function: `aot_eager` refuses it, and `eager` drops it without a word.
+- A second derivative through a compiled function is refused. Both derivatives inside one, as `grad(grad(f))`, torch \
+takes for 0 without a word: compile the first alone.
 - Where backward keeps the output, as for ELU, whoever writes over the output cannot go backward. Torch keeps the input.
-- RReLU in place, in training, has no second derivative.
 - RReLU in training draws numbers: `vmap` needs `randomness="different"` or `"same"`, which `jacfwd` and `hessian` do \
 not pass on by themselves; and a generator of one's own can be traced by `torch.fx` only as part of a network.
 - Under `autocast`, our layers return the type that they are given. torch's PReLU makes bfloat16 of float32, and on \

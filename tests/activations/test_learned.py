@@ -432,7 +432,9 @@ def test_rrelu_in_place() -> None:
         assert y is overwritten
         assert torch.equal(y, seeded().train(training)(x))
         leaf = x.clone().requires_grad_()
-        slopes = [torch.autograd.grad(seeded(inplace=i).train(training)(leaf.clone()).sum(), leaf)[0] for i in (0, 1)]
+        slopes = [
+            torch.autograd.grad(seeded(inplace=i).train(training)(leaf.clone()).sum(), leaf)[0] for i in (False, True)
+        ]
         assert torch.equal(*slopes)
     for module in (RReLU(inplace=True), nn.RReLU(inplace=True)):
         with pytest.raises(RuntimeError, match="leaf Variable that requires grad"):

@@ -13,12 +13,17 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
+def _above(x: Tensor, alpha: float) -> Tensor:
+    """Where x itself is returned: above zero; at 0 as well where α is infinite, in float32 too, for then α 0 is NaN."""
+    return x >= 0 if abs(alpha) > torch.finfo(torch.float32).max else x > 0
+
+
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x above zero, alpha (e^x - 1) elsewhere, by expm1, which keeps the digits of a small x; no exponent is positive.
 
     ``torch.where`` alone would not do: e^100 in the branch that is not taken makes the gradient 0 * inf = NaN.
     """
-    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0)))
+    return torch.where(_above(x, alpha), x, alpha * exp_minus_one(x.masked_fill(x > 0, 0)))
 
 
 def below_zero(x: Tensor) -> Tensor:
@@ -44,7 +49,7 @@ ELU = Activation(
     # In float32 this is 0 below about -17, where y rounds to -alpha. So it is in torch in place (nn.ELU(inplace=True));
     # otherwise it keeps x, and its slope lasts down to -103.97.
     derivative_from_output=elu_derivative_from_output,
-    output_suffices=lambda alpha: 0 <= alpha < math.inf,  # else y > 0 on both sides of zero; and inf - inf is NaN
+    output_suffices=lambda alpha: 0 <= alpha < 2.0**100,  # else y > 0 on both sides of zero; and inf - inf is NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{ELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{ELU}'(x) = \begin{cases} 1 & x > 0 \\ \alpha\,e^{x} & x \le 0 \end{cases}",
@@ -110,14 +115,19 @@ SELU = Activation(
 )
 
 
+def _over(x: Tensor, alpha: float) -> Tensor:
+    """x / α, for an α that would be rounded to 0 over the smallest ordinary number: 0 / 0 is NaN."""
+    return x / math.copysign(max(abs(alpha), torch.finfo(x.dtype).tiny), alpha)
+
+
 def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x above zero, alpha (e^(x / alpha) - 1) elsewhere, by expm1; no exponent is positive for alpha > 0."""
-    return torch.where(x > 0, x, alpha * exp_minus_one(x.masked_fill(x > 0, 0) / alpha))
+    return torch.where(_above(x, alpha), x, alpha * exp_minus_one(_over(x.masked_fill(x > 0, 0), alpha)))
 
 
 def celu_derivative(x: Tensor, alpha: float = 1.0) -> Tensor:
     """e^(min(x, 0) / alpha): 1 at zero and above."""
-    return torch.exp(below_zero(x) / alpha)
+    return torch.exp(_over(below_zero(x), alpha))
 
 
 def celu_derivative_from_output(y: Tensor, alpha: float = 1.0) -> Tensor:
@@ -131,6 +141,7 @@ CELU = Activation(
     function=celu,
     derivative=celu_derivative,
     derivative_from_output=celu_derivative_from_output,
+    output_suffices=lambda alpha: 2.0**-100 < abs(alpha) < 2.0**100,  # else y may be rounded to 0, or NaN
     output_suffices_in_half=False,
     formula=r"\operatorname{CELU}(x) = \begin{cases} x & x > 0 \\ \alpha\,(e^{x/\alpha} - 1) & x \le 0 \end{cases}",
     derivative_formula=r"\operatorname{CELU}'(x) = \begin{cases} 1 & x > 0 \\ e^{x/\alpha} & x \le 0 \end{cases}",

@@ -104,7 +104,7 @@ def hardswish(x: Tensor) -> Tensor:
 
 def hardswish_derivative(x: Tensor) -> Tensor:
     """x/3 + 1/2 between -3 and 3, 0 below and 1 above; 0 at -3 and 1 at 3, as torch has it."""
-    return torch.where(x.abs() < 3, x / 3 + 0.5, (x > 0).to(x.dtype))
+    return torch.where(x.abs() >= 3, (x > 0).to(x.dtype), x / 3 + 0.5)  # so that NaN stays NaN
 
 
 HARDSWISH = Activation(

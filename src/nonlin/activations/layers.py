@@ -16,17 +16,30 @@ from nonlin.activations.facts import FAR
 from nonlin.activations.fast import kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
-from nonlin.activations.record import HALF, Activation, Interval
+from nonlin.activations.record import HALF, Activation, Interval, as_record
 
 
-def require_floating(name: str, x: Tensor) -> None:
-    """Refuse an integer tensor in one sentence.
+def require_floating(name: str, x: Tensor, instead: str = "use x.float()") -> None:
+    """Refuse an integer tensor, and what is no tensor, in one sentence.
 
     Raises:
         TypeError: if ``x`` does not hold real floating-point numbers.
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} needs a tensor, not {reprlib.repr(x)}: use torch.tensor(...).")
     if not x.is_floating_point():
-        raise TypeError(f"{name} needs a floating-point tensor, not {x.dtype}: use x.float().")
+        raise TypeError(f"{name} needs a floating-point tensor, not {x.dtype}: {instead}.")
+
+
+def as_flag(owner: str, name: str, value: object) -> bool:
+    """A switch as a bool.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{owner} takes {name} as True or False, not {reprlib.repr(value)}.")
+    return value
 
 
 # Both forms
@@ -34,15 +47,23 @@ def require_floating(name: str, x: Tensor) -> None:
 
 def textbook_values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
     """f(x) by the textbook form, which autograd, torch.func and torch.compile can follow."""
-    return _rounded_once(activation.function)(x, *(parameters or activation.default_values))
+    parameters = _in_range(x.dtype, parameters or activation.default_values)
+    return _rounded_once(activation.function)(x, *parameters)
 
 
 def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: float) -> Tensor:
     """gradient * f' by the textbook form, which autograd can differentiate once more; arguments as for `chain`."""
     parameters = parameters or activation.default_values
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
+    parameters = _in_range(saved.dtype, parameters)
     derivative = activation.derivative_from_output if from_output else activation.derivative
     return linked(_rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved), saved)
+
+
+def _in_range(dtype: torch.dtype, parameters: tuple[float, ...]) -> tuple[float, ...]:
+    """The parameters in a dtype, for torch.where takes no number that overflows there: 1e200 is infinite in float32."""
+    largest = torch.finfo(torch.promote_types(dtype, torch.float32) if dtype.is_floating_point else torch.float64).max
+    return tuple(p if abs(p) <= largest else math.copysign(math.inf, p) for p in parameters)
 
 
 def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -184,7 +205,7 @@ def apply(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
             that torch refuses as well.
         ValueError: for a parameter outside its domain.
     """
-    return _apply(activation, x, _values(activation, parameters))
+    return _apply(as_record(activation), x, _values(activation, parameters))
 
 
 def apply_(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
@@ -204,19 +225,21 @@ def apply_(activation: Activation, x: Tensor, **parameters: float) -> Tensor:
         TypeError, ValueError: as ``apply``, and for integers that would become floating-point numbers.
         RuntimeError: for a leaf that requires a gradient, or a view of one, before anything is overwritten.
     """
-    return _apply_(activation, x, _values(activation, parameters))
+    return _apply_(as_record(activation), x, _values(activation, parameters))
 
 
 @torch.fx.wrap  # one step of a graph of torch.fx, since a graph knows no conditions on x
 def _apply(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
-    if not x.is_floating_point():
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
         return _of_integers(activation, x, parameters)
     return RECORD(x, constants=(activation, *parameters))
 
 
 @torch.fx.wrap
 def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
-    if not x.is_floating_point():
+    if not (isinstance(x, Tensor) and x.is_floating_point()):
+        if not isinstance(x, Tensor):
+            require_floating(activation.title, x)
         if activation.integers == "promoted":
             raise TypeError(f"{activation.title} of {x.dtype} has no place in it: use x.float() first.")
         return x.copy_(_of_integers(activation, x, parameters))
@@ -225,13 +248,15 @@ def _apply_(activation: Activation, x: Tensor, parameters: tuple[float, ...]) ->
     if not (torch.is_grad_enabled() and x.requires_grad):
         overwrite(activation, x, *parameters)
         return x
-    _refuse_leaves(x)
+    refuse_leaves(x)
     if not activation.keeps_output(*parameters, dtype=x.dtype):
         return x.copy_(_apply(activation, x.clone(), parameters))
     return _EagerInPlace.apply(RECORD, (activation, *parameters), x)
 
 
 def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
+    if not isinstance(x, Tensor):
+        require_floating(activation.title, x)
     if activation.integers == "promoted" and not x.is_complex():
         return values(activation, x.to(torch.get_default_dtype()), *parameters)
     if activation.integers == "refused" or x.is_complex() or x.dtype == torch.bool:
@@ -239,7 +264,12 @@ def _of_integers(activation: Activation, x: Tensor, parameters: tuple[float, ...
     return activation.function(x, *parameters).to(x.dtype)
 
 
-def _refuse_leaves(x: Tensor) -> None:
+def refuse_leaves(x: Tensor) -> None:
+    """Refuse to write over a leaf that requires a gradient.
+
+    Raises:
+        RuntimeError: in torch's words.
+    """
     # Afterwards autograd would say the same, but the values would be lost.
     base = x._base if x._is_view() else x
     if base.is_leaf and base.requires_grad:
@@ -274,10 +304,8 @@ class ActivationModule(nn.Module):
 
     def __init__(self, activation: Activation, *arguments: float, **named: float) -> None:
         super().__init__()
-        given = _bind(activation, arguments, named)
-        self.inplace = given.pop("inplace", False)
-        if not isinstance(self.inplace, bool):
-            raise TypeError(f"{activation.title} takes inplace as True or False, not {reprlib.repr(self.inplace)}.")
+        given = _bind(as_record(activation), arguments, named)
+        self.inplace = as_flag(activation.title, "inplace", given.pop("inplace", False))
         self.activation = activation
         self._values = _values(activation, given)
 

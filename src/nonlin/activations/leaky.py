@@ -139,7 +139,10 @@ RRELU = Activation(
         "lower": Parameter("l", 1 / 8, REAL, "the smallest slope below zero that training draws", learned_by="PReLU"),
         "upper": Parameter("u", 1 / 3, REAL, "the largest slope below zero that training draws", learned_by="PReLU"),
     },
-    conditions={"lower <= upper": lambda lower, upper: lower <= upper},
+    conditions={
+        "lower <= upper": lambda lower, upper: lower <= upper,
+        "a finite upper - lower": lambda lower, upper: math.isfinite(upper - lower),  # as torch, which draws by it
+    },
     torch_module=RReLU,
     paper=Paper(
         authors="Xu, Wang, Chen and Li",

@@ -3,11 +3,14 @@
 A record states such an activation at fixed parameters; the modules here have what training changes.
 """
 
+import math
+import reprlib
+
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.explicit import Explicit, linked
-from nonlin.activations.layers import apply, apply_, require_floating
+from nonlin.activations.explicit import Explicit, followed, linked
+from nonlin.activations.layers import apply, apply_, as_flag, refuse_leaves, require_floating
 from nonlin.activations.leaky import RRELU
 from nonlin.activations.record import REAL, as_number, wide
 from nonlin.activations.saturating import sigmoid_derivative
@@ -22,7 +25,19 @@ def _along_channels(weight: Tensor, x: Tensor) -> Tensor:
 
 
 def _leaky(x: Tensor, weight: Tensor) -> Tensor:
-    """max(x, 0) + a min(x, 0)."""
+    """x above zero, a x elsewhere."""
+    return torch.where(x > 0, x, _along_channels(weight, x) * x)
+
+
+def _sums_serve(weight: Tensor) -> bool:
+    """Whether a choice may be a sum in which one term is 0, as infinity times 0 is not; only a CPU can be asked."""
+    return weight.device.type == "cpu" and math.isfinite(weight.sum().item())
+
+
+def _fast_leaky(x: Tensor, weight: Tensor) -> Tensor:
+    """max(x, 0) + a min(x, 0): ``torch.where`` costs more than all of these together."""
+    if not _sums_serve(weight):
+        return _leaky(x, weight)
     return torch.addcmul(x.clamp(min=0), _along_channels(weight, x), x.clamp(max=0))
 
 
@@ -48,7 +63,9 @@ def _prelu_pushforward(along_x: Tensor, along_weight: Tensor, x: Tensor, weight:
 
 
 def _fast_prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """In few passes: ``torch.where`` costs more than all of them together."""
+    """In few passes, as forward."""
+    if not _sums_serve(weight):
+        return _prelu_pullback(gradient, x, weight)
     a = _along_channels(weight, x)
     above = torch.gt(x, 0, out=torch.empty_like(x))
     slope = torch.addcmul(above, 1 - above, a)  # not above * (1 - a) + a, where 1 - a is rounded
@@ -60,6 +77,7 @@ PRELU = Explicit(
     kept=lambda y, x, weight: (x, weight),
     pullback=_prelu_pullback,
     pushforward=_prelu_pushforward,
+    fast_value=_fast_leaky,
     fast_pullback=_fast_prelu_pullback,
 )
 
@@ -67,6 +85,7 @@ PRELU = Explicit(
 @torch.fx.wrap
 def _prelu(x: Tensor, weight: Tensor) -> Tensor:
     require_floating("PReLU", x)
+    require_floating("The slope of PReLU", weight, "use module.to(torch.float32)")
     slopes, channels = weight.numel(), x.size(1) if x.dim() > 1 else 1
     if slopes not in (1, channels):
         raise RuntimeError(
@@ -103,9 +122,13 @@ class PReLU(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(num_parameters, int) or isinstance(num_parameters, bool):
+            raise TypeError(f"PReLU takes num_parameters as a whole number, not {num_parameters!r}.")
         self.num_parameters = num_parameters
         self.init = as_number("PReLU", "init", init, REAL, FROM_A_TENSOR)
-        self.weight = nn.Parameter(torch.empty(num_parameters, device=device, dtype=dtype))
+        weight = torch.empty(num_parameters, device=device, dtype=dtype)
+        require_floating("The slope of PReLU", weight, "choose another dtype")
+        self.weight = nn.Parameter(weight)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -150,6 +173,7 @@ SWISH = Explicit(
 @torch.fx.wrap
 def _swish(x: Tensor, beta: Tensor) -> Tensor:
     require_floating("Swish", x)
+    require_floating("The β of Swish", beta, "use module.to(torch.float32)")
     return SWISH(x, beta)
 
 
@@ -174,7 +198,9 @@ class Swish(nn.Module):
     ) -> None:
         super().__init__()
         self.init = as_number("Swish", "init", init, REAL, FROM_A_TENSOR)
-        self.beta = nn.Parameter(torch.empty((), device=device, dtype=dtype))
+        beta = torch.empty((), device=device, dtype=dtype)
+        require_floating("The β of Swish", beta, "choose another dtype")
+        self.beta = nn.Parameter(beta)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -204,7 +230,12 @@ def _rrelu(x: Tensor, lower: float, upper: float, training: bool, inplace: bool,
         return (apply_ if inplace else apply)(RRELU, x, lower=lower, upper=upper)
     share = torch.rand(x.shape, dtype=x.dtype, device=x.device, **source)
     slope = torch.where(x > 0, 1.0, lower + (upper - lower) * share)
-    return x.mul_(slope) if inplace else DRAWN(x, slope)
+    if not inplace:
+        return DRAWN(x, slope)
+    if followed(x) or (torch.is_grad_enabled() and x.requires_grad):
+        refuse_leaves(x)
+        return x.copy_(DRAWN(x.clone(), slope))
+    return x.mul_(slope)
 
 
 class RReLU(nn.Module):
@@ -241,7 +272,9 @@ class RReLU(nn.Module):
     ) -> None:
         super().__init__()
         self.lower, self.upper = RRELU.accepted({"lower": lower, "upper": upper})
-        self.inplace = inplace
+        self.inplace = as_flag("RReLU", "inplace", inplace)
+        if not isinstance(generator, torch.Generator | None):
+            raise TypeError(f"RReLU takes generator as a torch.Generator or None, not {reprlib.repr(generator)}.")
         self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,13 +7,15 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from numbers import Real
-from typing import Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from nonlin.activations.facts import Facts
 
@@ -27,8 +29,49 @@ def wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype in HALF else x
 
 
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value is of an annotated kind, looked at from outside: what a function returns is not."""
+    origin = get_origin(kind) or kind
+    if origin is UnionType:
+        return any(_fits(value, one) for one in get_args(kind))
+    if origin is Literal:
+        return value in get_args(kind)
+    if origin is Callable:
+        return callable(value)
+    if origin is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, origin)
+
+
+def _in_words(kind: Any) -> str:
+    origin = get_origin(kind) or kind
+    if origin is UnionType:
+        return " or ".join(map(_in_words, get_args(kind)))
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    words = {Callable: "a function", float: "a number", bool: "True or False", str: "text", NoneType: "None"}
+    return words.get(origin) or f"of type {origin.__name__}"
+
+
+class Checked:
+    """A dataclass whose fields are what their annotations say."""
+
+    def __post_init__(self) -> None:
+        """Look at every field.
+
+        Raises:
+            TypeError: for the first that is something else.
+        """
+        kinds = get_type_hints(type(self))
+        for name in (each.name for each in fields(self)):
+            value = getattr(self, name)
+            if not _fits(value, kinds[name]):
+                said = f"{type(self).__name__} takes {name} as {_in_words(kinds[name])}"
+                raise TypeError(f"{said}, not {reprlib.repr(value)}.")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class Interval(Checked):
     """An interval of the real line with open or closed ends.
 
     Example: ``Interval.parse("[0, inf)")`` holds 0 but not infinity.
@@ -38,6 +81,11 @@ class Interval:
     high: float
     low_closed: bool
     high_closed: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.low <= self.high:
+            raise ValueError(f"An interval runs from low to high, not from {self.low:g} to {self.high:g}.")
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
@@ -70,7 +118,7 @@ EXTENDED = Interval.parse("[-inf, inf]")  # as large as floating point goes, inf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kink:
+class Kink(Checked):
     """A point where the slope jumps, and the slope that torch returns exactly there."""
 
     at: float
@@ -86,7 +134,7 @@ ALWAYS = fixed(True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paper:
+class Paper(Checked):
     """Where an activation comes from."""
 
     authors: str
@@ -99,7 +147,7 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Parameter(Checked):
     """A number that shapes an activation.
 
     Args:
@@ -124,6 +172,10 @@ class Parameter:
         return "to learn it, write a module of your own with the formula in torch's functions"
 
 
+def _has_tangent(x: Tensor) -> bool:
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None
+
+
 def as_number(owner: str, name: str, value: object, domain: Interval, to_learn_it: str) -> float:
     """The value of a parameter as a number of Python, whole or not.
 
@@ -139,7 +191,7 @@ def as_number(owner: str, name: str, value: object, domain: Interval, to_learn_i
         ValueError: for a number outside the domain, for NaN, and for a whole number beyond floating point.
     """
     if isinstance(value, Tensor):
-        if value.requires_grad:
+        if value.requires_grad or _has_tangent(value):
             raise TypeError(f"{owner} takes {name} as a fixed number, which gets no gradient: {to_learn_it}.")
         if value.numel() != 1:
             raise TypeError(f"{owner} takes {name} as one number, not a tensor of shape {tuple(value.shape)}.")
@@ -163,7 +215,7 @@ def as_number(owner: str, name: str, value: object, domain: Interval, to_learn_i
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Activation(Facts):
+class Activation(Checked, Facts):
     """Everything that is known of one activation, written down once.
 
     A field that can be computed from the others is a property, never stored. A forgotten field fails at import and is
@@ -217,6 +269,9 @@ class Activation(Facts):
     integers: Literal["refused", "promoted", "kept"] = "refused"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if "inplace" in self.parameters:
+            raise TypeError(f"{self.name}: a parameter may not be called inplace, as the layer has that argument.")
         for other in filter(None, (self.derivative, self.derivative_from_output)):
             if _parameters(other) != self.parameters:
                 raise TypeError(f"{self.name}: {other.__name__} must take the same parameters as {self.name}.")
@@ -299,6 +354,18 @@ class Activation(Facts):
         if self.derivative_from_output is None or (dtype in HALF and not self.output_suffices_in_half):
             return False
         return self.output_suffices is ALWAYS or self.output_suffices(*(parameters or self.default_values))
+
+
+def as_record(value: object) -> Activation:
+    """The value, if it is a record.
+
+    Raises:
+        TypeError: for anything else, such as a name.
+    """
+    if not isinstance(value, Activation):
+        hint = 'take one from ACTIVATIONS, such as ACTIVATIONS["relu"]'
+        raise TypeError(f"An activation is a record here, not {reprlib.repr(value)}: {hint}.")
+    return value
 
 
 def _recall(module: str, name: str) -> Activation:

@@ -27,6 +27,11 @@ GELU_TANH_SCALE = math.sqrt(8 / math.pi)  # 2 √(2/π)
 INVISIBLE_JUMP = 1e-6  # a smaller jump of a slope near 1 is lost in the roundings of a few float32 operations
 
 
+def _held(x: Tensor, bound: float) -> Tensor:
+    """x within plus and minus bound; as ``clamp``, whose slope at NaN is 0 and would hide it in a second derivative."""
+    return x.masked_fill(x > bound, bound).masked_fill(x < -bound, -bound)
+
+
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(βx)) / β, but x itself where βx > threshold: the value falls there by log(1 + e^-threshold) / β."""
     z = beta * x
@@ -38,7 +43,8 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 def softplus_derivative(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """σ(βx), but 1 where βx > threshold: by default a jump of 2e-9, too small for float32."""
     z = beta * x
-    return torch.where(z > threshold, 1.0, sigmoid(z))
+    # At the threshold itself the second derivative is 0, that of the right side, as torch has it.
+    return torch.where(z > threshold, 1.0, sigmoid(z.masked_fill(z == threshold, threshold)))
 
 
 def _threshold_shows(threshold: float) -> bool:
@@ -102,7 +108,7 @@ def swish(x: Tensor, beta: float = 1.0) -> Tensor:
 
 def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
     """σ(βx) + βx σ'(βx), with βx held where neither changes any more, for it may overflow."""
-    z = (beta * x).clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    z = _held(beta * x, EXPONENTIAL_TAIL)
     return sigmoid(z) + z * sigmoid_derivative(z)
 
 
@@ -232,7 +238,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 def gelu_tanh_derivative(x: Tensor) -> Tensor:
     """σ(2u) + x σ'(2u) 2u'."""
-    x = x.clamp(-GAUSSIAN_TAIL, GAUSSIAN_TAIL)
+    x = _held(x, GAUSSIAN_TAIL)
     gate = _gelu_tanh_gate(x)
     gate_slope = GELU_TANH_SCALE * (1 + 3 * 0.044715 * x**2)
     return sigmoid(gate) + x * sigmoid_derivative(gate) * gate_slope
@@ -280,7 +286,7 @@ def mish(x: Tensor) -> Tensor:
 
 def mish_derivative(x: Tensor) -> Tensor:
     """tanh s + x tanh'(s) σ(x) with s = log(1 + e^x)."""
-    x = x.clamp(-EXPONENTIAL_TAIL, EXPONENTIAL_TAIL)
+    x = _held(x, EXPONENTIAL_TAIL)
     s = softplus(x, threshold=math.inf)
     return tanh(s) + x * tanh_derivative(s) * sigmoid(x)
 

@@ -42,16 +42,21 @@ def _shifted(x: Tensor, dim: int) -> Tensor:
     return x - maximum
 
 
+def _divided(x: Tensor, temperature: float) -> Tensor:
+    """x / T, for a T that would be rounded to 0 over the smallest ordinary number: 0 / 0 is NaN."""
+    return x / max(temperature, torch.finfo(x.dtype).tiny)
+
+
 def _softmax_value(x: Tensor, dim: int, temperature: float) -> Tensor:
     # Divided after the shift: a large x over a small temperature would overflow.
-    e = torch.exp(_shifted(wide(x), dim) / temperature)
+    e = torch.exp(_divided(_shifted(wide(x), dim), temperature))
     return (e / e.sum(dim, keepdim=True)).to(x.dtype)
 
 
 def _softmax_chain(gradient: Tensor, output: Tensor, dim: int, temperature: float) -> Tensor:
     """gradient times the Jacobian diag(y) - y y^T, without ever writing the matrix down, from the output alone."""
     y, g = wide(output), wide(gradient)
-    return (y * (g - (g * y).sum(dim, keepdim=True)) / temperature).to(output.dtype)
+    return _divided(y * (g - (g * y).sum(dim, keepdim=True)), temperature).to(output.dtype)
 
 
 SOFTMAX = Explicit(

@@ -79,6 +79,9 @@ def celu_backward(out: Tensor, gradient: Tensor, y: Tensor, alpha: float) -> Non
 
 def celu_backward_from_input(out: Tensor, gradient: Tensor, x: Tensor, alpha: float) -> None:
     """e^(min(x, 0) / α) g."""
+    if not ordinary(alpha):
+        torch.mul(gradient, CELU.derivative(x, alpha), out=out)
+        return
     torch.clamp(x, max=0, out=out).div_(alpha).exp_().mul_(gradient)
 
 
