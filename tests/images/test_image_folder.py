@@ -197,6 +197,25 @@ def test_an_image_whose_white_is_not_known_is_refused(tmp_path: Path, case: str)
         converted(tmp_path, content, name)
 
 
+BRIGHT = picture(RAMP, "png")
+
+
+@pytest.mark.parametrize(
+    ("dark", "bright", "expected"),
+    [
+        (picture(RAMP >> 3, "png"), BRIGHT, RAMP >> 11),  # a night among days
+        (png((COLOUR >> 3).astype(">u2"), 2), BRIGHT, COLOUR[..., 0] >> 11),
+        (picture(RAMP * 0, "png"), picture(RAMP * 0, "png"), RAMP * 0),  # black is black in any range
+    ],
+    ids=["grey", "colour", "black"],
+)
+def test_a_dark_image_among_bright_ones_of_16_bits_is_right(tmp_path, dark, bright, expected) -> None:
+    folder = holding(tmp_path, bright, "bright.png")
+    (folder / "test" / "a" / "dark.png").write_bytes(dark)
+    images = load(folder).test.images[:, 0]
+    assert any(torch.equal(image, torch.from_numpy(expected).byte()) for image in images)
+
+
 LOSSLESS = {"x.webp": {"lossless": True}}
 
 
