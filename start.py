@@ -50,7 +50,8 @@ The first start installs everything into the folder .venv; later starts need no 
                    OPTIONS are JupyterLab's, for example --no-browser or --port 9999
   test [ARGS]      check the code with ruff, then run the unit tests and every notebook;
                    ARGS are pytest's, for example tests/test_start.py or -k relu;
-                   --long runs the tests of endurance instead, a quarter of an hour
+                   --long runs the tests of endurance instead, a quarter of an hour;
+                   --faults plants faults one by one and prints those that no test notices
   setup [--again]  install, and start nothing; --again installs everything anew
   --torch CHOICE   the build of PyTorch on Linux, remembered: cpu is small, gpu is for NVIDIA cards,
                    auto (the default) is cpu where there is no NVIDIA driver

@@ -13,10 +13,11 @@ from nonlin.images import cache, shapes10
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="only what takes long, and the tests of endurance at length")
+    parser.addoption("--faults", action="store_true", help="plant faults one by one and print those that survive")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("long") and config.option.dist != "no":
+    if (config.getoption("long") or config.getoption("faults")) and config.option.dist != "no":
         config.option.dist = "load"  # there are few, and no notebook among them
 
 
@@ -24,6 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = config.getoption("long")
     at_length = {item for item in items if "amount" in getattr(item, "fixturenames", ())} if long else set()
     kept = [item for item in items if item in at_length or long == bool(item.get_closest_marker("long"))]
+    faults = config.getoption("faults")
+    kept = [item for item in kept if faults == bool(item.get_closest_marker("faults"))]
     config.hook.pytest_deselected(items=list(set(items) - set(kept)))
     items[:] = kept
 

@@ -91,3 +91,11 @@ def test_a_device_is_called_by_its_name_where_it_has_one(monkeypatch, kind, expe
     for name, title in {"cuda": "NVIDIA", "xpu": "Intel"}.items():
         monkeypatch.setattr(getattr(torch, name), "get_device_name", lambda title=title: title)
     assert networks.device_name(torch.device(kind)) == expected
+
+
+def test_the_small_network_pools_normalises_and_scales_where_it_says() -> None:
+    group = ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "ReLU"]
+    layers = [layer for layer in small_cnn(nn.ReLU).modules() if not list(layer.children())]
+    expected = ["Conv2d", "ReLU", *3 * group, "AdaptiveMaxPool2d", "Flatten", "Linear", "Scale"]
+    assert [type(layer).__name__ for layer in layers] == expected
+    assert layers[-1](torch.ones(1)).item() == pytest.approx(1 / 9)

@@ -9,6 +9,7 @@ import torch
 from small_data import bright, bright_split
 from torch import nn
 
+from nonlin.images import sources
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import tracking
 from nonlin.lab.networks import count_parameters, mlp, small_cnn
@@ -280,3 +281,13 @@ def test_a_sample_leaves_the_epochs_as_they_are(dataset):
     x, target = sampled.sample()
     assert (x.shape, target.shape) == ((16, 3, 32, 32), (16,))
     assert torch.equal(next(iter(plain))[0], next(iter(sampled))[0])
+
+
+def test_a_small_training_run_comes_out_as_ever() -> None:
+    """Every part of the recipe has its share in these losses: momentum, decay, smoothing, schedule, shifts, weights."""
+    full = sources.load("shapes10")
+    train_, test = (Split(images=s.images[:512], labels=s.labels[:512]) for s in (full.train, full.test))
+    recipe = Recipe(epochs=2, batch_size=64, seed=3, learning_rate=0.1)
+    few = replace(full, train=train_, test=test)
+    found = train(nn.ReLU, few, recipe, network=small_cnn, initialisation="he", precision="float32", progress=False)
+    assert [epoch.train_loss for epoch in found.epochs] == pytest.approx([2.3231, 2.2837], abs=3e-4)

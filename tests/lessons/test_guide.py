@@ -11,6 +11,7 @@ from nonlin.__main__ import main
 from nonlin.activations import ACTIVATIONS
 from nonlin.ledger import Case, Finding, Tried, Verdict, verdicts
 from nonlin.lessons import CLAIMS
+from nonlin.lessons.choosing import guide
 from nonlin.lessons.choosing.cheat_sheet import PAGE, cheat_sheet, save
 from nonlin.lessons.choosing.guide import (
     GUIDE,
@@ -83,6 +84,7 @@ LEDGER = {16: Finding(CLAIMS[16], (Tried("16", CLAIMS[16].parts[0], CASES),))}
         (ByClaim("16", Verdict.REFUTED, "middling", holds=False), False),
         (ByClaim("999", Verdict.REFUTED), False),
         (ByRuns("gelu", better=False), False),
+        (ByRuns("gelu", better=True, by=0.5), False),  # its mean is above, its interval is not
         (ByRuns("sigmoid", better=True), False),
         (ByRuns("nobody", better=True), False),
         (ByRuns("mish", better=True, batch_norm=False, by=4), True),
@@ -94,13 +96,20 @@ LEDGER = {16: Finding(CLAIMS[16], (Tried("16", CLAIMS[16].parts[0], CASES),))}
         (ByClaim("16b", Verdict.REFUTED), False),
         (ByMeasurement("L02", lambda: (False, "1")), False),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_a_line_without_support_is_noticed(support: object, holds: bool) -> None:
     line = replace(GUIDE[0], support=(support,))
     (found,) = examine([line], LEDGER)[line]
     assert found.holds == holds
     assert ("DOES NOT SUPPORT" in table([line], LEDGER).text) == (not holds)
+
+
+def test_a_lead_counts_at_both_depths(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = guide.reference_runs(depth=1)
+    ahead = {"elu": replace(found["elu"], difference=5.0)}
+    monkeypatch.setattr(guide, "reference_runs", lambda depth: found if depth == 1 else ahead)
+    assert not LeadAtMost(2).find({}).holds
 
 
 def test_another_verdict_in_the_ledger_takes_the_support_away() -> None:

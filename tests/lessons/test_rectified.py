@@ -177,3 +177,18 @@ def test_zeros_do_not_help_where_the_threshold_does() -> None:
 def test_a_planted_formula_turns_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "RELU", ACTIVATIONS["leaky_relu"])
     assert judged(CLAIMS[11]).verdict == Verdict.OPEN  # nothing is ever off
+
+
+def test_dead_units_of_the_text() -> None:
+    he, norm, rate = judged(CLAIMS[12]).parts
+    assert [case.holds for case in he.cases] == [True] * 4 + [None, False]
+    assert he.dependence.at.mean == pytest.approx(0.036, abs=0.003)
+    assert norm.dependence.at.mean == pytest.approx(0.45, abs=0.03)
+    assert rate.verdict == "confirmed"
+    assert judged(CLAIMS[13]).parts[1].dependence.at.mean == pytest.approx(4.57, abs=0.1)
+
+
+def test_units_that_came_back_of_the_text() -> None:
+    measured = CLAIMS[11].measure()
+    assert measured["off for one input"] == pytest.approx([5331, 416], rel=0.05)
+    assert measured["off for all inputs, first layer, plain gradient descent"] == pytest.approx([47, 0], rel=0.1)

@@ -452,7 +452,8 @@ AUTOENCODERS = Claim(
     kept=True,
     limits=f"Thin evidence: images of 8 × 8 from shapes10, a code of {CODE} numbers, no more than {UPDATES} updates "
     f"of Adam, {len(REPORTED)} paired seeds, and the best of {len(RATES)} rates for each, chosen on {len(TUNING)} "
-    "other seeds. The best linear autoencoder needs no activation (principal components).",
+    "other seeds. The best linear autoencoder needs no activation (principal components). The layer behind the "
+    "linear code starts with the activation's gain, which costs ReLU some 5 % of its error with one hidden layer.",
 )
 
 
