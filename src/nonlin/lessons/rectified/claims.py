@@ -88,7 +88,12 @@ def _judge_sparser_is_better(measured: Measurement) -> Sequence[Case]:
         if "relu" in compared and compared["relu"].together:
             gains[network] = compared["relu"].together
     return [
-        Case(where, margins.ACCURACY.more(gain), f"{gain} points against LeakyReLU, which has no zeros", (gain,))
+        Case(
+            where,
+            margins.ACCURACY.more(gain),
+            f"{gain.mean:+z.2f} [{gain.low:+z.2f}, {gain.high:+z.2f}] points against LeakyReLU, which has no zeros",
+            (gain,),
+        )
         for where, gain in gains.items()
     ]
 
