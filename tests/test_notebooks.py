@@ -3,6 +3,7 @@
 import builtins
 import re
 import symtable
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
 from nonlin.lessons import EXERCISES, QUIZZES
 from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, refresh
+from nonlin.processes import terminable
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
 LONGEST_CELL = 15  # lines of code
@@ -164,12 +166,29 @@ def test_execution_forces_the_built_in_data_and_one_thread(tmp_path: Path) -> No
     assert done.cells[1].outputs == []
 
 
-def test_a_lesson_that_fails_keeps_its_old_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = small_notebook(tmp_path, "1 / 0")
+ASK_TO_END = "import os, signal, time\nos.kill(os.getppid(), signal.{})\ntime.sleep(60)"
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "said"),
+    [
+        ("1 / 0", ReaderError, r"fails in the cell \w+ \(ZeroDivisionError: division by zero\): mend it"),
+        ("raise ValueError", ReaderError, r"fails in the cell \w+ \(ValueError\): mend it"),
+        ("import os\nos._exit(3)", ReaderError, r"fails in the cell \w+ \(Kernel died\): mend it"),
+        (ASK_TO_END.format("SIGINT"), KeyboardInterrupt, None),
+        (ASK_TO_END.format("SIGTERM"), KeyboardInterrupt, None),
+    ],
+    ids=["failed", "no words", "died", "Ctrl-C", "SIGTERM"],
+)
+def test_a_lesson_that_does_not_end_keeps_its_old_outputs(tmp_path, monkeypatch, capfd, cell, error, said) -> None:
+    path = small_notebook(tmp_path, "1", cell)
     before = path.read_bytes()
     monkeypatch.setattr("nonlin.notebooks.LESSONS", tmp_path)
-    with pytest.raises(Exception, match="ZeroDivisionError"):
+    begin = time.monotonic()
+    with terminable(), pytest.raises(error, match=said):
         refresh(["55"])
+    assert time.monotonic() - begin < 20
+    assert capfd.readouterr() == ("55_small.ipynb ... ", "")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

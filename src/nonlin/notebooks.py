@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
+import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -70,12 +72,16 @@ def _title(path: Path) -> str:
 def refresh(names: list[str]) -> None:
     """Execute lessons on the built-in data, with one thread, and store their outputs in place.
 
-    A lesson that fails keeps its old outputs.
+    A lesson that fails, or that is stopped, keeps its old outputs.
 
     Args:
         names: beginnings of file names ("02"); empty for all lessons.
+
+    Raises:
+        ReaderError: if a name fits no notebook, or one cannot be read or fails.
     """
     import nbformat
+    from nbclient.exceptions import CellControlSignal, DeadKernelError
 
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
@@ -83,9 +89,29 @@ def refresh(names: list[str]) -> None:
             notebook = nbformat.read(path, as_version=4)
         except (ValueError, AttributeError) as error:  # what nbformat raises for other JSON, too
             raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
-        notebook = execute(notebook, path.parent)
+        try:
+            notebook = execute(notebook, path.parent)
+        except (CellControlSignal, DeadKernelError) as error:
+            raise ReaderError(f"{path} fails in the cell {_last_run(notebook)} ({_why(error)}): mend it.") from error
         write_whole(path, nbformat.writes(notebook) + "\n")
         print(f"{path.stat().st_size / 1000:.0f} kB")
+
+
+def _last_run(notebook: NotebookNode) -> str:
+    return [cell.id for cell in notebook.cells if cell.cell_type == "code" and "execution" in cell.metadata][-1]
+
+
+def _why(error: Exception) -> str:
+    """The error of a cell, or the first line of what nbclient says."""
+    said = [error.ename, error.evalue] if hasattr(error, "ename") else [str(error).partition("\n")[0]]
+    return " ".join(": ".join(filter(None, said)).split())
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Leaves signals to the process: nbclient would end the kernel upon one, and call that the kernel's failure."""
+
+    def add_signal_handler(self, *_: object) -> None:
+        raise NotImplementedError
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
@@ -100,7 +126,13 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
         # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
         client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})
-        client.execute(env=environment)
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            loop = runner.get_loop()  # runner.run would turn Ctrl-C into what nbclient takes for a dead kernel
+            try:
+                loop.run_until_complete(client.async_execute(env=environment, stderr=subprocess.DEVNULL))
+            except KeyboardInterrupt:
+                loop.set_exception_handler(lambda *_: None)  # of what is torn down now
+                raise
     notebook.cells = cells
     _normalise(notebook)
     return notebook

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -57,7 +58,12 @@ def workers(number: int) -> Iterator[None]:
     silent = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")))
     watching = {"initializer": end_with, "initargs": (os.getpid(),)}
     options = {"n_jobs": number, "inner_max_num_threads": 1, **watching}
-    with variables(PYTHONWARNINGS=silent), joblib.parallel_config("loky", **options):
+    with (
+        variables(PYTHONWARNINGS=silent),
+        warnings.catch_warnings(),
+        joblib.parallel_config("loky", **options),
+    ):
+        warnings.filterwarnings("ignore", ".*You could benefit from", UserWarning)  # joblib's advice on an abort
         yield
 
 

@@ -197,6 +197,25 @@ def test_an_image_whose_white_is_not_known_is_refused(tmp_path: Path, case: str)
         converted(tmp_path, content, name)
 
 
+BRIGHT = picture(RAMP, "png")
+
+
+@pytest.mark.parametrize(
+    ("dark", "bright", "expected"),
+    [
+        (picture(RAMP >> 3, "png"), BRIGHT, RAMP >> 11),  # a night among days
+        (png((COLOUR >> 3).astype(">u2"), 2), BRIGHT, COLOUR[..., 0] >> 11),
+        (picture(RAMP * 0, "png"), picture(RAMP * 0, "png"), RAMP * 0),  # black is black in any range
+    ],
+    ids=["grey", "colour", "black"],
+)
+def test_a_dark_image_among_bright_ones_of_16_bits_is_right(tmp_path, dark, bright, expected) -> None:
+    folder = holding(tmp_path, bright, "bright.png")
+    (folder / "test" / "a" / "dark.png").write_bytes(dark)
+    images = load(folder).test.images[:, 0]
+    assert any(torch.equal(image, torch.from_numpy(expected).byte()) for image in images)
+
+
 LOSSLESS = {"x.webp": {"lossless": True}}
 
 
@@ -393,6 +412,14 @@ def _image_outside(folder: Path) -> None:
     Image.new("RGB", (32, 32)).save(folder / "train" / "stray.png")
 
 
+def _loop_of_links(folder: Path) -> None:
+    (folder / "train" / "oak" / "loop.png").symlink_to("loop.png")
+
+
+def _loop_for_a_class(folder: Path) -> None:
+    (folder / "train" / "loop").symlink_to("loop")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -409,6 +436,8 @@ def _image_outside(folder: Path) -> None:
         (_text_among_images, r"notes\.txt is not an image file"),
         (_folder_among_images, r"deeper\.png is not an image file"),
         (_image_outside, r"stray\.png is not in a class folder"),
+        (_loop_of_links, r"loop\.png cannot be read \(Too many levels of symbolic links\): check what it is"),
+        (_loop_for_a_class, r"loop cannot be read \(Too many levels of symbolic links\): check what it is"),
     ],
 )
 def test_a_folder_that_is_not_right(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:

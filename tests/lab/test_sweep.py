@@ -1,5 +1,6 @@
 """Sweeps: paired seeds, what is finished is skipped, what fails is told, what is stopped or killed goes on."""
 
+import gc
 import json
 import signal
 import sys
@@ -152,6 +153,17 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_call_goes_on(tmp_path):
     assert results(tmp_path / "stopped") == {}
     assert in_process(tmp_path / "stopped", "relu") == []
     assert results(tmp_path / "stopped") == results(tmp_path / "whole")
+
+
+def test_a_sweep_that_is_aborted_says_nothing_of_the_processes(tmp_path, recwarn):
+    def aborted(outcome):
+        raise KeyboardInterrupt
+
+    cells = grid("relu", "tanh", epochs=1).cells(DATASET)
+    with suppress(KeyboardInterrupt):
+        sweep(cells, {"relu": nn.ReLU, "tanh": nn.Tanh}, squares, tmp_path, jobs=2, progress=False, finished=aborted)
+    gc.collect()
+    assert [str(each.message) for each in recwarn] == []
 
 
 def breaking(monkeypatch, *ends_after: int) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,6 +159,17 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def add_scheduler(parser: argparse.ArgumentParser, words: str) -> None:
+    """``--scheduler``, the address of a Dask scheduler."""
+    parser.add_argument("--scheduler", type=_address, metavar="ADDRESS", help=words)
+
+
+def _address(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must be an address, tcp://HOST:8786, and is empty")
+    return text
+
+
 def load_images(source: str) -> "Dataset":
     """The data set that ``--data`` names."""
     from nonlin.images.sources import load
@@ -185,6 +197,11 @@ def check_file(file: Path, option: str = "--output") -> None:
     from nonlin.paths import is_writable
 
     place = file.expanduser().absolute()
+    try:
+        with suppress(FileNotFoundError):
+            place.lstat()
+    except OSError as error:  # a name that is too long, a loop of links
+        raise UsageError(f"{file} cannot be written ({reason(error)}): choose another {option}") from error
     if place.is_dir() or not is_writable(place.parent):
         raise UsageError(f"{file} is a folder or lies in one that is not writable: choose another {option}")
 

@@ -14,6 +14,7 @@ from nonlin.commands.common import (
     add_command,
     add_data_option,
     add_log_dir,
+    add_scheduler,
     load_images,
     loader,
     makers_named,
@@ -62,7 +63,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         default="cpu",
         help="cuda trains on a graphics processor, into tables of its own (default: cpu)",
     )
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, as for sweep")
+    add_scheduler(parser, "of a running Dask scheduler, as for sweep")
     add_log_dir(parser)
 
 

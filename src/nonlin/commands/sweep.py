@@ -17,6 +17,7 @@ from nonlin.commands.common import (
     add_command,
     add_data_option,
     add_log_dir,
+    add_scheduler,
     how_to_look,
     load_images,
     loader,
@@ -89,10 +90,9 @@ def add(commands: "argparse._SubParsersAction") -> None:
         metavar="N",
         help="runs at a time, each on one thread (default: one per processor core)",
     )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="of a running Dask scheduler, tcp://HOST:8786, whose workers are used instead of this machine's cores; "
+    add_scheduler(
+        parser,
+        "of a running Dask scheduler, tcp://HOST:8786, whose workers are used instead of this machine's cores; "
         "they need this package, the data and --log-dir at the same paths, and suit best with --nthreads 1",
     )
     add_log_dir(parser)

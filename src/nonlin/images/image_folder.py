@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
+from nonlin.files import unreadable
 from nonlin.images.cache import Images, cached
 from nonlin.images.dataset import SIDE, DataError, Dataset, Split
 from nonlin.typography import shown
@@ -36,8 +37,9 @@ def load(folder: Path) -> Dataset:
             than 8 bits is scaled from the range that its format has, and floating-point numbers from [0, 1].
 
     Raises:
-        DataError: if something else lies in the folder, something is missing, an image cannot be read, or its white
-            cannot be known.
+        DataError: if something else lies in the folder, something is missing or cannot be looked at, an
+            image cannot be read, or its white cannot be known: of 16 bits, if no image has a number in the upper three
+            quarters of the range.
     """
     listing = _list(folder)
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
@@ -66,7 +68,10 @@ class _Listing:
 
 def _list(folder: Path) -> _Listing:
     digest = hashlib.sha256(os.fsencode(f"{folder} format {_FORMAT}"))
-    train, test = (_list_part(folder, part, digest) for part in ("train", "test"))
+    try:
+        train, test = (_list_part(folder, part, digest) for part in ("train", "test"))
+    except OSError as error:  # links in a circle, a disk that fails
+        raise DataError(str(unreadable(error.filename, error))) from error
     one_sided = sorted(train.keys() ^ test.keys())
     if one_sided:
         where = "train" if one_sided[0] in train else "test"
@@ -117,13 +122,8 @@ def _image_endings() -> frozenset[str]:
 
 def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted, without what operating systems hide there."""
-    try:
-        with os.scandir(folder) as entries:
-            seen = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _SYSTEM_FILES]
-    except OSError as error:
-        raise DataError(
-            f"the data folder {os.fspath(folder)} cannot be read ({reason(error)}): check its permissions"
-        ) from error
+    with os.scandir(folder) as entries:
+        seen = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _SYSTEM_FILES]
     return sorted(seen, key=lambda entry: entry.name)
 
 
@@ -138,7 +138,13 @@ def _read(files: tuple[list[tuple[str, int]], ...]) -> tuple[Images, ...]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return tuple(_read_split(part, pool, bar) for part in files)
+        parts = [_read_split(part, pool, bar) for part in files]
+    # Cameras and microscopes store 10, 12 or 14 bits in 16, and say nowhere how many. All images tell together: one by
+    # one, a photograph of the night would be refused.
+    brightest, path = max(brightest for _, brightest in parts)
+    if 0 < brightest < 1 << 14:
+        raise _white_unknown(path, "16-bit numbers that are, as those of all images here, below a quarter of the range")
+    return tuple(images for images, _ in parts)
 
 
 def _places(count: int) -> np.ndarray:
@@ -152,53 +158,67 @@ def _labels(files: list[tuple[str, int]]) -> np.ndarray:
     return labels
 
 
-def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> Images:
+def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> tuple[Images, tuple[int, str]]:
+    """The images, and the largest 16-bit number in them with its file."""
     places = _places(len(files))
     images = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
 
-    def read(start: int) -> int:
-        block = files[start : start + _BLOCK]
-        for place, (path, _) in zip(places[start:], block, strict=False):
-            images[place] = _read_image(path).transpose(2, 0, 1)
-        return len(block)
+    def read(start: int) -> list[tuple[int, str]]:
+        brightest = []
+        for place, (path, _) in zip(places[start:], files[start : start + _BLOCK], strict=False):
+            image, number = _read_image(path)
+            images[place] = image.transpose(2, 0, 1)
+            brightest.append((number, path))
+        return brightest
 
-    for count in pool.map(read, range(0, len(files), _BLOCK)):
-        bar.update(count)
-    return images
+    of_all = []
+    for brightest in pool.map(read, range(0, len(files), _BLOCK)):
+        bar.update(len(brightest))
+        of_all.append(max(brightest))
+    return images, max(of_all)
 
 
-def _read_image(path: str) -> np.ndarray:
-    """One image as (32, 32, 3), uint8: central square, resized; grey repeated; transparent on white; first frame."""
+def _read_image(path: str) -> tuple[np.ndarray, int]:
+    """One image as (32, 32, 3), uint8: central square, resized; grey repeated; transparent on white; first frame.
+
+    Besides, its largest number where it stores 16 bits a number, else 0.
+    """
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            return np.asarray(_to_square(_to_rgb(image)))
+            colours, brightest = _to_rgb(image)
+            return np.asarray(_to_square(colours)), brightest
     except _NoWhite as error:
-        raise DataError(
-            f"the image {path} holds {error}: what is white is not known, so save it with 8 bits"
-        ) from error
+        raise _white_unknown(path, str(error)) from error
     except Exception as error:  # Pillow raises nearly every type there is on damaged files
         why = "it is no image" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise DataError(f"the image {path} cannot be read ({why}): repair or remove it") from error
+
+
+def _white_unknown(path: str, held: str) -> DataError:
+    return DataError(f"the image {path} holds {held}: what is white is not known, so save it with 8 bits")
 
 
 class _NoWhite(ValueError):
     """The message says what the pixels are whose white is not known."""
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    stored = _stored_as(image)  # before the pixels are loaded
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, int]:
+    """The image in 8 bits, and its largest number if it stores 16."""
+    stored, brightest = _stored_as(image), 0  # before the pixels are loaded
     ImageOps.exif_transpose(image, in_place=True)
     if 2 in _tiff_tag(image, TiffImagePlugin.SAMPLEFORMAT):
         raise _NoWhite("signed numbers")
     if image.mode[0] in "IF":  # I, I;16, I;16B, F: grey, of which 8 bits are kept
+        if image.mode.startswith("I;16") and stored != "I;12":
+            brightest = int(np.asarray(image).max())
         image = Image.fromarray(_eight_bits(image, stored))
     elif re.search(";16[BLN]", stored):
-        _check_sixteen_bits(max(high for _, high in image.getextrema()[:3]) << 8)
+        brightest = max(high for _, high in image.getextrema()[:3]) << 8
     if image.has_transparency_data:
         _scale_transparent_colour(image, stored)
         coloured = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
-    return image.convert("RGB")
+    return image.convert("RGB"), brightest
 
 
 def _stored_as(image: Image.Image) -> str:
@@ -221,10 +241,7 @@ def _eight_bits(image: Image.Image, stored: str) -> np.ndarray:
         levels = (values * 255).round()
     elif stored == "I;12":
         levels = values >> 4
-    elif image.mode.startswith("I;16"):
-        _check_sixteen_bits(values.max())
-        levels = values >> 8
-    elif image.format == "PPM":  # Pillow has scaled from the file's own white to 65,535
+    elif image.mode.startswith("I;16") or image.format == "PPM":  # of PPM, Pillow scales the file's white to 65,535
         levels = values >> 8
     else:
         raise _NoWhite("32-bit integers")
@@ -232,12 +249,6 @@ def _eight_bits(image: Image.Image, stored: str) -> np.ndarray:
     if 0 in _tiff_tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION):  # white is 0
         levels = 255 - levels
     return np.where(values == image.info.get("transparency", -1), np.uint8(255), levels)
-
-
-def _check_sixteen_bits(brightest: int) -> None:
-    """Cameras and microscopes store 10, 12 or 14 bits in 16, and say nowhere how many."""
-    if brightest < 1 << 14:
-        raise _NoWhite("16-bit numbers that are all below a quarter of the range")
 
 
 def _scale_transparent_colour(image: Image.Image, stored: str) -> None:

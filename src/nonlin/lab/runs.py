@@ -561,10 +561,13 @@ def _read_checkpoint(path: Path) -> dict[str, Any] | None:
         state = torch.load(content, map_location="cpu", weights_only=True)
         if not isinstance(state, dict) or not isinstance(state.get("identity"), dict):
             raise KeyError("identity")
-    except Exception as error:  # torch.load and zipfile raise many types on damaged files
-        # torch's own words would advise to load it unsafely.
-        why = reason(error) if isinstance(error, zipfile.BadZipFile) else "it is no checkpoint of this version"
-        raise RunError(f"{path} is damaged ({why}): remove that file, and the run begins anew.") from error
+    except zipfile.BadZipFile as error:
+        raise RunError(f"{path} is damaged ({reason(error)}): remove that file, and the run begins anew.") from error
+    except Exception as error:  # torch.load raises many types, and its own words would advise to load it unsafely
+        raise RunError(
+            f"{path} is no checkpoint of this version: go on with the version that wrote it, or remove that file, and "
+            "the run begins anew."
+        ) from error
     return state
 
 

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -304,13 +304,14 @@ def _all_outcomes(
             left = {name: task for name, task in tasks.items() if name not in outcomes}
             before = len(outcomes)
             try:
-                for outcome in _outcomes(left.values(), asked_to_stop, until):
-                    if outcome.result is None and outcome.failure is None:
-                        asked_to_stop.set()
-                        continue
-                    outcomes[outcome.name] = outcome
-                    finished(outcome)
-                    _show(outcome, outcomes, bar)
+                with closing(_outcomes(left.values(), asked_to_stop, until)) as arriving:
+                    for outcome in arriving:
+                        if outcome.result is None and outcome.failure is None:
+                            asked_to_stop.set()
+                            continue
+                        outcomes[outcome.name] = outcome
+                        finished(outcome)
+                        _show(outcome, outcomes, bar)
             except BrokenProcessPool as error:
                 if len(outcomes) == before and not asked_to_stop.is_set():
                     raise SweepError(
