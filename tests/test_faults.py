@@ -52,12 +52,13 @@ def test_the_list_fits_the_code() -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
 def test_a_planted_fault_is_noticed(fault: Fault, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "src", tmp_path / "src")
-    path = tmp_path / "src" / "nonlin" / fault.file
+    copy = tmp_path / "course"  # whole, so that stored measurements are found
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "runs", "work"))
+    path = copy / "src" / "nonlin" / fault.file
     path.write_text(path.read_text(encoding="utf-8").replace(fault.old, fault.new), encoding="utf-8")
     told = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *shlex.split(fault.test)]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "src"), "NONLIN_DATA": "shapes10", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(told, cwd=ROOT, env=environment, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "NONLIN_DATA": "shapes10", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(told, cwd=copy, env=environment, capture_output=True, text=True)
     assert done.returncode == 1, (
         f"survived: in {fault.file}, {fault.new!r} instead of {fault.old!r}\n{done.stdout[-800:]}"
     )

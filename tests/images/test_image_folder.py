@@ -412,6 +412,14 @@ def _image_outside(folder: Path) -> None:
     Image.new("RGB", (32, 32)).save(folder / "train" / "stray.png")
 
 
+def _loop_of_links(folder: Path) -> None:
+    (folder / "train" / "oak" / "loop.png").symlink_to("loop.png")
+
+
+def _loop_for_a_class(folder: Path) -> None:
+    (folder / "train" / "loop").symlink_to("loop")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -428,6 +436,8 @@ def _image_outside(folder: Path) -> None:
         (_text_among_images, r"notes\.txt is not an image file"),
         (_folder_among_images, r"deeper\.png is not an image file"),
         (_image_outside, r"stray\.png is not in a class folder"),
+        (_loop_of_links, r"loop\.png cannot be read \(Too many levels of symbolic links\): check what it is"),
+        (_loop_for_a_class, r"loop cannot be read \(Too many levels of symbolic links\): check what it is"),
     ],
 )
 def test_a_folder_that_is_not_right(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:

@@ -115,6 +115,11 @@ def test_a_compound_has_no_verdict_of_its_own() -> None:
         replace(AND_MORE, parts=(ratio_is(2), replace(ratio_is(3), statement="")))
 
 
+def test_a_margin_has_another_side() -> None:
+    assert margins.ACCURACY.less_by == -0.5
+    assert margins.STEPS.less_by == pytest.approx(1 / 1.1)
+
+
 @pytest.mark.parametrize("margin", [margins.ACCURACY, margins.STEPS], ids=["difference", "ratio"])
 def test_a_margin_tells_more_from_less_and_from_the_same(margin: margins.Margin) -> None:
     none, size, less = margin.none, margin.size, margin.less_by

@@ -178,6 +178,7 @@ def test_the_last_bias_starts_where_the_output_is_the_mean() -> None:
     below_zero = experiments.non_negative(identity, "half zeros", seeds=4, n=50, steps=50)
     raised = experiments.non_negative(identity, "half zeros", clamped=True, seeds=4, n=50, steps=50)
     assert below_zero.negative.min() > 0 == raised.negative.max()
+    torch.testing.assert_close(raised.zeros, below_zero.negative)
     assert (raised.error <= below_zero.error).all()
 
 

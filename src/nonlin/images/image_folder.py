@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from nonlin.errors import reason
+from nonlin.files import unreadable
 from nonlin.images.cache import Images, cached
 from nonlin.images.dataset import SIDE, DataError, Dataset, Split
 from nonlin.typography import shown
@@ -36,8 +37,9 @@ def load(folder: Path) -> Dataset:
             than 8 bits is scaled from the range that its format has, and floating-point numbers from [0, 1].
 
     Raises:
-        DataError: if something else lies in the folder, something is missing, an image cannot be read, or its white
-            cannot be known.
+        DataError: if something else lies in the folder, something is missing or cannot be looked at, an
+            image cannot be read, or its white cannot be known: of 16 bits, if no image has a number in the upper three
+            quarters of the range.
     """
     listing = _list(folder)
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
@@ -66,7 +68,10 @@ class _Listing:
 
 def _list(folder: Path) -> _Listing:
     digest = hashlib.sha256(os.fsencode(f"{folder} format {_FORMAT}"))
-    train, test = (_list_part(folder, part, digest) for part in ("train", "test"))
+    try:
+        train, test = (_list_part(folder, part, digest) for part in ("train", "test"))
+    except OSError as error:  # links in a circle, a disk that fails
+        raise DataError(str(unreadable(error.filename, error))) from error
     one_sided = sorted(train.keys() ^ test.keys())
     if one_sided:
         where = "train" if one_sided[0] in train else "test"
@@ -117,13 +122,8 @@ def _image_endings() -> frozenset[str]:
 
 def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted, without what operating systems hide there."""
-    try:
-        with os.scandir(folder) as entries:
-            seen = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _SYSTEM_FILES]
-    except OSError as error:
-        raise DataError(
-            f"the data folder {os.fspath(folder)} cannot be read ({reason(error)}): check its permissions"
-        ) from error
+    with os.scandir(folder) as entries:
+        seen = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _SYSTEM_FILES]
     return sorted(seen, key=lambda entry: entry.name)
 
 
