@@ -1,7 +1,7 @@
 """Means, shares and medians with the uncertainty that a handful of repeats leaves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -147,6 +147,17 @@ def crossing(positions: Sequence[float], values: Sequence[float], level: float) 
         if (a - level) * (b - level) <= 0 and a != b:
             return left + (level - a) / (b - a) * (right - left)
     return None
+
+
+def mean_crossing(positions: Sequence[float], curves: Iterable[Sequence[float]], level: float) -> Estimate | None:
+    """Where curves cross a level on average, one curve a repeat; None if one of them never does.
+
+    Args:
+        positions, level: as for :func:`crossing`.
+        curves: at least two, each with one value for each position.
+    """
+    points = [crossing(positions, curve, level) for curve in curves]
+    return None if None in points else mean_interval(torch.tensor(points, dtype=torch.float64))
 
 
 def crossing_of(positions: Sequence[float], values: Sequence[Estimate], level: float) -> Estimate | None:

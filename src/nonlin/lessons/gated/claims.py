@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nonlin.activations.gated import FeedForward, GatedFeedForward, gated_width
-from nonlin.intervals import Estimate, Family, above, crossing
+from nonlin.intervals import Estimate, Family, above, mean_crossing
 from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Measurement, Part, margins
 from nonlin.lessons.gated.experiments import Lessons, MakeBlock, compare, gated_propagation, grammar, pairs
 from nonlin.toys.race import adam, sgd
@@ -200,10 +200,8 @@ def _judge_kept(measured: Measurement) -> Sequence[Case]:
 
 def _gain_that_keeps_it(measured: Measurement) -> Dependence | None:
     curves = zip(*(measured[f"weights of gain {gain:g}, GLU"] for gain in GAINS), strict=True)
-    turns = [crossing(GAINS, curve, margins.VANISHING.less_by) for curve in curves]
-    if None in turns:
-        return None
-    return Dependence(factor="the gain of the weights", holds="above", at=Family(1).mean(turns))
+    at = mean_crossing(GAINS, curves, margins.VANISHING.less_by)
+    return at and Dependence(factor="the gain of the weights", holds="above", at=at)
 
 
 def _judge_less_kept(measured: Measurement) -> Sequence[Case]:
@@ -220,10 +218,8 @@ def _gain_from_which_less_is_left(measured: Measurement) -> Dependence | None:
         zip(*(measured[f"weights of gain {g:g}, {name}"] for g in GAINS), strict=True) for name in ("GLU", "GTU")
     )
     curves = ([b / a for a, b in zip(ours, theirs, strict=True)] for ours, theirs in zip(glu, gtu, strict=True))
-    turns = [crossing(GAINS, curve, margins.LOSS.less_by) for curve in curves]
-    if None in turns:
-        return None
-    return Dependence(factor="the gain of the weights", holds="above", at=Family(1).mean(turns))
+    at = mean_crossing(GAINS, curves, margins.LOSS.less_by)
+    return at and Dependence(factor="the gain of the weights", holds="above", at=at)
 
 
 LINEAR_PATH = Claim(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Estimate, Family, below, crossing, within
+from nonlin.intervals import Estimate, Family, below, mean_crossing, within
 from nonlin.ledger import Always, Case, Claim, Dependence, Measurement, Part, all_hold
 from nonlin.toys.stacks import recurrent_norms
 
@@ -79,10 +79,8 @@ def _gain(name: str, level: float) -> Callable[[Measurement], Dependence | None]
 
     def turns(measured: Measurement) -> Dependence | None:
         curves = zip(*(measured[f"{name}, gradient: random weights with gain {gain:g}"] for gain in GAINS), strict=True)
-        found = [crossing(GAINS, curve, level) for curve in curves]
-        if None in found:
-            return None
-        return Dependence(factor="the gain of random weights", holds="above", at=Family(1).mean(found))
+        at = mean_crossing(GAINS, curves, level)
+        return at and Dependence(factor="the gain of random weights", holds="above", at=at)
 
     return turns
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.images import sources
-from nonlin.intervals import Estimate, Family, above, below, crossing, crossing_of, exact
+from nonlin.intervals import Estimate, Family, above, below, crossing, crossing_of, exact, mean_crossing
 from nonlin.lab.networks import threads
 from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
 from nonlin.lessons.hardware.experiments import (
@@ -67,12 +67,8 @@ def _does_not_explode(what: str, statement: str) -> Part:
 
     def depends_on(measured: Measurement) -> Dependence | None:
         curves = zip(*(measured[f"relu6, {what}, {gain:g}"] for gain in GAINS), strict=True)
-        turns = [crossing(GAINS, curve, margins.VANISHING.size) for curve in curves]
-        if None in turns:
-            return None
-        return Dependence(
-            factor="the size of the weights, in multiples of He's", holds="below", at=Family(1).mean(turns)
-        )
+        at = mean_crossing(GAINS, curves, margins.VANISHING.size)
+        return at and Dependence(factor="the size of the weights, in multiples of He's", holds="below", at=at)
 
     return Part(statement=statement, quantifier=Always("weights"), judge=judge, depends_on=depends_on)
 

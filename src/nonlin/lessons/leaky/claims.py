@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.activations.learned import PReLU
 from nonlin.bench.cost import WARM_UP, kept_bytes, rounds, settle_allocator
-from nonlin.intervals import Estimate, Family, above, below, crossing, exact
+from nonlin.intervals import Estimate, Family, above, below, crossing, exact, mean_crossing
 from nonlin.lab.networks import threads
 from nonlin.lab.report import Row
 from nonlin.ledger import (
@@ -358,10 +358,8 @@ def _judge_cure(start: str) -> Callable[[Measurement], Sequence[Case]]:
 def _scale_from_which_it_fails(measured: Measurement) -> Dependence | None:
     relu = sum(measured["ReLU: behind"]) / len(measured["ReLU: behind"])
     curves = zip(*(measured[f"ELU, inputs {scale:g}: behind"] for scale in SCALES), strict=True)
-    turns = [crossing(SCALES, curve, CURED * relu) for curve in curves]
-    if None in turns:
-        return None
-    return Dependence(factor="the standard deviation of the inputs", holds="below", at=Family(1).mean(turns))
+    at = mean_crossing(SCALES, curves, CURED * relu)
+    return at and Dependence(factor="the standard deviation of the inputs", holds="below", at=at)
 
 
 def _judge_zeros_at_the_weights(measured: Measurement) -> Sequence[Case]:

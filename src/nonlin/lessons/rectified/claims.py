@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS
 from nonlin.images import sources
 from nonlin.images.dataset import Split
-from nonlin.intervals import Estimate, Family, above, below, crossing, crossing_of, exact, within
+from nonlin.intervals import Estimate, Family, above, below, crossing, crossing_of, exact, mean_crossing, within
 from nonlin.lab import training
 from nonlin.lab.internals import Internals, held_out
 from nonlin.lab.networks import mlp
@@ -162,10 +162,8 @@ def _judge_arrived(measured: Measurement) -> Sequence[Case]:
 
 def _gain_at_which_it_arrives(measured: Measurement) -> Dependence | None:
     by_seed = zip(*(measured[f"gain {gain:g}"] for gain in GAINS), strict=True)
-    turns = [crossing(GAINS, logs, math.log(ARRIVES)) for logs in by_seed]
-    if None in turns:
-        return None
-    return Dependence(factor="the gain of the weights, at 30 layers", holds="above", at=Family(1).mean(turns))
+    at = mean_crossing(GAINS, by_seed, math.log(ARRIVES))
+    return at and Dependence(factor="the gain of the weights, at 30 layers", holds="above", at=at)
 
 
 NOT_VANISHING = Claim(

@@ -6,7 +6,7 @@ from itertools import product
 import torch
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.intervals import Family, crossing, exact
+from nonlin.intervals import Family, exact, mean_crossing
 from nonlin.lab.networks import threads
 from nonlin.ledger import (
     Always,
@@ -81,12 +81,8 @@ def _vanishes(name: str) -> Part:
 
     def depends_on(measured: Measurement) -> Dependence | None:
         by_seed = zip(*(measured[f"{name}, {gain:g}"] for gain in GAINS), strict=True)
-        turns = [crossing(GAINS, factors, margins.VANISHING.less_by) for factors in by_seed]
-        return (
-            None
-            if None in turns
-            else Dependence(factor="the gain of the weights", holds="below", at=Family(1).mean(turns))
-        )
+        at = mean_crossing(GAINS, by_seed, margins.VANISHING.less_by)
+        return at and Dependence(factor="the gain of the weights", holds="below", at=at)
 
     return Part(
         statement=f"With usual weights, {name} loses the gradient.",
