@@ -18,6 +18,7 @@ GROUND = (
     "signatures",
     "intervals",
     "normal",
+    "minutes",
     "notebooks",
 )
 ORDER = (  # from the ground upwards
@@ -67,7 +68,7 @@ def test_imports_run_downward(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "lessons").glob("*/*.py")), ids=lambda path: f"{path.parent.name}")
 def test_a_lesson_stands_alone(path: Path) -> None:
-    """It imports from its own folder, and from what gathers all lessons; only lesson 14, about all of them, does so."""
+    """It imports from its own folder, and from what gathers all lessons; only lesson 17, about all of them, does so."""
     own = f"lessons.{path.parent.name}"
     for module in imported_modules(path):
         if module.startswith("lessons."):
@@ -81,7 +82,7 @@ def test_a_lessons_files_bear_the_same_names_in_each(path: Path) -> None:
         return
     names = {file.name for file in path.glob("*.py")}
     more = {"guide.py", "cheat_sheet.py", "checkup.py"} if path.name == "choosing" else set()
-    assert names - more <= {"__init__.py", "experiments.py", "figures.py", "claims.py", "exercises.py"}
+    assert names - more <= {"__init__.py", "experiments.py", "figures.py", "claims.py", "exercises.py", "terms.py"}
     assert "exercises.py" in names
 
 

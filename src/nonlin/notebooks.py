@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
+from nonlin.minutes import fold, write_minutes
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -150,6 +151,8 @@ def _normalise(notebook: NotebookNode) -> None:
             if output.output_type == "execute_result":
                 output.execution_count = count
     name_cells(notebook)
+    fold(notebook)
+    write_minutes(notebook)
 
 
 def name_cells(notebook: NotebookNode) -> None:

@@ -126,7 +126,7 @@ def test_messages_name_the_bug(answer: object, message: str) -> None:
 
 
 def test_a_tensor_where_one_value_is_expected_is_told_so() -> None:
-    feedback = check("08.4", lambda outputs: (outputs >= 0).all(dim=1))
+    feedback = check("10.4", lambda outputs: (outputs >= 0).all(dim=1))
     assert "one value is expected, not a tensor of shape (6,)." in feedback.message
     assert feedback.state == "wrong"
 
@@ -152,7 +152,7 @@ def with_a_dual(x: Tensor, beta: Tensor, gradient: Tensor) -> Tensor:
     """The right answer, beside a number that carries its derivative, as torch.func.jvp uses."""
     with forward_ad.dual_level():
         forward_ad.make_dual(beta, torch.ones_like(beta))
-    return EXERCISES["06.5"].solution(x, beta, gradient)
+    return EXERCISES["08.5"].solution(x, beta, gradient)
 
 
 def ends(interval: Estimate) -> tuple[float, float]:
@@ -185,33 +185,33 @@ ROUTES = {
     ("01.2", "sqrt"): (lambda u: (u * u).sqrt(),),
     ("01.2", "vector_norm"): (lambda u: torch.linalg.vector_norm(u[:, None], dim=1),),
     ("01.2", "leaky_relu"): (lambda u: F.leaky_relu(u, -1.0),),
-    ("02.2", "sigmoid"): (torch.special.expit, F.sigmoid, nn.Sigmoid(), lambda x: F.logsigmoid(x).exp()),
-    ("02.2", "softmax"): (lambda x: F.softmax(torch.stack([x, torch.zeros_like(x)]), 0)[0],),
-    ("02.3", "tanh"): (torch.tanh, F.tanh, nn.Tanh(), Tensor.tanh, lambda x: x.clone().tanh_(), torch.ops.aten.tanh),
-    ("02.3", "NumPy"): (lambda x: torch.from_numpy(np.asarray(np.tanh(x.numpy()))),),
-    ("03.1", "relu"): (torch.relu, lambda x: torch.ops.aten.relu.default(x)),
-    ("03.4", "softshrink"): (F.softshrink, lambda x, lambd: nn.Softshrink(lambd)(x)),
-    ("03.4", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
-    ("03.4", "sign"): (lambda x, lambd: x.sign() * F.relu(x.abs() - lambd),),
-    ("04.1", "leaky_relu"): (F.leaky_relu, lambda x, a: nn.LeakyReLU(a)(x)),
-    ("05.2", "elu"): (F.elu, lambda x, alpha: nn.ELU(alpha)(x)),
-    ("06.3", "sigmoid"): (lambda x: -F.logsigmoid(-x),),
-    ("06.4", "gelu"): (lambda x: F.gelu(x, approximate="tanh"), nn.GELU(approximate="tanh")),
-    ("06.5", "autograd"): (
+    ("03.2", "sigmoid"): (torch.special.expit, F.sigmoid, nn.Sigmoid(), lambda x: F.logsigmoid(x).exp()),
+    ("03.2", "softmax"): (lambda x: F.softmax(torch.stack([x, torch.zeros_like(x)]), 0)[0],),
+    ("03.3", "tanh"): (torch.tanh, F.tanh, nn.Tanh(), Tensor.tanh, lambda x: x.clone().tanh_(), torch.ops.aten.tanh),
+    ("03.3", "NumPy"): (lambda x: torch.from_numpy(np.asarray(np.tanh(x.numpy()))),),
+    ("04.1", "relu"): (torch.relu, lambda x: torch.ops.aten.relu.default(x)),
+    ("04.4", "softshrink"): (F.softshrink, lambda x, lambd: nn.Softshrink(lambd)(x)),
+    ("04.4", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
+    ("04.4", "sign"): (lambda x, lambd: x.sign() * F.relu(x.abs() - lambd),),
+    ("05.1", "leaky_relu"): (F.leaky_relu, lambda x, a: nn.LeakyReLU(a)(x)),
+    ("07.2", "elu"): (F.elu, lambda x, alpha: nn.ELU(alpha)(x)),
+    ("08.3", "sigmoid"): (lambda x: -F.logsigmoid(-x),),
+    ("08.4", "gelu"): (lambda x: F.gelu(x, approximate="tanh"), nn.GELU(approximate="tanh")),
+    ("08.5", "autograd"): (
         lambda x, beta, g: by_autograd(lambda b: g * x * torch.sigmoid(b * x), beta).reshape(beta.shape),
         with_a_dual,
     ),
-    ("07.1", "hardswish"): (F.hardswish, nn.Hardswish()),
-    ("07.1", "hardsigmoid"): (lambda x: x * F.hardsigmoid(x),),
-    ("08.2", "cross_entropy"): (F.cross_entropy, lambda z, labels: nn.CrossEntropyLoss()(z, labels)),
-    ("08.2", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
-    ("09.1", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
-    ("11.4", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
-    ("12.1", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
-    ("13.3", "nonlin's own rounds"): (measured_in_rounds,),
-    ("13.1", "greater"): (lambda g, y: g * torch.greater(y, 0), lambda g, y: g * y.greater(0)),
-    ("13.1", "logical_not"): (lambda g, y: g * (1 - y.logical_not().to(y.dtype)),),
-    ("13.1", "threshold_backward"): (lambda g, y: torch.ops.aten.threshold_backward(g, y, 0),),
+    ("09.1", "hardswish"): (F.hardswish, nn.Hardswish()),
+    ("09.1", "hardsigmoid"): (lambda x: x * F.hardsigmoid(x),),
+    ("10.2", "cross_entropy"): (F.cross_entropy, lambda z, labels: nn.CrossEntropyLoss()(z, labels)),
+    ("10.2", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
+    ("11.1", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
+    ("12.4", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
+    ("13.1", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
+    ("14.3", "nonlin's own rounds"): (measured_in_rounds,),
+    ("14.1", "greater"): (lambda g, y: g * torch.greater(y, 0), lambda g, y: g * y.greater(0)),
+    ("14.1", "logical_not"): (lambda g, y: g * (1 - y.logical_not().to(y.dtype)),),
+    ("14.1", "threshold_backward"): (lambda g, y: torch.ops.aten.threshold_backward(g, y, 0),),
 }
 
 
@@ -238,16 +238,16 @@ def test_the_answer_itself_is_no_answer_by_any_route(
         ("01.2", lambda u: 2 * F.relu(u) - u),
         ("01.2", lambda u: u.clamp(min=0) + (-u).clamp(min=0)),
         ("01.2", lambda u: nn.ReLU()(torch.stack([u, -u])).sum(0)),
-        ("02.3", lambda x: torch.sigmoid(2 * x) - torch.sigmoid(-2 * x)),
-        ("03.1", lambda x: torch.where(x > 0, x, torch.where(x.isnan(), x, 0.0))),
-        ("03.4", lambda x, lambd: nn.ReLU()(x - lambd) - nn.ReLU()(torch.tensor(-1) * x - lambd)),
-        ("04.1", lambda x, a: (a * x).where(x <= 0, x)),
-        ("05.2", lambda x, alpha: x.where(x > 0, alpha * torch.expm1(x.where(x <= 0, 0)))),
-        ("06.4", lambda x: x / (1 + torch.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)))),
-        ("07.1", lambda x: x * (x + 3).clamp(0, 6) / 6),
-        ("08.2", lambda z, labels: (z.logsumexp(1) - z.gather(1, labels[:, None])[:, 0]).mean()),
-        ("11.4", lambda y: torch.log(y / (1 - y))),
-        ("13.1", lambda g, y: g * torch.heaviside(y, torch.zeros_like(y))),
+        ("03.3", lambda x: torch.sigmoid(2 * x) - torch.sigmoid(-2 * x)),
+        ("04.1", lambda x: torch.where(x > 0, x, torch.where(x.isnan(), x, 0.0))),
+        ("04.4", lambda x, lambd: nn.ReLU()(x - lambd) - nn.ReLU()(torch.tensor(-1) * x - lambd)),
+        ("05.1", lambda x, a: (a * x).where(x <= 0, x)),
+        ("07.2", lambda x, alpha: x.where(x > 0, alpha * torch.expm1(x.where(x <= 0, 0)))),
+        ("08.4", lambda x: x / (1 + torch.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)))),
+        ("09.1", lambda x: x * (x + 3).clamp(0, 6) / 6),
+        ("10.2", lambda z, labels: (z.logsumexp(1) - z.gather(1, labels[:, None])[:, 0]).mean()),
+        ("12.4", lambda y: torch.log(y / (1 - y))),
+        ("14.1", lambda g, y: g * torch.heaviside(y, torch.zeros_like(y))),
     ],
 )
 def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None:

@@ -1,4 +1,4 @@
-"""Lesson 05: mean and variance from layer to layer, networks side by side, the figures, and what turns a verdict."""
+"""Lesson 07: mean and variance from layer to layer, networks side by side, the figures, and what turns a verdict."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Lesson 09's experiments and figures: languages, trained blocks, products, stacks of gates, and the claims' judges."""
+"""Lesson 11's experiments and figures: languages, trained blocks, products, stacks of gates, and the claims' judges."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Lesson 04: killed units, learned slopes, their figures, and which numbers would turn the verdicts."""
+"""Lesson 05: killed units, learned slopes, their figures, and which numbers would turn the verdicts."""
 
 from collections.abc import Callable
 from dataclasses import replace

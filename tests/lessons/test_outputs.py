@@ -1,4 +1,4 @@
-"""Output layers: the experiments of lesson 08 find what is built into their data; the figures say what they draw."""
+"""Output layers: the experiments of lesson 10 find what is built into their data; the figures say what they draw."""
 
 import math
 from functools import cache

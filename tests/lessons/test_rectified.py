@@ -1,4 +1,4 @@
-"""Units that die on film, inputs that are lost, thresholds that generalise or denoise, and the figures of lesson 03."""
+"""Units that die on film, inputs that are lost, thresholds that generalise or denoise, and the figures of lesson 04."""
 
 import math
 

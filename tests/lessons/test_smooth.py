@@ -1,4 +1,4 @@
-"""Experiments and figures of lesson 06: each test fails for a planted fault."""
+"""Experiments and figures of lesson 08: each test fails for a planted fault."""
 
 import math
 from collections.abc import Callable

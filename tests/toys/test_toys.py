@@ -1,4 +1,4 @@
-"""Gradient probes and the race of lesson 02."""
+"""Gradient probes and the race of lesson 03."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Activations that are linear above zero and approach a negative limit exponentially below it (lesson 05)."""
+"""Activations that are linear above zero and approach a negative limit exponentially below it (lesson 07)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Gated linear units and the feed-forward blocks that are built with them (lesson 09).
+"""Gated linear units and the feed-forward blocks that are built with them (lesson 11).
 
 A gate multiplies one linear map of the input by an activation of another. The blocks take a callable that makes the
 activation, and know none by its name; ``GATES`` offers those of Shazeer's paper.

@@ -1,4 +1,4 @@
-"""Activations made of straight pieces, cheap on small processors (lesson 07)."""
+"""Activations made of straight pieces, cheap on small processors (lesson 09)."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Activations that let a part of a negative input through (lesson 04)."""
+"""Activations that let a part of a negative input through (lesson 05)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Activations that are more than a formula: a slope or a bend that is learned, a slope that is drawn (lessons 04, 06).
+"""Activations that are more than a formula: a slope or a bend that is learned, a slope that is drawn (lessons 05, 08).
 
 A record states such an activation at fixed parameters; the modules here have what training changes.
 """

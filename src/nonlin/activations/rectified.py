@@ -1,4 +1,4 @@
-"""Activations that cut a part of the line to zero (lesson 03)."""
+"""Activations that cut a part of the line to zero (lesson 04)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Activations that flatten out on both sides (lesson 02)."""
+"""Activations that flatten out on both sides (lesson 03)."""
 
 import math
 

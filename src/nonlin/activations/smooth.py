@@ -1,4 +1,4 @@
-"""Smooth relatives of ReLU (lesson 06).
+"""Smooth relatives of ReLU (lesson 08).
 
 At minus infinity x σ(x) and its kin are minus infinity times 0, which is NaN, in torch as here.
 """

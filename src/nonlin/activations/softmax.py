@@ -1,4 +1,4 @@
-"""Softmax and its relatives (lesson 08): functions of a vector, whose slope is a matrix.
+"""Softmax and its relatives (lesson 10): functions of a vector, whose slope is a matrix.
 
 What follows holds along ``dim``; all other dimensions only count vectors. Two conventions are torch's: an entry of
 minus infinity is a class that is ruled out and gets the probability 0; where all entries are minus infinity, or one is

@@ -1,4 +1,4 @@
-"""Functions of a vector as records: softmax and its relatives, and gated units (lessons 08 and 09).
+"""Functions of a vector as records: softmax and its relatives, and gated units (lessons 10 and 11).
 
 Each output depends on several inputs, so that there is no curve and no slope, but a matrix of slopes.
 """
@@ -192,7 +192,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
                 SHAZEER,
                 formula=r"a\,\operatorname{GELU}(b)",
                 use="Feed-forward blocks of transformers.",
-                caveat="Worth a trial, not a rule: lesson 09 has a task on which it loses.",
+                caveat="Worth a trial, not a rule: lesson 11 has a task on which it loses.",
             ),
             _gate(
                 "swiglu",
@@ -201,7 +201,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
                 SHAZEER,
                 formula=r"a\,\operatorname{SiLU}(b)",
                 use="Feed-forward blocks of transformers.",
-                caveat="Worth a trial, not a rule: lesson 09 has a task on which it loses.",
+                caveat="Worth a trial, not a rule: lesson 11 has a task on which it loses.",
             ),
         )
     }

@@ -31,7 +31,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "--output",
         type=path,
         metavar="FILE",
-        help="also write all cases with their verdicts to a JSON file, data/results/claims/verdicts.json for lesson 14",
+        help="also write all cases with their verdicts to a JSON file, data/results/claims/verdicts.json for lesson 17",
     )
 
 

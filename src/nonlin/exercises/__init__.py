@@ -1,6 +1,20 @@
-"""What an exercise, a mistake, a hint and a quiz are, and how an answer is judged. The lessons hold them."""
+"""What exercises, hints, predictions and quizzes are, and how an answer is judged. The lessons hold them."""
 
 from nonlin.exercises.exercise import Exercise, Feedback, Mistake, Probe, judge
+from nonlin.exercises.prediction import Prediction, explain, outcome, predict
 from nonlin.exercises.quiz import Option, Question, Quiz
 
-__all__ = ["Exercise", "Feedback", "Mistake", "Option", "Probe", "Question", "Quiz", "judge"]
+__all__ = [
+    "Exercise",
+    "Feedback",
+    "Mistake",
+    "Option",
+    "Prediction",
+    "Probe",
+    "Question",
+    "Quiz",
+    "explain",
+    "judge",
+    "outcome",
+    "predict",
+]

@@ -46,7 +46,7 @@ class Exercise:
     """One exercise.
 
     Args:
-        number: lesson and place, ``"02.1"``.
+        number: lesson and place, ``"03.1"``.
         title: what is to be done, in a few words.
         minutes: time that it takes.
         difficulty: 1 (fill in), 2 (think) or 3 (design).

@@ -1,7 +1,7 @@
 """The protocol of the reference runs: every choice, with its reason, fixed before the runs.
 
 The course's tables of accuracy rest on these runs. ``reference.py`` plans and stores them; `in_words` prints the
-protocol, in lesson 12 and in ``data/results/README.md``. Whoever changes a choice after a run was reported has made
+protocol, in lesson 13 and in ``data/results/README.md``. Whoever changes a choice after a run was reported has made
 another protocol: raise ``version``, and begin anew.
 """
 

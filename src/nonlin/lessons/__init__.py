@@ -1,7 +1,7 @@
 """What the lessons hold, gathered: claims by number, exercises by number, quizzes by lesson.
 
-Each lesson has a folder, with the same file names in all of them: ``experiments.py``, ``figures.py``, ``claims.py`` and
-``exercises.py``, as far as it needs them.
+Each lesson has a folder, with the same file names in all of them: ``experiments.py``, ``figures.py``, ``claims.py``,
+``exercises.py`` and ``terms.py``, as far as it needs them.
 """
 
 from collections.abc import Mapping
@@ -10,16 +10,45 @@ from importlib.util import find_spec
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from nonlin.exercises import Exercise, Feedback, Quiz, judge
+from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, predict
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
 from nonlin.typography import Markdown
 
+__all__ = [
+    "CLAIMS", "EXERCISES", "NEEDS", "QUIZZES", "TOPICS",
+    "check", "explain", "glossary", "of_lesson", "outcome", "parts", "predict", "quiz", "verdicts",
+]  # fmt: skip
+
 _TOPICS = """
-    start_here nonlinearity saturating rectified leaky exponential smooth hardware
-    outputs gated gradient_flow before_after training speed choosing
+    start_here nonlinearity conditions saturating rectified leaky gradient_flow exponential smooth
+    hardware outputs gated before_after training speed coordinates transformer choosing
 """
 TOPICS = MappingProxyType({f"{number:02}": topic for number, topic in enumerate(_TOPICS.split())})
+
+# What a lesson leans on: what a reader of its core path has to know. A test holds the order and the notebooks to it.
+NEEDS = MappingProxyType(
+    {
+        "00": (),
+        "01": ("00",),
+        "02": ("01",),
+        "03": ("01",),
+        "04": ("01",),
+        "05": ("04",),
+        "06": ("03", "04", "05"),
+        "07": ("04", "06"),
+        "08": ("03", "04"),
+        "09": ("04", "08"),
+        "10": ("03",),
+        "11": ("03", "08"),
+        "12": ("04",),
+        "13": ("04",),
+        "14": ("04",),
+        "15": ("03", "04", "06"),
+        "16": ("06", "08", "10", "11"),
+        "17": ("13",),
+    }
+)
 
 
 def parts(name: str) -> dict[str, ModuleType]:
@@ -49,6 +78,12 @@ EXERCISES = _exercises(parts("exercises"))
 QUIZZES = MappingProxyType({number: module.QUIZ for number, module in parts("exercises").items()})
 
 
+def glossary() -> Mapping[str, tuple[str, str]]:
+    """Each term of the course with the number of the lesson that explains it, and what it means, by name."""
+    terms = {term: (number, said) for number, module in parts("terms").items() for term, said in module.TERMS.items()}
+    return MappingProxyType(dict(sorted(terms.items(), key=lambda item: item[0].casefold())))
+
+
 def of_lesson(lesson: str) -> tuple[Claim, ...]:
     """The claims that a lesson ("03") takes apart, by number."""
     return tuple(claim for claim in CLAIMS.values() if claim.lesson == lesson)
@@ -67,7 +102,7 @@ def verdicts(lesson: str) -> Markdown:
 
 
 def check(number: str, answer: Any) -> Feedback:
-    """Judge an answer to exercise ``number`` ("02.1"); hints and the solution are folded below the verdict.
+    """Judge an answer to exercise ``number`` ("03.1"); hints and the solution are folded below the verdict.
 
     Raises:
         KeyError: if there is no such exercise.

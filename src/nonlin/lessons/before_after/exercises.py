@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 11, before and after on photographs."""
+"""Exercises and quiz of lesson 12, before and after on photographs."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def batches() -> int:
 
 
 BATCHES = Exercise(
-    number="11.1",
+    number="12.1",
     title="How many batches?",
     minutes=2,
     difficulty=1,
@@ -36,7 +36,7 @@ def to_pixels(x: Tensor, low: float, high: float) -> Tensor:
 
 
 PIXELS = Exercise(
-    number="11.2",
+    number="12.2",
     title="One scale for both sides",
     minutes=10,
     difficulty=2,
@@ -108,7 +108,7 @@ def _ignores_what_comes_back(activation: Callable[[Tensor], Tensor], x: Tensor) 
 
 
 PAIR = Exercise(
-    number="11.3",
+    number="12.3",
     title="Find the bug: the overwritten “before”",
     minutes=10,
     difficulty=2,
@@ -154,7 +154,7 @@ def undo_sigmoid(y: Tensor) -> Tensor:
 
 
 UNDO = Exercise(
-    number="11.4",
+    number="12.4",
     title="Undo a sigmoid",
     minutes=10,
     difficulty=3,

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 14, choosing an activation, and the capstone: a record of one's own."""
+"""Exercises and quiz of lesson 17, choosing an activation, and the capstone: a record of one's own."""
 
 import math
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def _swapped(says: str, cases: list) -> str:
 
 
 VERDICT = Exercise(
-    number="14.1",
+    number="17.1",
     title="The rule of the ledger",
     minutes=5,
     difficulty=1,
@@ -172,7 +172,7 @@ def _by_the_width(low: float, high: float, margin: float) -> str:
 
 
 CLASSIFY = Exercise(
-    number="14.2",
+    number="17.2",
     title="Better, worse, equivalent, or undecided",
     minutes=8,
     difficulty=2,
@@ -291,7 +291,7 @@ def _square_overflows(x: Tensor, bend: float) -> Tensor:
 FAR = torch.tensor([-1e20, -1e4, -100, -3, -0.5, 0, 0.5, 3, 100, 1e4, 1e20])
 
 STABLE = Exercise(
-    number="14.3",
+    number="17.3",
     title="Find the bug: a gate that closes too early",
     minutes=12,
     difficulty=3,
@@ -395,7 +395,7 @@ MINE_TRIED = torch.tensor([[70.0, 71.0, 69.0, 70.0], [76.0, 74.0, 75.0, 73.0], [
 RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [76.5, 73.0, 74.0, 76.0]])
 
 FAIR = Exercise(
-    number="14.4",
+    number="17.4",
     title="Find the bug: the tuned newcomer",
     minutes=10,
     difficulty=2,
@@ -557,7 +557,7 @@ def _slope_of_input(y: Tensor, b: float = 4.0) -> Tensor:
 LINE = {"function": _bent_line, "derivative": _bent_line_derivative, "range": fixed(Interval.parse("(-inf, inf)"))}
 
 OWN_RECORD = Exercise(
-    number="14.5",
+    number="17.5",
     title="The capstone: a record of your own",
     minutes=45,
     difficulty=3,
@@ -639,7 +639,7 @@ QUIZ = Quiz(
                 Option(
                     "The runs do not decide; between −0.35 and 2.27 all is possible",
                     True,
-                    "And how many more seeds it takes can be computed (lesson 12).",
+                    "And how many more seeds it takes can be computed (lesson 13).",
                 ),
             ),
         ),

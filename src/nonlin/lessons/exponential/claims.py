@@ -79,7 +79,7 @@ def _mean_from_which_it_is_closer(measured: Measurement) -> Dependence | None:
 ZERO_MEAN = Claim(
     number=21,
     statement="ELU's outputs are closer to zero mean than ReLU's.",
-    lesson="05",
+    lesson="07",
     measure=_means,
     parts=(
         Part(
@@ -173,7 +173,7 @@ def _judge_noise(measured: Measurement) -> Sequence[Case]:
 NOISE_ROBUST = Claim(
     number=22,
     statement="ELU is robust to noise.",
-    lesson="05",
+    lesson="07",
     measure=_noise,
     parts=(
         Part(
@@ -280,7 +280,7 @@ def _width_that_is_enough(measured: Measurement) -> Dependence | None:
 SELF_NORMALISING = Claim(
     number=23,
     statement="SELU keeps zero mean and unit variance in very deep networks, given LeCun-normal weights.",
-    lesson="05",
+    lesson="07",
     measure=lambda: {**random_stacks(), **_around_training()},
     parts=(
         Part(
@@ -321,7 +321,7 @@ def _judge_kaiming_for_selu(measured: Measurement) -> Sequence[Case]:
 KAIMING_FOR_SELU = Claim(
     number=24,
     statement='`kaiming_normal_(nonlinearity="selu")` gives the initialisation that SELU needs.',
-    lesson="05",
+    lesson="07",
     measure=_kaiming_for_selu,
     parts=(Part(quantifier=Always("what SELU needs"), judge=_judge_kaiming_for_selu),),
 )
@@ -345,7 +345,7 @@ def _judge_lecun_in_torch(measured: Measurement) -> Sequence[Case]:
 LECUN_IN_TORCH = Claim(
     number=25,
     statement="`torch.nn.init` has a LeCun-normal initialiser, `lecun_normal_`.",
-    lesson="05",
+    lesson="07",
     measure=_lecun_in_torch,
     parts=(Part(quantifier=Exists("names in torch.nn.init"), judge=_judge_lecun_in_torch),),
 )
@@ -438,7 +438,7 @@ def _judge_against_linear(measured: Measurement) -> Sequence[Case]:
 AUTOENCODERS = Claim(
     number=26,
     statement="SELU suits autoencoders.",
-    lesson="05",
+    lesson="07",
     measure=_autoencoders,
     parts=(
         *map(_better_with, CODES),
@@ -498,7 +498,7 @@ def _judge_adaptive(measured: Measurement) -> Sequence[Case]:
 ADAPTIVE = Claim(
     number=27,
     statement="SELU and GELU are adaptive activations.",
-    lesson="05",
+    lesson="07",
     measure=_adaptive,
     parts=(Part(quantifier=Always("the two"), judge=_judge_adaptive),),
     limits="Adaptive: the curve changes in training. That SELU pulls mean and variance back is claim 23.",

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 05, ELU, SELU and CELU."""
+"""Exercises and quiz of lesson 07, ELU, SELU and CELU."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def celu_slope(x: Tensor, alpha: float) -> Tensor:
 
 
 CELU_SLOPE = Exercise(
-    number="05.1",
+    number="07.1",
     title="The slope of CELU",
     minutes=5,
     difficulty=1,
@@ -80,7 +80,7 @@ def my_elu(x: Tensor, alpha: float) -> Tensor:
 
 
 STABLE = Exercise(
-    number="05.2",
+    number="07.2",
     title="Find the bugs: an ELU for autograd",
     minutes=10,
     difficulty=2,
@@ -168,7 +168,7 @@ def layers_until_one_per_cent() -> int:
 
 
 LAYERS = Exercise(
-    number="05.3",
+    number="07.3",
     title="How fast does SELU forgive?",
     minutes=5,
     difficulty=1,
@@ -201,7 +201,7 @@ def normalised(f: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor
 NORMAL = torch.special.ndtri((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000)  # quantiles of N(0, 1)
 
 NORMALISED = Exercise(
-    number="05.4",
+    number="07.4",
     title="A fixed point for any activation",
     minutes=10,
     difficulty=2,
@@ -283,7 +283,7 @@ KEPT = torch.tensor([True, False, True, True, False, True])
 OUTPUTS = torch.tensor([1.2, -0.5, 0.3, -1.7, 0.8, 0.0])
 
 ALPHA_DROPOUT = Exercise(
-    number="05.5",
+    number="07.5",
     title="Alpha dropout by hand",
     minutes=15,
     difficulty=3,

@@ -1,4 +1,4 @@
-r"""ELU and SELU put to the test (lesson 05): many small networks at once, and moments from layer to layer.
+r"""ELU and SELU put to the test (lesson 07): many small networks at once, and moments from layer to layer.
 
 The same seed gives the same first weights (up to the gain), and the same mini-batches, to every activation, so that
 activations can be compared seed by seed.

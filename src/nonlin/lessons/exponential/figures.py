@@ -1,4 +1,4 @@
-"""Figures of lesson 05: rounding near zero, what alpha does, and how mean and variance travel through layers."""
+"""Figures of lesson 07: rounding near zero, what alpha does, and how mean and variance travel through layers."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle

@@ -127,7 +127,7 @@ SMALL = (
 LEARNS_BETTER = Claim(
     number=52,
     statement="At equal parameter count a gated feed-forward block learns better than a plain one.",
-    lesson="09",
+    lesson="11",
     measure=_all_compared,
     parts=(_compared_blocks(SAME_ACTIVATION),),
     kept=True,
@@ -137,7 +137,7 @@ LEARNS_BETTER = Claim(
 NEEDS_A_BEND = Claim(
     number=53,
     statement="The gate needs a non-linearity: without one, as a product of two linear maps, the block learns worse.",
-    lesson="09",
+    lesson="11",
     measure=_all_compared,
     parts=(_compared_blocks(WITHOUT_A_BEND),),
     kept=True,
@@ -147,7 +147,7 @@ NEEDS_A_BEND = Claim(
 BEST_GATES = Claim(
     number=54,
     statement="GEGLU and SwiGLU are the best of the gates, better than GLU and ReGLU.",
-    lesson="09",
+    lesson="11",
     measure=_all_compared,
     parts=(
         _compared_blocks(BETTER_THAN_GLU, "They are better than GLU."),
@@ -226,7 +226,7 @@ LINEAR_PATH = Claim(
     number=55,
     statement="The linear path of a GLU keeps gradients from vanishing in a deep stack; with a second bend, as in a "
     "GTU, less is kept.",
-    lesson="09",
+    lesson="11",
     measure=_gated_factors,
     parts=(
         Part(

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 09, gated units."""
+"""Exercises and quiz of lesson 11, gated units."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def _slope(b: Tensor) -> Tensor:
 A, B = torch.linspace(-3, 3, 13), torch.linspace(2, -4, 13)
 
 GRADIENTS = Exercise(
-    number="09.1",
+    number="11.1",
     title="Backward through a gate",
     minutes=5,
     difficulty=1,
@@ -86,7 +86,7 @@ def gated_hidden(width: int, hidden: int) -> int:
 
 
 COUNT = Exercise(
-    number="09.2",
+    number="11.2",
     title="Equal parameters, with biases",
     minutes=10,
     difficulty=2,
@@ -166,7 +166,7 @@ def _numbers(*shape: int, seed: int) -> Tensor:
 
 
 FUSED = Exercise(
-    number="09.3",
+    number="11.3",
     title="Find the bug: a fused SwiGLU",
     minutes=10,
     difficulty=2,
@@ -237,7 +237,7 @@ def _twice_relu(b: Tensor) -> Tensor:
 
 
 PRODUCT = Exercise(
-    number="09.4",
+    number="11.4",
     title="An exact product from two gated units",
     minutes=10,
     difficulty=3,
@@ -309,7 +309,7 @@ def layers_to_overflow() -> int:
 
 
 OVERFLOW = Exercise(
-    number="09.5",
+    number="11.5",
     title="One per cent too much",
     minutes=10,
     difficulty=2,

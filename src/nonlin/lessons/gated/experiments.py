@@ -1,4 +1,4 @@
-"""Gated units put to the test (lesson 09): small language models trained side by side, products, and deep stacks."""
+"""Gated units put to the test (lesson 11): small language models trained side by side, products, and deep stacks."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Figures of lesson 09: a product and those who imitate it, and gated blocks against plain ones."""
+"""Figures of lesson 11: a product and those who imitate it, and gated blocks against plain ones."""
 
 from collections.abc import Callable, Mapping
 from itertools import cycle

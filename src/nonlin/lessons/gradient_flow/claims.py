@@ -92,7 +92,7 @@ def _power(value: Estimate) -> str:
 TANH_FOR_RECURRENT = Claim(
     number=7,
     statement="Tanh suits the hidden layers of recurrent networks; ReLU explodes there.",
-    lesson="10",
+    lesson="06",
     measure=_recurrent,
     parts=(
         Part(

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 10, gradient flow and initialisation."""
+"""Exercises and quiz of lesson 06, gradient flow and initialisation."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def sampled_gain(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 NORMAL = torch.special.ndtri(torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64))  # quantiles of N(0, 1)
 
 GAIN = Exercise(
-    number="10.1",
+    number="06.1",
     title="The gain of any activation, by sampling",
     minutes=5,
     difficulty=1,
@@ -90,7 +90,7 @@ def _generator() -> torch.Generator:
 
 
 INITIALISER = Exercise(
-    number="10.2",
+    number="06.2",
     title="Find the bugs: an initialiser",
     minutes=10,
     difficulty=2,
@@ -166,7 +166,7 @@ def gradient_shrinks_by() -> float:
 
 
 SHRINKS = Exercise(
-    number="10.3",
+    number="06.3",
     title="Predict the gradient, 20 layers down",
     minutes=5,
     difficulty=2,
@@ -235,7 +235,7 @@ def _drawn(
 
 
 LECUN_NORMAL = Exercise(
-    number="10.4",
+    number="06.4",
     title="The initialiser that torch does not have",
     minutes=10,
     difficulty=2,
@@ -305,7 +305,7 @@ BATCH = torch.tensor(
 )
 
 DEAD = Exercise(
-    number="10.5",
+    number="06.5",
     title="Count the dead",
     minutes=5,
     difficulty=1,

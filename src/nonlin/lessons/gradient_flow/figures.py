@@ -1,4 +1,4 @@
-"""Figures of lesson 10: what one layer does to the gradient at the first step."""
+"""Figures of lesson 06: what one layer does to the gradient at the first step."""
 
 import math
 from collections.abc import Collection, Mapping

@@ -76,7 +76,7 @@ def _does_not_explode(what: str, statement: str) -> Part:
 LIMITS_THE_GRADIENT = Claim(
     number=34,
     statement="ReLU6 limits the gradient and prevents explosion.",
-    lesson="07",
+    lesson="09",
     measure=_explosions,
     parts=(
         _does_not_explode("signal", "The signal does not explode."),
@@ -142,7 +142,7 @@ def _largest_output_from_which_it_pays(measured: Measurement) -> Dependence | No
 NEAR_ZERO = Claim(
     number=35,
     statement="ReLU6 handles inputs near zero better.",
-    lesson="07",
+    lesson="09",
     measure=_near_zero,
     parts=(
         Part(
@@ -252,7 +252,7 @@ def _judge_price(measured: Measurement) -> Sequence[Case]:
 EASIER_TO_QUANTISE = Claim(
     number=36,
     statement="ReLU6 makes 8-bit quantisation easier.",
-    lesson="07",
+    lesson="09",
     measure=_quantised,
     parts=(
         Part(
@@ -323,7 +323,7 @@ def _judge_times(measured: Measurement) -> Sequence[Case]:
 FASTER_SWISH = Claim(
     number=37,
     statement="Hardswish is a faster Swish.",
-    lesson="07",
+    lesson="09",
     measure=_times,
     parts=(Part(quantifier=Compared("torch's layers, two sizes, two passes", margins.TIME), judge=_judge_times),),
     kept=True,
@@ -364,7 +364,7 @@ def _spread_up_to_which(measured: Measurement) -> Dependence | None:
 LESS_NONLINEAR = Claim(
     number=38,
     statement="Hardswish is less non-linear than Swish.",
-    lesson="07",
+    lesson="09",
     measure=_unexplained,
     parts=(
         Part(
@@ -423,7 +423,7 @@ def _judge_what_torch_says(measured: Measurement) -> Sequence[Case]:
 TORCHSCRIPT = Claim(
     number=39,
     statement="TorchScript is the way to quantise.",
-    lesson="07",
+    lesson="09",
     measure=_what_torch_says,
     parts=(Part(quantifier=Always("what it would have to do"), judge=_judge_what_torch_says),),
     limits="True of the installed torch; torchao, to which it points, is not part of the course.",

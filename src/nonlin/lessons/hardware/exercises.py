@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 07, ReLU6, Hardswish and small devices."""
+"""Exercises and quiz of lesson 09, ReLU6, Hardswish and small devices."""
 
 import math
 
@@ -16,7 +16,7 @@ def hardswish(x: Tensor) -> Tensor:
 
 
 PIECES = Exercise(
-    number="07.1",
+    number="09.1",
     title="Hardswish from ReLU6",
     minutes=5,
     difficulty=1,
@@ -71,7 +71,7 @@ def quantise(x: Tensor, scale: float, zero_point: int, bits: int) -> Tensor:
 
 
 CODES = Exercise(
-    number="07.2",
+    number="09.2",
     title="Codes on a grid",
     minutes=5,
     difficulty=1,
@@ -213,7 +213,7 @@ def _not_rounded(low: float, high: float, bits: int) -> tuple[float, float]:
 
 
 GRID = Exercise(
-    number="07.3",
+    number="09.3",
     title="Find the bugs: scale and zero point",
     minutes=10,
     difficulty=2,
@@ -336,7 +336,7 @@ _OUTPUTS[-1] = 20
 _CLIPS = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 12.0, 18.0, 24.0]
 
 CLIP = Exercise(
-    number="07.4",
+    number="09.4",
     title="The best clip value",
     minutes=10,
     difficulty=2,
@@ -420,7 +420,7 @@ _A = torch.tensor([0, 17, 255, 128, 3, 90], dtype=torch.uint8)
 _B = torch.tensor([128, 200, 5, 127, 255, 64], dtype=torch.uint8)
 
 DOT = Exercise(
-    number="07.5",
+    number="09.5",
     title="Find the bug: a dot product in 8 bits",
     minutes=10,
     difficulty=3,

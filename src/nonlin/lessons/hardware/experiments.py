@@ -1,4 +1,4 @@
-"""Activations for small hardware put to the test (lesson 07): rounding to a few bits, clipping, and straight lines."""
+"""Activations for small hardware put to the test (lesson 09): rounding to a few bits, clipping, and straight lines."""
 
 import math
 from collections.abc import Callable, Sequence

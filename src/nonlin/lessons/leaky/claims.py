@@ -66,7 +66,7 @@ def _slope_from_which_they_part(measured: Measurement) -> Dependence | None:
 MAXIMUM = Claim(
     number=15,
     statement="LeakyReLU is max(ax, x).",
-    lesson="04",
+    lesson="05",
     measure=_maximum_and_leaky_relu,
     parts=(
         Part(
@@ -99,7 +99,7 @@ MORE_SEEDS = "The reference runs with as many seeds as their protocol plans."
 USUALLY_BETTER = Claim(
     number=16,
     statement="LeakyReLU usually beats ReLU.",
-    lesson="04",
+    lesson="05",
     measure=dict,
     parts=(
         Part(
@@ -163,7 +163,7 @@ def _slower(name: str) -> Part:
 SLOWER = Claim(
     number=17,
     statement="LeakyReLU and ReLU6 converge more slowly than ReLU.",
-    lesson="04",
+    lesson="05",
     measure=_steps_to_learn,
     parts=(_slower("leaky_relu"), _slower("relu6")),
     kept=True,
@@ -239,7 +239,7 @@ def _judge_among_the_best(measured: Measurement) -> list[Case]:
 AMONG_THE_BEST = Claim(
     number=18,
     statement="PReLU is among the best and costs about as much as LeakyReLU.",
-    lesson="04",
+    lesson="05",
     measure=_cost,
     parts=(
         Part(
@@ -298,7 +298,7 @@ def _judge_in_place(measured: Measurement) -> Sequence[Case]:
 IN_PLACE = Claim(
     number=19,
     statement="PReLU can be run in place.",
-    lesson="04",
+    lesson="05",
     measure=_in_place,
     parts=(Part(quantifier=Exists("ways to do it, in training"), judge=_judge_in_place),),
     limits="This is about training with torch as it is: once a slope is fixed, PReLU is LeakyReLU, which can.",
@@ -370,7 +370,7 @@ def _judge_zeros_at_the_weights(measured: Measurement) -> Sequence[Case]:
 SPARSE = Claim(
     number=20,
     statement="Against sparse gradients use LeakyReLU or ELU.",
-    lesson="04",
+    lesson="05",
     measure=_zeros_in_gradients,
     parts=(
         Part(

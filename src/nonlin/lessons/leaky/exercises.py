@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 04, leaky ReLU, PReLU and RReLU."""
+"""Exercises and quiz of lesson 05, leaky ReLU, PReLU and RReLU."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ def my_leaky_relu(x: Tensor, a: float) -> Tensor:
 LINE = torch.linspace(-3, 3, 24)
 
 ANY_SLOPE = Exercise(
-    number="04.1",
+    number="05.1",
     title="LeakyReLU for every slope",
     minutes=5,
     difficulty=1,
@@ -92,7 +92,7 @@ G = torch.linspace(-1, 2, 48, dtype=torch.float64).reshape(2, 3, 2, 4)
 X = torch.linspace(2, -3, 48, dtype=torch.float64).reshape(2, 3, 2, 4).cos()
 
 SLOPE_GRADIENT = Exercise(
-    number="04.2",
+    number="05.2",
     title="The gradient of one slope per channel",
     minutes=10,
     difficulty=2,
@@ -158,7 +158,7 @@ def slope_after_decay() -> float:
 
 
 DECAY = Exercise(
-    number="04.3",
+    number="05.3",
     title="A slope that nobody needs",
     minutes=5,
     difficulty=2,
@@ -230,7 +230,7 @@ def _make(seed: int) -> nn.Module:
 POINTS = torch.tensor([[-1.0, 2.0], [0.5, -0.5], [3.0, 1.0]])
 
 FORGOTTEN = Exercise(
-    number="04.4",
+    number="05.4",
     title="Find the bug: a checkpoint that cannot make up its mind",
     minutes=5,
     difficulty=2,
@@ -288,7 +288,7 @@ def _from_output(factor: float = 1.0, power: int = -1, slope: float | None = Non
 
 
 FROM_OUTPUT = Exercise(
-    number="04.5",
+    number="05.5",
     title="PReLU's gradients from its output",
     minutes=10,
     difficulty=3,

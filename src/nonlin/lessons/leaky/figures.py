@@ -1,4 +1,4 @@
-"""Figures of lesson 04: slopes below zero."""
+"""Figures of lesson 05: slopes below zero."""
 
 import math
 from collections.abc import Mapping

@@ -65,7 +65,7 @@ def _judge_where_sigmoid_serves(measured: Measurement) -> Sequence[Case]:
 SIGMOID_ONLY_BINARY = Claim(
     number=6,
     statement="Sigmoid belongs only in binary output layers.",
-    lesson="08",
+    lesson="10",
     measure=_where_sigmoid_serves,
     parts=(Part(quantifier=Always("other places"), judge=_judge_where_sigmoid_serves),),
     limits="Gates, where sigmoids also stand, were not measured; the two output problems are small clouds of points.",
@@ -127,7 +127,7 @@ def _limit(what: str, factor: str) -> Callable[[Measurement], Dependence | None]
 NAIVE_FAILS = Claim(
     number=40,
     statement="The naive form of softmax overflows and underflows.",
-    lesson="08",
+    lesson="10",
     measure=_limits_of_the_naive_form,
     parts=(
         Part(
@@ -195,7 +195,7 @@ def _size_from_which_ratios_grow(measured: Measurement) -> Dependence | None:
 AMPLIFIES = Claim(
     number=41,
     statement="Softmax amplifies the differences between its inputs.",
-    lesson="08",
+    lesson="10",
     measure=_amplifications,
     parts=(
         Part(
@@ -265,7 +265,7 @@ def _temperature_that_stretches(measured: Measurement) -> Dependence | None:
 GRADIENTS = Claim(
     number=42,
     statement="Softmax makes gradients vanish or explode.",
-    lesson="08",
+    lesson="10",
     measure=_stretches,
     parts=(
         Part(statement="It makes them vanish.", quantifier=Exists("losses"), judge=_judge_vanishing),
@@ -308,7 +308,7 @@ def _judge_influence(measured: Measurement) -> Sequence[Case]:
 INDEPENDENT = Claim(
     number=43,
     statement="The class probabilities of a softmax are independent of each other.",
-    lesson="08",
+    lesson="10",
     measure=_influence,
     parts=(Part(quantifier=Always("logits"), judge=_judge_influence),),
     limits="What does stay untouched by a third logit is the ratio of two probabilities, as section 2 shows.",
@@ -339,7 +339,7 @@ def _judge_blame(measured: Measurement) -> Sequence[Case]:
 BLAME = Claim(
     number=44,
     statement="Softmax causes problems with imbalanced classes.",
-    lesson="08",
+    lesson="10",
     measure=_blame,
     parts=(
         Part(
@@ -383,7 +383,7 @@ def _judge_remedies(what: str) -> Callable[[Measurement], Sequence[Case]]:
 CURES = Claim(
     number=45,
     statement="Class weights, oversampling and undersampling cure imbalance.",
-    lesson="08",
+    lesson="10",
     measure=_costs,
     parts=(
         Part(
@@ -476,7 +476,7 @@ def _lead_from_which_it_breaks(measured: Measurement) -> Dependence | None:
 LOG_SOFTMAX = Claim(
     number=46,
     statement="Log-softmax with NLL is more stable than softmax followed by log.",
-    lesson="08",
+    lesson="10",
     measure=_log_errors,
     parts=(
         Part(
@@ -529,7 +529,7 @@ def _judge_second_softmax(measured: Measurement) -> Sequence[Case]:
 DOUBLE = Claim(
     number=47,
     statement="A softmax at the end of the network, before CrossEntropyLoss, does no harm.",
-    lesson="08",
+    lesson="10",
     measure=_second_softmax,
     parts=(Part(quantifier=Always("problems and what is looked at"), judge=_judge_second_softmax),),
     limits="Clouds of points, Adam, 100 steps. With K classes the training loss cannot fall below log(1 + (K − 1)/e).",
@@ -580,7 +580,7 @@ def _judge_output_errors(measured: Measurement) -> Sequence[Case]:
 RELU_OUTPUT = Claim(
     number=48,
     statement="ReLU is a good output for regression with non-negative targets.",
-    lesson="08",
+    lesson="10",
     measure=_relu_outputs,
     parts=(
         Part(

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 08, softmax and output layers."""
+"""Exercises and quiz of lesson 10, softmax and output layers."""
 
 import math
 
@@ -22,7 +22,7 @@ def softmax_backward(gradient: Tensor, y: Tensor) -> Tensor:
 Y = _numbers(4, 5, seed=1).softmax(dim=1)
 
 BACKWARD = Exercise(
-    number="08.1",
+    number="10.1",
     title="Softmax's backward without a matrix",
     minutes=5,
     difficulty=1,
@@ -101,7 +101,7 @@ def _as_given(logits: Tensor, labels: Tensor) -> Tensor:
 LABELS = torch.tensor([0, 2, 1])
 
 CROSS_ENTROPY = Exercise(
-    number="08.2",
+    number="10.2",
     title="Find the bugs: a cross-entropy",
     minutes=10,
     difficulty=2,
@@ -206,7 +206,7 @@ def lowest_loss() -> float:
 
 
 FLOOR = Exercise(
-    number="08.3",
+    number="10.3",
     title="A loss that cannot fall",
     minutes=5,
     difficulty=2,
@@ -249,7 +249,7 @@ def are_probabilities(outputs: Tensor) -> bool:
 _LOGITS = 3 * _numbers(6, 1000, dtype=torch.float32)
 
 DETECT = Exercise(
-    number="08.4",
+    number="10.4",
     title="A detector of forgotten softmaxes",
     minutes=5,
     difficulty=2,
@@ -320,7 +320,7 @@ def _over_all(odds: Tensor) -> Tensor:
 _WEIGHTS = torch.tensor([1 / 2.7, 1 / 0.24, 1 / 0.06], dtype=torch.float64)
 
 TAKE_BACK = Exercise(
-    number="08.5",
+    number="10.5",
     title="Take the class weights back",
     minutes=10,
     difficulty=3,
@@ -444,7 +444,7 @@ QUIZ = Quiz(
                     True,
                     "The weights pretend that they are; for the real frequency the odds are to be divided by 99.",
                 ),
-                Option("Nothing at all", False, "It means something exact; section 10 and exercise 08.5 convert it."),
+                Option("Nothing at all", False, "It means something exact; section 10 and exercise 10.5 convert it."),
             ),
         ),
     )

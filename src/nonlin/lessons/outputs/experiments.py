@@ -1,4 +1,4 @@
-"""Output layers put to the test (lesson 08): many small networks side by side, on data whose exact answer is known."""
+"""Output layers put to the test (lesson 10): many small networks side by side, on data whose exact answer is known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Figures of lesson 08: temperature in a triangle, gradients of mistakes, what a cure for imbalance costs."""
+"""Figures of lesson 10: temperature in a triangle, gradients of mistakes, what a cure for imbalance costs."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

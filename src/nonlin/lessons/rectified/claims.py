@@ -101,7 +101,7 @@ def _judge_sparser_is_better(measured: Measurement) -> Sequence[Case]:
 SPARSITY = Claim(
     number=9,
     statement="About half of ReLU's outputs are zero, and this sparsity improves generalisation.",
-    lesson="03",
+    lesson="04",
     measure=_sparsity,
     parts=(
         Part(
@@ -169,7 +169,7 @@ def _gain_at_which_it_arrives(measured: Measurement) -> Dependence | None:
 NOT_VANISHING = Claim(
     number=10,
     statement="ReLU does not cause vanishing gradients, whatever the depth.",
-    lesson="03",
+    lesson="04",
     measure=_arrived,
     parts=(
         Part(
@@ -216,7 +216,7 @@ def _judge_come_back(measured: Measurement) -> Sequence[Case]:
 NEVER_AGAIN = Claim(
     number=11,
     statement="A unit whose input is once negative never activates again.",
-    lesson="03",
+    lesson="04",
     measure=_come_back,
     parts=(Part(quantifier=Never("units that went off"), judge=_judge_come_back),),
     limits="Small networks on one curve of 64 points. It is true of a unit that is off for all inputs, in the first "
@@ -355,7 +355,7 @@ def _percent(found: Estimate) -> str:
 PREVENTED = Claim(
     number=12,
     statement="He initialisation, batch normalisation and a smaller learning rate prevent dead units.",
-    lesson="03",
+    lesson="04",
     measure=_prevented,
     parts=(
         Part(
@@ -430,7 +430,7 @@ def _size_at_which_more_is_lost(measured: Measurement) -> Dependence | None:
 AVOIDED = Claim(
     number=13,
     statement="ReLU avoids the dead neurons of sigmoid and tanh.",
-    lesson="03",
+    lesson="04",
     measure=_who_is_dead,
     parts=(
         Part(

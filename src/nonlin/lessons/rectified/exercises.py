@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 03, ReLU."""
+"""Exercises and quiz of lesson 04, ReLU."""
 
 import math
 
@@ -18,7 +18,7 @@ def my_relu(x: Tensor) -> Tensor:
 
 
 LIKE_TORCH = Exercise(
-    number="03.1",
+    number="04.1",
     title="Find the bug: a ReLU that minus infinity breaks",
     minutes=10,
     difficulty=2,
@@ -81,7 +81,7 @@ W = torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 0.5, -0.5, 0.0, 0.0, 2.0])
 B = torch.tensor([-3.0, 3.0, 0.5, -3.0, 3.0, -1.0, -1.0, -0.9, -1.0, 1.0, -6.0])
 
 DEAD = Exercise(
-    number="03.2",
+    number="04.2",
     title="Which units are dead?",
     minutes=10,
     difficulty=2,
@@ -156,7 +156,7 @@ def layers_until_half() -> int:
 
 
 HALF_LOST = Exercise(
-    number="03.3",
+    number="04.3",
     title="Half of the inputs are lost",
     minutes=5,
     difficulty=2,
@@ -196,7 +196,7 @@ def soft(x: Tensor, lambd: float) -> Tensor:
 
 
 SOFT = Exercise(
-    number="03.4",
+    number="04.4",
     title="Softshrink from two ReLUs",
     minutes=5,
     difficulty=1,
@@ -257,7 +257,7 @@ _D = torch.randn(5, 8, generator=_generator)
 _Z, _X = torch.randn(8, generator=_generator), torch.randn(5, generator=_generator)
 
 STEP = Exercise(
-    number="03.5",
+    number="04.5",
     title="One step towards a sparse code",
     minutes=15,
     difficulty=3,

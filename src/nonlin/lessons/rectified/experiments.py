@@ -1,4 +1,4 @@
-r"""ReLU put to the test (lesson 03): how units die and come back, how many are on, what a threshold is good for.
+r"""ReLU put to the test (lesson 04): how units die and come back, how many are on, what a threshold is good for.
 
 The watched network has one hidden layer on the line, :math:`f(x) = c + \sum_i a_i \, \phi(w_i x + b_i)`. Unit i has its
 kink where its input is 0, at :math:`x = -b_i / w_i`. It is dead when the slope of :math:`\phi` is exactly 0 at every

@@ -1,4 +1,4 @@
-"""Figures of lesson 03: the lives of units, who is on for what, thresholds that denoise."""
+"""Figures of lesson 04: the lives of units, who is on for what, thresholds that denoise."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise

@@ -42,7 +42,7 @@ def _at_most(name: str, bound: float) -> Part:
 LARGEST_SLOPES = Claim(
     number=1,
     statement="Sigmoid's slope is at most ¼, tanh's at most 1.",
-    lesson="02",
+    lesson="03",
     measure=_largest_slopes,
     parts=(_at_most("sigmoid", 0.25), _at_most("tanh", 1.0)),
 )
@@ -97,7 +97,7 @@ USUAL = {0.577: " (torch's default)", 1.0: " (Xavier's)"}
 NEITHER_IS_SAFE = Claim(
     number=2,
     statement="Neither sigmoid nor tanh is safe from vanishing gradients.",
-    lesson="02",
+    lesson="03",
     measure=_factors_per_layer,
     parts=(_vanishes("sigmoid"), _vanishes("tanh")),
     limits="Vanishing here means below 0.8 per layer, which leaves less than 1 % after 20. Random weights, before any "
@@ -163,7 +163,7 @@ def _faster(statement: str, pairs: Mapping[str, tuple[str, str]]) -> Part:
 CENTRED_IS_FASTER = Claim(
     number=3,
     statement="Sigmoid is not zero-centred, tanh is, and that makes tanh train faster.",
-    lesson="02",
+    lesson="03",
     measure=_fresh_races,
     parts=(
         _centred("sigmoid", wanted=False),
@@ -180,7 +180,7 @@ CENTRED_IS_FASTER = Claim(
     kept=True,
     limits="One problem, two rings, and one network without normalisation; three draws of points and first weights "
     "that had no part in choosing the rates, 20 networks each. The centre is not the only cause: the slope has its "
-    "part, which lesson 02 measures.",
+    "part, which lesson 03 measures.",
 )
 
 
@@ -197,7 +197,7 @@ def _judge_saturated_outputs(measured: Measurement) -> Sequence[Case]:
 TOLD_APART = Claim(
     number=4,
     statement="Sigmoid(100) and sigmoid(10000) cannot be told apart.",
-    lesson="02",
+    lesson="03",
     measure=_saturated_outputs,
     parts=(Part(quantifier=Always("float32 and float64"), judge=_judge_saturated_outputs),),
 )

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 02, sigmoid and tanh."""
+"""Exercises and quiz of lesson 03, sigmoid and tanh."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def slope_from_output(y: Tensor) -> Tensor:
 
 
 SLOPE = Exercise(
-    number="02.1",
+    number="03.1",
     title="The slope of sigmoid, from its output",
     minutes=5,
     difficulty=1,
@@ -57,7 +57,7 @@ def _sigmoid_by_where(x: Tensor) -> Tensor:
 
 
 STABLE = Exercise(
-    number="02.2",
+    number="03.2",
     title="Find the bug: a sigmoid with the right slope everywhere",
     minutes=10,
     difficulty=2,
@@ -121,7 +121,7 @@ def tanh_from_sigmoid(x: Tensor) -> Tensor:
 
 
 RELATION = Exercise(
-    number="02.3",
+    number="03.3",
     title="Tanh is a sigmoid in disguise",
     minutes=5,
     difficulty=1,
@@ -167,7 +167,7 @@ def layers_until_a_millionth() -> int:
 
 
 DEPTH = Exercise(
-    number="02.4",
+    number="03.4",
     title="How deep is too deep?",
     minutes=5,
     difficulty=2,
@@ -196,7 +196,7 @@ def lecun_tanh_slope(x: Tensor) -> Tensor:
 
 
 LECUN = Exercise(
-    number="02.5",
+    number="03.5",
     title="LeCun's tanh",
     minutes=10,
     difficulty=3,

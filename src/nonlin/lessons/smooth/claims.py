@@ -66,7 +66,7 @@ def _judge_swish(measured: Measurement) -> Sequence[Case]:
 SWISH_BEATS_RELU = Claim(
     number=28,
     statement="Swish beats ReLU in deep networks.",
-    lesson="06",
+    lesson="08",
     measure=_steps_by_depth,
     parts=(
         Part(
@@ -117,7 +117,7 @@ def _calmer(statement: str, rival: Callable[[str], str], words: str) -> Part:
 LESS_FLUCTUATION = Claim(
     number=29,
     statement="Smooth activations train with less fluctuation than ReLU.",
-    lesson="06",
+    lesson="08",
     measure=_restlessness,
     parts=(
         _calmer("They fluctuate less than ReLU.", lambda name: "relu", "ReLU's"),
@@ -174,7 +174,7 @@ def _judge_two_passes(measured: Measurement) -> Sequence[Case]:
 STOCHASTIC = Claim(
     number=30,
     statement="GELU is stochastic, like dropout.",
-    lesson="06",
+    lesson="08",
     measure=_two_passes,
     parts=(Part(quantifier=Exists("forms of the layer"), judge=_judge_two_passes),),
     limits="GELU was derived as the mean of a random gate; the layer computes the mean and draws nothing.",
@@ -248,7 +248,7 @@ def _judge_gelu_times(measured: Measurement) -> Sequence[Case]:
 MUST_BE_APPROXIMATED = Claim(
     number=31,
     statement="GELU must be approximated to be affordable.",
-    lesson="06",
+    lesson="08",
     measure=_gelu_times,
     parts=(Part(quantifier=Always("places"), judge=_judge_gelu_times),),
     kept=True,
@@ -296,7 +296,7 @@ def _judge_accepted(measured: Measurement) -> Sequence[Case]:
 KAIMING_KNOWS_GELU = Claim(
     number=32,
     statement="`kaiming_normal_` knows GELU.",
-    lesson="06",
+    lesson="08",
     measure=_accepted,
     parts=(Part(quantifier=Always("calls of torch.nn.init"), judge=_judge_accepted),),
 )
@@ -365,7 +365,7 @@ def _judge_no_gain(measured: Measurement) -> Sequence[Case]:
 MISH_COSTS_MORE = Claim(
     number=33,
     statement="Mish costs more memory and time than it gains.",
-    lesson="06",
+    lesson="08",
     measure=_mish_costs,
     parts=(
         Part(statement="It keeps more memory.", quantifier=Always("ReLU, SiLU and GELU"), judge=_judge_memory),

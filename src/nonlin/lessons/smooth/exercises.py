@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 06, Swish, GELU, Mish and softplus."""
+"""Exercises and quiz of lesson 08, Swish, GELU, Mish and softplus."""
 
 import math
 
@@ -16,7 +16,7 @@ def silu_slope(x: Tensor) -> Tensor:
 
 
 SILU_SLOPE = Exercise(
-    number="06.1",
+    number="08.1",
     title="The slope of SiLU",
     minutes=5,
     difficulty=1,
@@ -51,7 +51,7 @@ SILU_SLOPE = Exercise(
     ),
     hints=(
         "SiLU is a product of two functions of x. What does the product rule say of (x g)'?",
-        "The slope of the gate σ is σ (1 − σ), by lesson 02.",
+        "The slope of the gate σ is σ (1 − σ), by lesson 03.",
     ),
     remark="½ at 0, 0 at the bottom of the dip, x = −1.28, and 1 opposite to it, at x = 1.28. Beyond that it lies above 1 "
     "(at most 1.1, at x = 2.4) and comes down to 1 from above.",
@@ -64,7 +64,7 @@ def dip_of_swish_2() -> tuple[float, float]:
 
 
 DIP = Exercise(
-    number="06.2",
+    number="08.2",
     title="A dip without a search",
     minutes=5,
     difficulty=1,
@@ -111,7 +111,7 @@ def _clamped_exponent(x: Tensor) -> Tensor:
 
 
 SOFTPLUS = Exercise(
-    number="06.3",
+    number="08.3",
     title="Find the bug: a softplus with both its tails",
     minutes=10,
     difficulty=2,
@@ -199,7 +199,7 @@ def my_gelu_tanh(x: Tensor) -> Tensor:
 
 
 TANH_TAIL = Exercise(
-    number="06.4",
+    number="08.4",
     title="Find the bug: the tail of the tanh form",
     minutes=10,
     difficulty=2,
@@ -247,7 +247,7 @@ TANH_TAIL = Exercise(
         ),
     ),
     hints=(
-        "By lesson 02, tanh u = 2 σ(2u) − 1. Put that into (1 + tanh u) / 2.",
+        "By lesson 03, tanh u = 2 σ(2u) − 1. Put that into (1 + tanh u) / 2.",
         "The 1 and the −1 cancel on paper, before the computer can lose anything: what remains is σ(2u).",
     ),
     remark="the same formula, and the digits are there down to x = −6 and beyond. That is how our gelu_tanh computes it.",
@@ -260,7 +260,7 @@ def beta_gradient(x: Tensor, beta: Tensor, gradient: Tensor) -> Tensor:
 
 
 BETA = Exercise(
-    number="06.5",
+    number="08.5",
     title="The gradient of β",
     minutes=10,
     difficulty=2,
@@ -351,7 +351,7 @@ def uniform_gate(x: Tensor, a: float) -> Tensor:
 
 
 UNIFORM = Exercise(
-    number="06.6",
+    number="08.6",
     title="Design an activation: a uniform threshold",
     minutes=10,
     difficulty=3,
@@ -408,7 +408,7 @@ UNIFORM = Exercise(
         "T is equally likely anywhere from −a to a. What share of that interval lies below x?",
         "(x + a) / (2a), as long as it is between 0 and 1; then times x.",
     ),
-    remark="with a = 3 this is Hardswish, which lesson 07 meets on small devices: a Swish with a uniform threshold, "
+    remark="with a = 3 this is Hardswish, which lesson 09 meets on small devices: a Swish with a uniform threshold, "
     "without an exponential. Its slope has two kinks, where the density of T jumps.",
 )
 

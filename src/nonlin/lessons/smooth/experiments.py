@@ -1,4 +1,4 @@
-"""What smoothness does: random gates, learned β, the loss along a line, restless training, deep networks (lesson 06).
+"""What smoothness does: random gates, learned β, the loss along a line, restless training, deep networks (lesson 08).
 
 Everything takes callables; small networks are trained side by side, one for each seed, as one batched network.
 """

@@ -1,4 +1,4 @@
-"""Figures of lesson 06: gates as random thresholds, lost digits, approximations, β, and the slope of a loss."""
+"""Figures of lesson 08: gates as random thresholds, lost digits, approximations, β, and the slope of a loss."""
 
 from collections.abc import Callable, Mapping
 from itertools import cycle

@@ -131,7 +131,7 @@ def _notably_slower(name: str) -> Part:
 EXPONENTIAL_IS_SLOW = Claim(
     number=5,
     statement="The exponential makes sigmoid and tanh notably slower than ReLU.",
-    lesson="13",
+    lesson="14",
     measure=_exponential_times,
     parts=(_notably_slower("sigmoid"), _notably_slower("tanh")),
     kept=True,
@@ -177,7 +177,7 @@ def _judge_dearer(measured: Measurement) -> Sequence[Case]:
 CHEAPEST = Claim(
     number=8,
     statement="ReLU is the cheapest activation.",
-    lesson="13",
+    lesson="14",
     measure=_all_times,
     parts=(
         Part(
@@ -240,7 +240,7 @@ def _judge_four_times(measured: Measurement) -> Sequence[Case]:
 FOUR_TIMES = Claim(
     number=49,
     statement="The published times ReLU 94, ReLU6 97, LeakyReLU 106, PReLU 106 ms order the four.",
-    lesson="13",
+    lesson="14",
     measure=_four_times,
     parts=(Part(quantifier=Always("places"), judge=_judge_four_times),),
     kept=True,
@@ -357,7 +357,7 @@ def _titles(measured: Measurement, start: str) -> dict[str, float]:
 IN_PLACE = Claim(
     number=50,
     statement="`inplace=True` saves memory and is free.",
-    lesson="13",
+    lesson="14",
     measure=_in_place,
     parts=(
         Part(
@@ -367,5 +367,5 @@ IN_PLACE = Claim(
         ),
         Part(statement="It is free.", quantifier=Always("programs"), judge=_judge_free),
     ),
-    limits="torch's 13 layers that have the option, float32. Time is not judged here; lesson 13 measures it.",
+    limits="torch's 13 layers that have the option, float32. Time is not judged here; lesson 14 measures it.",
 )

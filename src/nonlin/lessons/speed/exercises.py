@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 13, speed, memory and in-place."""
+"""Exercises and quiz of lesson 14, speed, memory and in-place."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ def relu_backward(gradient: Tensor, y: Tensor) -> Tensor:
 
 
 WITHOUT_A_MASK = Exercise(
-    number="13.1",
+    number="14.1",
     title="ReLU's backward without a mask",
     minutes=5,
     difficulty=1,
@@ -93,7 +93,7 @@ def copies_for_textbook_mish() -> float:
 
 
 PASSES = Exercise(
-    number="13.2",
+    number="14.2",
     title="Predict the time of a formula",
     minutes=5,
     difficulty=2,
@@ -186,7 +186,7 @@ def _one_after_the_other(functions: dict, x: Tensor, repeats: int) -> dict[str, 
 CALLS = {name: _instrumented(code) for code, name in enumerate(("relu", "relu6", "prelu"), 1)}
 
 ROTATION = Exercise(
-    number="13.3",
+    number="14.3",
     title="A benchmark that rotates",
     minutes=10,
     difficulty=3,
@@ -299,7 +299,7 @@ def _inputs(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
 X = torch.tensor([-1.0, 0.5, 2.0])
 
 LOGBOOK = Exercise(
-    number="13.4",
+    number="14.4",
     title="Find the bug: the logbook that changes afterwards",
     minutes=10,
     difficulty=2,
@@ -351,7 +351,7 @@ def elu_slope_from_output(y: Tensor, alpha: float) -> Tensor:
 
 
 ELU_SLOPE = Exercise(
-    number="13.5",
+    number="14.5",
     title="ELU's slope, from its output",
     minutes=5,
     difficulty=2,

@@ -95,7 +95,7 @@ ZEROS = Exercise(
         ),
     ),
     hints=("y == 0 is a tensor of True and False.", "The mean of zeros and ones is the share of ones."),
-    remark="lesson 11 counts them in every image of a test set.",
+    remark="lesson 12 counts them in every image of a test set.",
 )
 
 

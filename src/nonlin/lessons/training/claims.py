@@ -14,7 +14,7 @@ from nonlin.ledger import Always, Case, Claim, Exists, Measurement, Part, margin
 
 # 51: does the choice matter?
 
-EXTREMES = ("sigmoid", "tanh")  # lesson 02 has the reasons; the question is about the others
+EXTREMES = ("sigmoid", "tanh")  # lesson 03 has the reasons; the question is about the others
 
 Accuracies = dict[str, dict[int, float]]  # in %, by activation and by seed
 
@@ -109,7 +109,7 @@ def _change(first: Sequence[float], second: Sequence[float], comparisons: int) -
 CHOSEN_BY_EXPERIMENT = Claim(
     number=51,
     statement="The best activation has to be chosen by experiment, for each task.",
-    lesson="12",
+    lesson="13",
     measure=dict,
     parts=(
         Part(

@@ -1,4 +1,4 @@
-"""Exercises and quiz of lesson 12, training on CIFAR-10."""
+"""Exercises and quiz of lesson 13, training on CIFAR-10."""
 
 import math
 from itertools import count
@@ -33,7 +33,7 @@ def _unpaired(ours: Tensor, relu: Tensor, t: float) -> tuple[float, float]:
 
 
 PAIRED = Exercise(
-    number="12.1",
+    number="13.1",
     title="A paired interval by hand",
     minutes=8,
     difficulty=2,
@@ -122,7 +122,7 @@ def reported_accuracy(validation: Tensor, test: Tensor) -> float:
 
 
 BEST_EPOCH = Exercise(
-    number="12.2",
+    number="13.2",
     title="Find the bug: the best epoch",
     minutes=5,
     difficulty=1,
@@ -174,7 +174,7 @@ def confidence_of_each(together: float, comparisons: int) -> float:
 
 
 BONFERRONI = Exercise(
-    number="12.3",
+    number="13.3",
     title="Eleven intervals that hold together",
     minutes=4,
     difficulty=1,
@@ -243,7 +243,7 @@ def _for_a_power_of_80(difference: float, sd: float) -> int:
 
 
 SEEDS = Exercise(
-    number="12.4",
+    number="13.4",
     title="How many seeds?",
     minutes=8,
     difficulty=3,
@@ -317,7 +317,7 @@ def told_apart() -> str:
 
 
 FOREST = Exercise(
-    number="12.5",
+    number="13.5",
     title="Read a forest plot",
     minutes=4,
     difficulty=1,

@@ -1,0 +1,128 @@
+"""What every lesson is built of: a core path that fits, predictions, exercises where they belong, terms, an order."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+from nonlin.lessons import EXERCISES, NEEDS, TOPICS, glossary
+from nonlin.minutes import FURTHER, HIDDEN, Section, core, sections, write_minutes
+from nonlin.notebooks import LESSONS
+
+NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(LESSONS.glob("*.ipynb"))}
+every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
+NAME = re.compile(r'(predict|outcome)\("(\d\d[a-z])"')
+
+
+def text(number: str) -> str:
+    return "\n".join(cell.source for cell in NOTEBOOKS[number].cells if cell.cell_type == "markdown")
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def code(section: Section) -> list[nbformat.NotebookNode]:
+    return [cell for cell in section.cells if cell.cell_type == "code"]
+
+
+def tree(cell: nbformat.NotebookNode) -> ast.Module:
+    return ast.parse(TransformerManager().transform_cell(cell.source))
+
+
+@every_lesson
+def test_the_core_path_fits_into_its_hour(number: str) -> None:
+    minutes = core(NOTEBOOKS[number])
+    assert minutes <= 25 if number == "00" else 45 <= minutes <= 60
+
+
+@every_lesson
+def test_the_minutes_said_are_those_computed(number: str) -> None:
+    fresh = nbformat.from_dict(NOTEBOOKS[number])
+    before = [cell.source for cell in fresh.cells]
+    write_minutes(fresh)
+    assert [cell.source for cell in fresh.cells] == before
+    assert re.search(r"^\*\d+ minutes", fresh.cells[0].source, re.MULTILINE)
+
+
+@every_lesson
+def test_assertions_and_answers_are_folded_at_the_end_of_their_section(number: str) -> None:
+    for section in sections(NOTEBOOKS[number]):
+        hidden = [cell for cell in code(section) if HIDDEN in tags(cell)]
+        assert hidden in ([], [code(section)[-1]]), section.title
+        assert all(cell.metadata["jupyter"] == {"source_hidden": True} for cell in hidden)
+        for cell in code(section):
+            if cell not in hidden:
+                assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell))), cell.source
+                assert "outcome(" not in cell.source, cell.source
+
+
+@every_lesson
+def test_a_prediction_is_asked_before_and_answered_in_its_section(number: str) -> None:
+    names = []
+    for section in sections(NOTEBOOKS[number]):
+        calls = [call for cell in code(section) for call in NAME.findall(cell.source)]
+        asked = [name for kind, name in calls if kind == "predict"]
+        answered = [name for kind, name in calls if kind == "outcome"]
+        assert sorted(asked) == sorted(answered), section.title
+        names += asked
+    assert names == [f"{number}{letter}" for letter in "abcdefghijklmnop"[: len(names)]]
+    assert 2 <= len(names) <= 8
+
+
+@every_lesson
+def test_exercises_stand_behind_the_sections_they_belong_to(number: str) -> None:
+    found = sections(NOTEBOOKS[number])
+    places = [place for place, section in enumerate(found) if re.match(r"Exercise \d\d\.", section.title)]
+    own = [exercise for exercise in EXERCISES if exercise.startswith(number)]
+    assert len(own) >= (3 if number == "00" else 4)
+    assert any("Find the bug" in found[place].title for place in places)
+    quiz = next(place for place, section in enumerate(found) if section.title == "Quiz")
+    last_idea = max(place for place in range(quiz) if place not in places)
+    assert sum(place < last_idea for place in places) >= len(places) / 2, "most exercises wait until the end"
+
+
+@every_lesson
+def test_the_core_path_runs_without_what_goes_further(number: str) -> None:
+    made: dict[bool, set[str]] = {True: set(), False: set()}
+    needed: set[str] = set()
+    for section in sections(NOTEBOOKS[number]):
+        for cell in code(section):
+            for node in ast.walk(tree(cell)):
+                if isinstance(node, ast.Name):
+                    stored = isinstance(node.ctx, ast.Store)
+                    if stored:
+                        made[section.further].add(node.id)
+                    elif not section.further:
+                        needed.add(node.id)
+                elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    made[section.further].add(node.name)
+                elif isinstance(node, ast.Import | ast.ImportFrom):
+                    made[section.further] |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.arg):
+                    made[section.further].add(node.arg)
+    assert needed & (made[True] - made[False]) == set()
+
+
+@every_lesson
+def test_what_goes_further_is_folded(number: str) -> None:
+    for cell in NOTEBOOKS[number].cells:
+        folded = cell.metadata.get("jp-MarkdownHeadingCollapsed", False)
+        assert folded == (cell.cell_type == "markdown" and cell.source.startswith(FURTHER))
+
+
+@every_lesson
+def test_a_lesson_asks_for_earlier_ones_only(number: str) -> None:
+    assert set(NEEDS) == set(TOPICS)
+    assert all(needed < number for needed in NEEDS[number])
+    [before] = re.findall(r"^\*.*Before this: (.*)$", NOTEBOOKS[number].cells[0].source, re.MULTILINE)
+    assert tuple(sorted(re.findall(r"\]\((\d\d)_\w+\.ipynb\)", before))) == NEEDS[number]
+
+
+def test_each_term_is_explained_in_bold_in_its_lesson() -> None:
+    for term, (number, said) in glossary().items():
+        shown = "\n".join([text(number), *(cell.source for cell in NOTEBOOKS[number].cells if HIDDEN in tags(cell))])
+        assert re.search(rf"\*\*[^*]*{re.escape(term)}[^*]*\*\*", shown, re.IGNORECASE), f"{number}: {term}"
+        assert said.endswith(".")
