@@ -82,10 +82,10 @@ def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> Non
       with more outputs m' than inputs n, so that units, not vectors, keep their mean square: Saxe, McClelland and
       Ganguli (2014), https://arxiv.org/abs/1312.6120.
     - ``"siren"``: for sin(ωx) of coordinates in [-1, 1]: uniform within 1 / n in the first layer, and within
-      sqrt(6 / n) / ω, standard deviation sqrt(2 / n) / ω, in the others. A hidden sine's outputs have a mean square
-      near 1/2, so that its angles ωx have a variance near 1. Biases stay as the layers come, as in the authors' code;
-      without any, the network would begin as an odd function. Sitzmann, Martel, Bergman, Lindell and Wetzstein (2020),
-      https://arxiv.org/abs/2006.09661.
+      sqrt(6 / n) / ω, standard deviation sqrt(2 / n) / ω, in the others. The outputs of a sine have a mean square near
+      1/2, so that the weights alone give the angles ωx of the next layer a variance near 1 (in the long run 0.80).
+      Biases stay as the layers come, as in the authors' code, and add ω² / (3 n); without any, the network would begin
+      as an odd function. Sitzmann, Martel, Bergman, Lindell and Wetzstein (2020), https://arxiv.org/abs/2006.09661.
 
     Max-pooling, and the sum in a residual block, raise the mean square; no scheme here accounts for that.
 
