@@ -156,19 +156,6 @@ def slope_from_inverse(y: Tensor) -> Tensor:
     return 1 / slope_of(torch.logit)(y)
 
 
-def sigmoids_counted() -> int:
-    """Adds sigmoids, each fed with 0, until autograd's gradient is small enough."""
-    x = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    layers, y = 0, x
-    while torch.autograd.grad(y, x, retain_graph=True)[0].item() > Fraction(1, 10**6):
-        layers, y = layers + 1, torch.sigmoid(y - y.detach())
-    return layers
-
-
-def tanh_of_lecun(x: Tensor) -> Tensor:
-    return 1.7159 * torch.tanh(x * 2 / 3)
-
-
 # Lesson 04
 
 
@@ -636,11 +623,10 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "01.4": network_of_modules,
     "01.5": lambda left, right: statistics.median([left, right, 0.0]),
     "01.6": triangle_wave,
-    "03.1": slope_from_inverse,
-    "03.2": torch.sigmoid,
+    "03.1": torch.sigmoid,
+    "03.2": slope_from_inverse,
     "03.3": torch.tanh,
-    "03.4": sigmoids_counted,
-    "03.5": slope_of(tanh_of_lecun),
+    "03.4": partial(F.binary_cross_entropy_with_logits, reduction="none"),
     "04.1": F.relu,
     "04.2": dead_on_a_grid,
     "04.3": F.softshrink,
@@ -715,10 +701,13 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
     "01.4": (layers_10_5_3(1), layers_10_5_3(7)),
     "01.5": tuple(itertools.product((-2.0, -0.5, -1e-9, 0.0, 0.3, 1.0, 7.0), repeat=2)),
     "01.6": tuple((uniform(50), folds) for folds in (0, 1, 3, 8)),
-    "03.1": ((uniform(50),), (numbers(1e-300, 1e-12, 1 - 1e-12),)),
-    "03.2": ((LINE,), (numbers(-700.0, -36.5, 0.0, 36.5, 700.0),), (-abs(10 * LINE.float()),)),
+    "03.1": ((LINE,), (numbers(-700.0, -36.5, 0.0, 36.5, 700.0),), (-abs(10 * LINE.float()),)),
+    "03.2": ((uniform(50),), (numbers(1e-300, 1e-12, 1 - 1e-12),)),
     "03.3": ((LINE,), (numbers(-INF, -20.0, 0.0, 20.0, INF),)),
-    "03.5": ((LINE,), (numbers(-30.0, 0.0, 30.0),)),
+    "03.4": (
+        (LINE, uniform(50)),
+        (numbers(-1e4, -36.5, 0.0, 36.5, 1e4), numbers(1.0, 0.0, 1.0, 1.0, 0.0)),
+    ),
     "04.1": ((EDGES,), (LINE,)),
     "04.2": (
         (random(50), 2 * random(50, seed=1), -1.5, 0.5),
@@ -820,9 +809,9 @@ TOLERANCES = {
     "01.1": 1e-13,
     "01.4": 1e-13,
     "01.6": 1e-12,
-    "03.2": 1e-16,
+    "03.1": 1e-16,
     "03.3": 1e-15,
-    "03.5": 1e-15,
+    "03.4": 1e-14,
     "05.2": 1e-13,
     "05.3": 1e-12,
     "05.4": 1e-6,
