@@ -336,7 +336,7 @@ QUIZ = Quiz(
                 Option(
                     "Hardly anything: the lowest layer gets about a millionth of the gradient",
                     True,
-                    "Each dead layer multiplies by 0.01 on the way back; its steps shrink with the gradient.",
+                    "Each dead layer multiplies by 0.01 on the way back; momentum's steps shrink with the gradient.",
                 ),
                 Option(
                     "They revive, since no slope is 0",
