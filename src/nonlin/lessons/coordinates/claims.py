@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from nonlin.intervals import Family, below, crossing_of, exact
+from nonlin.ledger import Always, Any, Case, Claim, Compared, Dependence, Measurement, Part, margins
 from nonlin.lessons.coordinates.experiments import (
     Sine,
     draw_for_sines,
@@ -16,7 +17,6 @@ from nonlin.lessons.coordinates.experiments import (
     quality,
     solve,
 )
-from nonlin.ledger import Always, Any, Case, Claim, Compared, Dependence, Measurement, Part, margins
 
 SEEDS = 5
 RATES = (0.001, 0.003, 0.01)
@@ -86,7 +86,7 @@ SINE_ON_COORDINATES = Claim(
             judge=_judge_any_frequency,
         ),
     ),
-    limits="One photograph of 64 by 64 pixels, judged on the half that was not seen; two layers of 64 units, 300 steps.",
+    limits="One photograph of 64 by 64 pixels, judged on the half that was not seen; two layers of 64 units.",
 )
 
 

@@ -5,9 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
 from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
@@ -41,7 +38,7 @@ FINEST = Exercise(
 )
 
 
-def fourier_features(at: Tensor, frequencies: Tensor) -> Tensor:
+def features(at: Tensor, frequencies: Tensor) -> Tensor:
     angles = 2 * torch.pi * at @ frequencies
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
 
@@ -52,9 +49,9 @@ _WAVES = torch.tensor([[1.0, 0.0, -2.5], [0.0, 3.0, 0.5]])
 FEATURES = Exercise(
     number="15.2",
     title="Fourier features",
-    minutes=5,
+    minutes=4,
     difficulty=1,
-    solution=fourier_features,
+    solution=features,
     probes=(
         Probe(label="for four points and three waves", arguments=(_AT, _WAVES), tolerance=1e-5),
         Probe(label="in float64, on a line", arguments=(_AT[:, :1].double(), _WAVES[:1].double()), tolerance=1e-12),
@@ -104,7 +101,7 @@ def _bounds(rule):
 BOUNDS = Exercise(
     number="15.3",
     title="Find the bug: the weights of a SIREN",
-    minutes=5,
+    minutes=4,
     difficulty=2,
     solution=bounds,
     probes=(
@@ -152,7 +149,7 @@ def settled_variance() -> float:
 SETTLED = Exercise(
     number="15.4",
     title="Where the variance settles",
-    minutes=5,
+    minutes=4,
     difficulty=2,
     solution=settled_variance,
     mistakes=(
@@ -194,7 +191,7 @@ def _quotient(f, x: Tensor) -> Tensor:
 CURVATURE = Exercise(
     number="15.5",
     title="A second derivative by autograd",
-    minutes=5,
+    minutes=4,
     difficulty=2,
     solution=curvature,
     probes=(
@@ -240,7 +237,7 @@ _LAYER = (
 WAVES = Exercise(
     number="15.6",
     title="The curvature of a layer of sines",
-    minutes=8,
+    minutes=7,
     difficulty=3,
     solution=curvature_of_waves,
     probes=(

@@ -1,4 +1,4 @@
-"""Networks that are functions of coordinates: pictures from points, and equations with second derivatives (lesson 15)."""
+"""Functions of coordinates (lesson 15): pictures from points, and equations with second derivatives."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -21,7 +21,7 @@ def paintings(image: Image, painted: Mapping[str, Tensor]) -> Picture:
     figure, axes = subplots(1, len(shown), width=min(9.6, 2.4 * len(shown)), height=2.9, squeeze=False)
     lines = []
     for place, (label, grey) in zip(axes[0], shown.items(), strict=True):
-        place.imshow(grey.reshape(SIDE, SIDE).clamp(0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        place.imshow(grey.reshape(SIDE, SIDE).clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         place.set(xticks=[], yticks=[])
         place.spines[:].set_visible(False)
         place.grid(visible=False)
