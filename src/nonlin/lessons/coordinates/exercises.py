@@ -10,34 +10,6 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def finest_wave() -> float:
-    pixels_per_unit = 32
-    return pixels_per_unit / 2
-
-
-FINEST = Exercise(
-    number="15.1",
-    title="The finest wave that pixels can show",
-    minutes=3,
-    difficulty=1,
-    solution=finest_wave,
-    mistakes=(
-        Mistake(answer=32.0, hint="a wave needs two pixels at least: one for its crest, one for its trough."),
-        Mistake(
-            answer=64.0, hint="that is the number of pixels in a row, which is two units long; and a wave needs two."
-        ),
-        Mistake(
-            answer=32 * math.pi,
-            hint="that counts radians; a whole wave is 2π of them, and waves per unit of length are asked for.",
-        ),
-        Mistake(answer=1 / 16, hint="that is the length of the wave. How many of them fit into one unit?"),
-        Mistake(answer=8.0, hint="four pixels a wave are more than it takes: a crest and a trough are enough."),
-    ),
-    hints=("Draw pixels that are in turn black and white. How long is one wave?", "Two pixels of 1/32 each."),
-    remark="this is the Nyquist frequency. Waves faster than that look like slower ones on these pixels.",
-)
-
-
 def features(at: Tensor, frequencies: Tensor) -> Tensor:
     angles = 2 * torch.pi * at @ frequencies
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
@@ -47,7 +19,7 @@ _AT = torch.tensor([[0.0, 0.0], [0.25, -0.5], [1.0, 0.3], [-0.7, 0.9]])
 _WAVES = torch.tensor([[1.0, 0.0, -2.5], [0.0, 3.0, 0.5]])
 
 FEATURES = Exercise(
-    number="15.2",
+    number="15.1",
     title="Fourier features",
     minutes=4,
     difficulty=1,
@@ -99,7 +71,7 @@ def _bounds(rule):
 
 
 BOUNDS = Exercise(
-    number="15.3",
+    number="15.2",
     title="Find the bug: the weights of a SIREN",
     minutes=4,
     difficulty=2,
@@ -139,37 +111,6 @@ BOUNDS = Exercise(
 )
 
 
-def settled_variance() -> float:
-    variance = 1.0
-    for _ in range(100):
-        variance = 1 - math.exp(-2 * variance)
-    return variance
-
-
-SETTLED = Exercise(
-    number="15.4",
-    title="Where the variance settles",
-    minutes=4,
-    difficulty=2,
-    solution=settled_variance,
-    mistakes=(
-        Mistake(answer=1.0, hint="that is what the paper's argument gives. Put 1 into 1 − exp(−2v): does 1 come back?"),
-        Mistake(answer=0.0, hint="0 is a fixed point as well, but from 1 the layers do not go there."),
-        Mistake(
-            answer=1 - math.exp(-2), hint="that is the next layer, from 1. Go on until the number does not change."
-        ),
-        Mistake(answer=0.5, hint="that is the mean square of a whole wave. The angles are drawn from a bell curve."),
-        Mistake(
-            answer=settled_variance() / 2,
-            hint="that is the mean square of the sines; asked is the variance of the angles.",
-        ),
-        Mistake(answer=math.sqrt(settled_variance()), hint="that is the standard deviation; asked is the variance."),
-    ),
-    hints=("A loop that puts v = 1 − exp(−2v) into itself.", "It begins 1, 0.865, 0.823, ..."),
-    remark="0.797 and not 1: near enough that nothing fades or grows, which is all that an initialisation has to do.",
-)
-
-
 def curvature(f, x: Tensor) -> Tensor:
     x = x.detach().requires_grad_()
     (slope,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
@@ -189,7 +130,7 @@ def _quotient(f, x: Tensor) -> Tensor:
 
 
 CURVATURE = Exercise(
-    number="15.5",
+    number="15.3",
     title="A second derivative by autograd",
     minutes=4,
     difficulty=2,
@@ -235,9 +176,9 @@ _LAYER = (
 )
 
 WAVES = Exercise(
-    number="15.6",
+    number="15.4",
     title="The curvature of a layer of sines",
-    minutes=7,
+    minutes=6,
     difficulty=3,
     solution=curvature_of_waves,
     probes=(

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from nonlin.images.sources import sample_photograph
 
 SIDE = 64  # pixels
-HIGHEST = 16.0  # waves per unit of length: the finest that pixels 1/32 apart can show
 
 
 class Sine(nn.Module):
