@@ -599,6 +599,28 @@ def close(got: Tensor, wanted: Tensor) -> bool:
     return torch.allclose(got, wanted, rtol=ROUNDINGS * torch.finfo(wanted.dtype).eps, atol=0)
 
 
+# lesson 15
+
+
+def features_by_exponential(at: Tensor, frequencies: Tensor) -> Tensor:
+    turned = torch.exp(2j * math.pi * (at @ frequencies))
+    return torch.cat([turned.real, turned.imag], dim=1)
+
+
+def widest_by_variance(inputs: int, hidden: int, layers: int, frequency: float) -> tuple[float, ...]:
+    """An even weight of bound c has the variance c²/3; from sines of 1/2 come angles of variance 1."""
+    needed = 1 / (frequency**2 * hidden / 2)
+    return (inputs**-1.0, *[math.sqrt(3 * needed)] * (layers - 1))
+
+
+def curvature_one_by_one(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.stack([torch.autograd.functional.hessian(f, each) for each in x.flatten()]).reshape(x.shape)
+
+
+def curvature_of_waves_by_autograd(x: Tensor, weight: Tensor, bias: Tensor, outer: Tensor, frequency: float) -> Tensor:
+    return curvature_one_by_one(lambda z: torch.sin(frequency * (z * weight + bias)) @ outer, x)
+
+
 # The table
 
 
@@ -671,6 +693,10 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "14.3": rounds_by_deque,
     "14.4": each_from_the_start,
     "14.5": elu_slope_of_torch,
+    "15.1": features_by_exponential,
+    "15.2": widest_by_variance,
+    "15.3": curvature_one_by_one,
+    "15.4": curvature_of_waves_by_autograd,
     "17.1": verdict_by_completing,
     "17.2": classified_by_points,
     "17.3": exactly(lambda x, bend: x / 2 * (1 + x / mpmath.sqrt(x**2 + mpmath.mpf(bend) ** 2))),
@@ -784,6 +810,10 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
         (5 * uniform(50) - 3, 3.0),
         (numbers(-1 + 1e-9, -1e-9, -0.0, 0.0, 1e-9, INF), 1.0),
     ),
+    "15.1": ((random(9, 3), random(3, 4, seed=1)), (random(2, 1), random(1, 1))),
+    "15.2": ((2, 128, 4, 30.0), (5, 7, 1, 1.0), (1, 1000, 6, 3.0)),
+    "15.3": ((torch.exp, random(7)), (lambda x: x**4 - 2 * x, random(3, 2)), (torch.sigmoid, LINE)),
+    "15.4": ((random(6), random(5, seed=1), random(5, seed=2), random(5, seed=3), 2.5),),
     "17.1": tuple((says, cases) for says in ("always", "can", "better") for cases in all_cases(4)),
     "17.2": tuple(
         (low / 4, high / 4, margin) for low in range(-5, 6) for high in range(low, 6) for margin in (0.3, 0.5, 1.0)
@@ -794,6 +824,9 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
 
 # How much they may differ there, besides roundings of the result; 0 where nothing is said.
 TOLERANCES = {
+    "15.1": 1e-12,
+    "15.3": 1e-12,
+    "15.4": 1e-11,
     "00.2": 1e-7,
     "00.3": 1e-13,
     "01.1": 1e-13,
