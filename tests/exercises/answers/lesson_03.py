@@ -100,6 +100,7 @@ WRONG = {
         (lambda x: torch.where(x < 0, torch.exp(x) / (1 + torch.exp(x)), 1 / (1 + torch.exp(-x))), "both branches"),
         (lambda x: torch.exp(torch.clamp(x, max=0)) / (1 + torch.exp(-torch.abs(x))), "clamp and abs have kinks"),
         (lambda x: 1 / (1 + torch.exp(-torch.clamp(x, -80, 80))), "clamping the input"),
+        (lambda x: 1 / (1 + torch.exp(-x.clamp(min=-88))), "backward squares"),
         (torch.sigmoid, "torch's own sigmoid"),
     ],
     "03.2": [

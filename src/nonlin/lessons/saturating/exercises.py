@@ -58,6 +58,11 @@ STABLE = Exercise(
             "not 0, and in float64 its tail is lost.",
         ),
         Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x.clamp(min=-88))),
+            hint="no infinity in the value any more. But backward squares 1 + e^-x, and that overflows from -44 on: your slope "
+            "at -80 is 0.",
+        ),
+        Mistake(
             answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-50, 50))),
             hint="clamping the input makes the function constant out there: its slope is 0 too early, its tail is lost.",
         ),
