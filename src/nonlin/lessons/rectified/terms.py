@@ -11,5 +11,6 @@ TERMS = {
     "positively homogeneous": "Said of f if f(c x) = c f(x) for every c > 0, as for ReLU.",
     "proximal operator": "Of a penalty p: it maps x to the y that makes (y − x)²/2 + p(y) smallest.",
     "Softshrink": "Moving every number towards 0 by λ, and to 0 what is nearer than that.",
+    "sparsity": "That many numbers, outputs of units for instance, are exactly 0.",
     "subgradient": "The slope of a line that touches a curve from below, where the curve itself has none.",
 }
