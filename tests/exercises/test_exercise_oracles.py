@@ -95,19 +95,10 @@ def counted_zeros(y: Tensor) -> float:
     return sum(1 for value in values if not value) / len(values)
 
 
-def standardised_by_lists(photograph: Tensor) -> Tensor:
-    channels = []
-    for channel in photograph:
-        values = channel.flatten().tolist()
-        mean, deviation = statistics.mean(values), statistics.stdev(values)
-        channels.append([(value - mean) / deviation for value in values])
-    return torch.tensor(channels, dtype=photograph.dtype).reshape(photograph.shape)
-
-
-def what_the_tie_leaves() -> float:
-    """A gradient of 1 is shared by x and the 0 that it is compared with: what x gets is what the 0 leaves."""
-    x, zero = torch.zeros(()), torch.zeros((), requires_grad=True)
-    return 1 - torch.autograd.grad(torch.maximum(x, zero), zero)[0].item()
+def zeros_by_lists(photograph: Tensor) -> Tensor:
+    """ReLU cuts what is not above the mean of its channel."""
+    rows = photograph.flatten(1).tolist()
+    return torch.tensor([sum(value <= statistics.mean(row) for value in row) / len(row) for row in rows])
 
 
 # Lesson 01
@@ -633,8 +624,7 @@ def close(got: Tensor, wanted: Tensor) -> bool:
 ORACLES: dict[str, Callable[..., Any]] = {
     "00.1": torch.relu,
     "00.2": counted_zeros,
-    "00.3": standardised_by_lists,
-    "00.4": what_the_tie_leaves,
+    "00.3": zeros_by_lists,
     "01.1": layer_by_probing,
     "01.2": torch.abs,
     "01.3": pieces_found,
@@ -819,7 +809,7 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
 # How much they may differ there, besides roundings of the result; 0 where nothing is said.
 TOLERANCES = {
     "00.2": 1e-7,
-    "00.3": 1e-13,
+    "00.3": 1e-7,
     "01.1": 1e-13,
     "01.4": 1e-13,
     "01.6": 1e-12,
