@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-
     from nbformat import NotebookNode
 
 WORDS, LINES = 110, 9  # a minute

@@ -125,6 +125,100 @@ def test_messages_name_the_bug(answer: object, message: str) -> None:
     assert feedback.state == ("correct" if message == "good." else "wrong")
 
 
+class Evil:
+    """Equal to everything, and never to be looked at."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+    __repr__ = __bool__ = __float__
+    __hash__ = None
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def raising(error: BaseException) -> Callable[[Tensor], Tensor]:
+    def answer(x: Tensor) -> Tensor:
+        raise error
+
+    return answer
+
+
+HOSTILE = {
+    "a program's end": raising(SystemExit(3)),
+    "interrupted": raising(KeyboardInterrupt()),
+    "an error without words": raising(Speechless()),
+    "complex": lambda x: x.to(torch.complex64),
+    "a leaf of one's own": lambda x: 2 * x.detach().clone().requires_grad_(),
+    "backward inside": lambda x: (x.sum().backward(), 3 * x)[1],
+    "sparse": lambda x: (2 * x).to_sparse(),
+    "meta": lambda x: (2 * x).to("meta"),
+    "nested": lambda x: torch.nested.nested_tensor([2 * x], layout=torch.jagged),
+    "a generator": lambda x: (each for each in x),
+    "an object of one's own": lambda x: Evil(),
+    "no argument": lambda: 1,
+    "its own recursion": lambda x: HOSTILE["its own recursion"](x),
+}
+
+
+@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("with_slope", [True, False])
+def test_no_answer_ends_in_a_traceback(answer: Callable, with_slope: bool) -> None:
+    probes = tuple(replace(probe, with_slope=with_slope) for probe in DOUBLE.probes)
+    feedback = judge(replace(DOUBLE, probes=probes), answer)
+    right = "a leaf of one's own" if not with_slope else None
+    assert feedback.state == ("correct" if answer is HOSTILE.get(right) else "wrong")
+    assert feedback._repr_html_()
+
+
+VALUES = (Evil(), "abc", 1 + 2j, math.nan, torch.ones(2), np.ones(3), [1], {}, (1,), 10**400, b"x")
+
+
+@pytest.mark.parametrize("wanted", [3.5, "AD", True, (1.0, 2.0)])
+def test_no_value_ends_in_a_traceback_and_none_equals_everything(wanted: object) -> None:
+    exercise = replace(DOUBLE, solution=lambda: wanted, probes=(), mistakes=())
+    assert judge(exercise, wanted).state == "correct"
+    assert {judge(exercise, value).state for value in VALUES} == {"wrong"}
+
+
+def switching(switch: Callable[[], object]) -> Callable[[Tensor], Tensor]:
+    return lambda x: (2 * x, switch())[0]
+
+
+def test_an_answer_spoils_nothing_for_the_next() -> None:
+    chance = torch.get_rng_state()
+    for switch in (
+        lambda: torch.set_grad_enabled(False),
+        lambda: torch.set_default_dtype(torch.float64),
+        lambda: torch.manual_seed(1),
+    ):
+        assert judge(DOUBLE, switching(switch)).state == "correct"
+        assert torch.is_grad_enabled()
+        assert torch.get_default_dtype() == torch.float32
+        assert torch.equal(torch.get_rng_state(), chance)
+    module = nn.Linear(1, 1)
+    exercise = replace(
+        DOUBLE, solution=lambda m: m.training, probes=(Probe(label="a layer", arguments=(module,)),), mistakes=()
+    )
+    assert judge(exercise, lambda m: (m.training, m.eval())[0]).state == "correct"
+    assert module.training
+
+
+def test_numpy_and_plain_numbers_are_right_where_a_tensor_is_wanted() -> None:
+    exercise = replace(DOUBLE, probes=tuple(replace(probe, with_slope=False) for probe in DOUBLE.probes))
+    assert judge(exercise, lambda x: 2 * x.numpy()).state == "correct"
+    total = replace(exercise, solution=lambda x: x.sum(), mistakes=())
+    assert judge(total, lambda x: float(x.sum())).state == "correct"
+    pair = replace(exercise, solution=lambda x: (x[0], x[1]), mistakes=())
+    assert judge(pair, lambda x: x).state == "correct"
+
+
 def test_a_tensor_where_one_value_is_expected_is_told_so() -> None:
     feedback = check("10.4", lambda outputs: (outputs >= 0).all(dim=1))
     assert "one value is expected, not a tensor of shape (6,)." in feedback.message

@@ -6,14 +6,17 @@ learner reads what went wrong there; if it merely differs, the learner reads whe
 """
 
 import ast
+import copy
 import html
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -154,19 +157,50 @@ def judge(exercise: Exercise, answer: Any) -> Feedback:
     Returns:
         The feedback; a wrong answer, even one that raises, is never an error.
     """
+    with _state_kept():
+        try:
+            return _judged(exercise, answer)
+        except _Unanswered:
+            return _not_yet(exercise)
+        except KeyboardInterrupt:
+            return Feedback(exercise, "wrong", "you stopped it: if it ran for long, look for a loop that never ends.")
+        except (Exception, SystemExit) as error:  # one net: whatever a learner's object does when it is looked at
+            return Feedback(exercise, "wrong", f"your answer cannot be compared: {_words(error)}")
+
+
+def _judged(exercise: Exercise, answer: Any) -> Feedback:
     if answer is ... or answer is None:
         return _not_yet(exercise)
     if exercise.wants_function and not callable(answer):
         return Feedback(exercise, "wrong", "pass the function itself, without parentheses behind its name.")
-    if not exercise.wants_function and callable(answer):
+    if not exercise.wants_function and callable(answer) and not isinstance(answer, Tensor):
         return Feedback(exercise, "wrong", "the answer is a value here, not a function: call it first.")
     if exercise.faults is not None:
         return _judge_free(exercise, exercise.faults, answer)
+    results, refusal = _results_or_error(exercise, answer)
+    return _compare_with_solution(exercise, results, refusal)
+
+
+@contextmanager
+def _state_kept() -> Iterator[None]:
+    """What a learner's code switches in torch is switched back, so that it cannot spoil what runs next."""
+    gradients, dtype, chance = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_rng_state()
     try:
-        results, refusal = _results_or_error(exercise, answer)
-        return _compare_with_solution(exercise, results, refusal)
-    except _Unanswered:
-        return _not_yet(exercise)
+        with torch.enable_grad():
+            yield
+    finally:
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(chance)
+
+
+def _words(error: BaseException) -> str:
+    """The error's kind and what it says; a learner's own kind of error may fail to say anything."""
+    try:
+        said = str(error)
+    except Exception:
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
 
 
 def _not_yet(exercise: Exercise) -> Feedback:
@@ -218,13 +252,14 @@ def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
 
 
 def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
-    arguments = [a.clone() if isinstance(a, Tensor) else a for a in probe.arguments]
+    arguments = [a.clone() if isinstance(a, Tensor) else copy.deepcopy(a) for a in probe.arguments]
     if probe.with_slope:
         arguments[0].requires_grad_()
-    try:
-        output = answer(*arguments)
-    except Exception as error:  # a learner's code may raise anything, and the learner must read it
-        raise _AnswerError(f"{probe.label} your function raised {type(error).__name__}: {error}") from error
+    with _state_kept():
+        try:
+            output = answer(*arguments)
+        except (Exception, SystemExit) as error:  # a learner's code may raise anything, and the learner must read it
+            raise _AnswerError(f"{probe.label} your function raised {_words(error)}") from error
     if output is ...:
         raise _Unanswered
     if output is None:
@@ -239,9 +274,13 @@ def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
 
 
 def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
+    lost = f"{probe.label} autograd cannot follow your function: use torch operations on x itself throughout."
     if not isinstance(output, Tensor) or not output.requires_grad:
-        raise _AnswerError(f"{probe.label} autograd cannot follow your function: use torch operations on x throughout.")
-    return torch.autograd.grad(output.sum(), x)[0]
+        raise _AnswerError(lost)
+    try:
+        return torch.autograd.grad(output.sum(), x)[0]
+    except RuntimeError as error:  # the output depends on a copy of x, or is no real number
+        raise _AnswerError(lost) from error
 
 
 def _difference(exercise: Exercise, results: dict[str, Any], expected: dict[str, Any]) -> str | None:
@@ -264,8 +303,12 @@ def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
         return _compare_tuples(got, wanted, tolerance)
     if not isinstance(wanted, Tensor):
         return _compare_numbers(got, wanted)
+    if isinstance(got, np.ndarray | np.generic) or (wanted.ndim == 0 and type(got) in (bool, int, float)):
+        got = torch.as_tensor(got, dtype=wanted.dtype if isinstance(got, bool | int | float) else None)
     if not isinstance(got, Tensor):
         return f"a tensor is expected, not {type(got).__name__}."
+    if got.layout != torch.strided or got.is_quantized or got.is_nested or got.device != wanted.device:
+        return "a plain, dense tensor in the processor's memory is expected."
     if got.shape != wanted.shape:
         return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}."
     if got.dtype != wanted.dtype:
@@ -274,6 +317,8 @@ def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
 
 
 def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:
+    if isinstance(got, Tensor | np.ndarray) and got.ndim == 1:
+        got = tuple(got)
     if not isinstance(got, tuple | list) or len(got) != len(wanted):
         return f"{len(wanted)} values are expected, in a tuple."
     return next((said for pair in zip(got, wanted, strict=True) if (said := _compare(*pair, tolerance))), None)
@@ -285,8 +330,12 @@ def _compare_numbers(got: Any, wanted: Any) -> str | None:
     if isinstance(wanted, int | float) and not isinstance(wanted, bool):
         try:
             return None if abs(float(got) - wanted) <= 1e-4 * max(1.0, abs(wanted)) else f"{got} is not right."
-        except (TypeError, ValueError):
+        except Exception:  # also of an object of the learner's own
             return f"a number is expected, not {type(got).__name__}."
+    if isinstance(wanted, bool) and isinstance(got, Tensor | np.bool_):
+        got = bool(got)
+    if not isinstance(got, type(wanted)):
+        return f"an answer of type {type(wanted).__name__} is expected, not {type(got).__name__}."
     return None if got == wanted else f"{got!r} is not right."
 
 
