@@ -17,10 +17,12 @@ import sympy
 from sympy import Expr, Symbol
 
 X = Symbol("x", real=True)
-GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "lambda": "λ"}
+GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "lambda": "λ", "omega": "ω"}
 CONSTANTS = {"e": sympy.E, r"\pi": sympy.pi, "x": X}
 FUNCTIONS = {
     r"\tanh": sympy.tanh,
+    r"\sin": sympy.sin,
+    r"\cos": sympy.cos,
     r"\log": sympy.log,
     r"\operatorname{erf}": sympy.erf,
     r"\sigma": lambda z: 1 / (1 + sympy.exp(-z)),

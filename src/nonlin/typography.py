@@ -12,6 +12,11 @@ def true_minus(text: str) -> str:
     return _SIGN.sub("−", text)
 
 
+def number(value: float, digits: int) -> str:
+    """A number with so many digits; ∞ where it is infinite."""
+    return f"{value:.{digits}g}".replace("inf", "∞")
+
+
 def shown(text: str) -> str:
     r"""A name or a sentence as a terminal may get it, on one line: what would steer it, or is no text, as ``\x1b``.
 

@@ -99,7 +99,9 @@ def test_at_nan_all_forms_agree_and_what_is_computed_from_it_is_nan(record: Acti
     module, x = ActivationModule(record), torch.tensor([NAN, 1.0])
     fast, textbook = value_and_slopes(module, x)[1], vmap(grad(module))(x)
     torch.testing.assert_close(fast, textbook, equal_nan=True)
-    if fast[0].isnan() and record.smoothness(*record.default_values) > 0:
+    # The second derivative of Squared ReLU is 0 or 2, and no more computed from x than ReLU's slope.
+    computed = record.smoothness(*record.default_values) > 0 and record.name != "squared_relu"
+    if fast[0].isnan() and computed:
         assert second_derivative(module, x)[0].isnan()
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.activations.gated import GLU
@@ -27,6 +28,14 @@ class SwishFormula(nn.Module):
         return x * torch.sigmoid(self.beta * x)
 
 
+class Formula(nn.Module):
+    """A chain of torch's functions, for which torch.nn has no layer."""
+
+    def __init__(self, formula: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.forward = formula
+
+
 Make = Callable[[], nn.Module]
 
 PAIRS: dict[str, tuple[Make, Make]] = {
@@ -36,6 +45,8 @@ PAIRS: dict[str, tuple[Make, Make]] = {
 } | {
     "prelu": (partial(ActivationModule, ACTIVATIONS["prelu"]), partial(nn.LeakyReLU, 0.25)),
     "swish": (partial(ActivationModule, ACTIVATIONS["swish"]), nn.SiLU),
+    "squared_relu": (partial(ActivationModule, ACTIVATIONS["squared_relu"]), lambda: Formula(lambda x: F.relu(x) ** 2)),
+    "sine": (partial(ActivationModule, ACTIVATIONS["sine"], 3.0), lambda: Formula(lambda x: torch.sin(3.0 * x))),
     "PReLU": (PReLU, nn.PReLU),
     "PReLU, each channel": (partial(PReLU, 8), partial(nn.PReLU, 8)),
     "RReLU": (lambda: RReLU().eval(), lambda: nn.RReLU().eval()),

@@ -4,7 +4,7 @@ The oracle is the formula with a choice where it has cases, in 60 digits and wit
 a branch that is not taken may not be seen. Conventions: a parameter is first rounded to the numbers that are computed
 with, float32 for 16 bits; where the formula itself comes to infinity times 0 or infinity minus infinity, NaN and the
 limit are both right; and with an infinite parameter NaN is right where torch has it, too: there an e^x that has become
-0 meets the infinity.
+0 meets the infinity. Of a wave nothing is asked where the roundings of ωx alone cost more than half of the digits.
 """
 
 import math
@@ -15,7 +15,7 @@ import mpmath
 import pytest
 import torch
 from mpmath import erfc, exp, expm1, log1p, mpf, sqrt, tanh
-from test_generated import CANCELLING_SLOPES, CANCELLING_VALUES, ROUNDINGS, assert_within, bounds
+from test_generated import CANCELLING_SLOPES, CANCELLING_VALUES, ROUNDINGS, assert_within, bounds, without_phase
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
@@ -79,6 +79,7 @@ ORACLES: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
     "softsign": (lambda x: x / (1 + abs(x)), lambda x: 1 / (1 + abs(x)) ** 2),
     "tanhshrink": (lambda x: x - tanh(x), lambda x: tanh(x) ** 2),
     "relu": (lambda x: max(x, 0), lambda x: x > 0),
+    "squared_relu": (lambda x: max(x, 0) ** 2, lambda x: 2 * max(x, 0)),
     "threshold": (lambda x, t, v: x if x > t else v, lambda x, t, v: x > t),
     "hardshrink": (lambda x, t: x if abs(x) > t else 0, lambda x, t: abs(x) > t),
     "softshrink": (lambda x, t: x - mpmath.sign(x) * t if abs(x) > t else 0, lambda x, t: abs(x) > t),
@@ -107,6 +108,7 @@ ORACLES: dict[str, tuple[Callable[..., Number], Callable[..., Number]]] = {
         lambda x: x / 3 + mpf(1) / 2 if abs(x) < 3 else x > 0,
     ),
     "hardtanh": (lambda x, low, high: min(max(x, low), high), lambda x, low, high: low < x < high),
+    "sine": (lambda x, w: mpmath.sin(w * x), lambda x, w: w * mpmath.cos(w * x)),
 }
 
 
@@ -201,7 +203,7 @@ def test_values_and_slopes_at_special_numbers(record: Activation, dtype: torch.d
             bounds(exactly(value, exact), x, CANCELLING_VALUES.get(record.name, 0.0) + subnormal),
             bounds(exactly(slope, exact), x, absolute),
         )
-        excused = [torch.zeros_like(x, dtype=torch.bool)] * 2
+        excused = [without_phase(record, parameters, x)] * 2
         if record.torch_module and INF in map(abs, parameters):
             excused = [result.isnan() for result in theirs(record, parameters, x)]
         for form, *found in both_forms(module, x):

@@ -207,6 +207,13 @@ def test_train_passes_its_options_on(capsys, bright, runs):
     assert (configuration.initialisation, configuration.recipe.learning_rate) == ("he", 0.1)
 
 
+def test_train_says_that_siren_is_for_sines_and_leaves_nothing_behind(capsys, bright, runs):
+    code, out, err = _run(capsys, "train", "--initialisation", "siren")
+    assert (code, out) == (1, "")
+    assert err == "Error: the initialisation siren is made for a sine: choose another, he for instance.\n"
+    assert not list((runs / "train").iterdir())
+
+
 def test_the_names_that_help_offers_are_those_that_there_are():
     assert tuple(networks.NETWORKS) == common.NETWORKS
     assert initialisation.SCHEMES == common.INITIALISATIONS

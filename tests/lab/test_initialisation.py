@@ -1,13 +1,15 @@
 """Initial weights: the gain of any callable, the statistics of each scheme, and signals that reach the last layer."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nonlin.activations import ACTIVATIONS
+from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.lab.initialisation import SCHEMES, gain, gradient_gain, initialise
 from nonlin.lab.networks import small_cnn, small_resnet
 
@@ -108,7 +110,13 @@ EXPECTED = {
     "lecun_normal": 1.0,
     "orthogonal": math.sqrt(2),
     "torch": 1 / math.sqrt(3),
+    "siren": math.sqrt(2) / 30,
 }
+EXPECTED_OF_THE_FIRST = {name: EXPECTED[name] for name in ("torch", "xavier")} | {"siren": 1 / math.sqrt(3 * 288)}
+
+
+def sine(frequency: float) -> Callable[[], nn.Module]:
+    return partial(ActivationModule, ACTIVATIONS["sine"], frequency)
 
 
 def test_every_scheme_is_tested():
@@ -122,17 +130,67 @@ def test_every_scheme_is_tested():
 def test_the_weights_of_each_scheme(scheme, make):
     torch.manual_seed(0)
     first, second = make(), make()
-    initialise(nn.Sequential(first, nn.ReLU(), second), scheme, nn.ReLU)
+    activation = sine(30) if scheme == "siren" else nn.ReLU
+    initialise(nn.Sequential(first, activation(), second), scheme, activation)
     measured = [layer.weight.std().item() * math.sqrt(288) for layer in (first, second)]
     assert measured[1] == pytest.approx(EXPECTED[scheme], rel=0.02)
-    alone = EXPECTED[scheme] if scheme in ("torch", "xavier") else 1.0
-    assert measured[0] == pytest.approx(alone, rel=0.02)
+    assert measured[0] == pytest.approx(EXPECTED_OF_THE_FIRST.get(scheme, 1.0), rel=0.02)
     assert second.weight.mean().item() == pytest.approx(0, abs=0.002)
+    assert (second.bias.count_nonzero() == 0) == (scheme not in ("torch", "siren", "he_centred"))
     if scheme == "he_centred":
         mean = 1 / math.sqrt(2 * math.pi)
         assert torch.allclose(second.bias, -mean * second.weight.flatten(1).sum(dim=1), atol=1e-5)
-    elif scheme != "torch":
-        assert second.bias.count_nonzero() == 0
+    if scheme == "siren":  # uniform
+        assert second.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 288) / 30, rel=1e-3)
+
+
+WIDTH = 256
+
+
+def angles(frequency: float, *, biases: bool) -> list[float]:
+    """Mean square of ωx in 8 layers of sines on a grid of coordinates in the square from -1 to 1."""
+    torch.manual_seed(0)
+    activation = sine(frequency)
+    linear = [nn.Linear(inputs, WIDTH, biases) for inputs in (2, *7 * [WIDTH])]
+    initialise(nn.Sequential(*linear), "siren", activation)
+    z = torch.cartesian_prod(*2 * [torch.linspace(-1, 1, 32)])
+    found = []
+    with torch.no_grad():
+        for layer in linear:
+            z = layer(z if not found else activation()(z))
+            found.append((frequency * z).square().mean().item())
+    return found
+
+
+@pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.parametrize("frequency", [10, 30])
+def test_siren_keeps_the_variance_of_the_angles_through_8_layers(frequency, biases):
+    """For angles from N(0, v) a sine has the mean square (1 - e^-2v) / 2: v' = 1 - e^-2v, and what the biases add."""
+    found = angles(frequency, biases=biases)
+    added = frequency**2 / (3 * WIDTH) if biases else 0.0  # torch draws them from U(-1 / √n, 1 / √n)
+    kept = 1.0
+    for _ in range(100):
+        kept = 1 - math.exp(-2 * kept) + added
+    assert found[2:] == pytest.approx(6 * [kept], rel=0.15)
+    assert found[-1] == pytest.approx(1 - math.exp(-2 * found[-2]) + added, rel=0.1)
+
+
+@pytest.mark.parametrize("frequency", [1, 2.5, 30])
+def test_siren_finds_the_frequency_of_whatever_sine_it_is_given(frequency):
+    for activation in (lambda: lambda x: torch.sin(frequency * x), sine(frequency)):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(4, 600), nn.Linear(600, 100))
+        initialise(network, "siren", activation)
+        assert network[1].weight.abs().max().item() == pytest.approx(0.1 / frequency, rel=1e-3)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.Hardtanh, lambda: torch.sign, lambda: torch.cos])
+def test_siren_is_for_sines(activation):
+    network = nn.Linear(3, 3)
+    before = network.weight.clone()
+    with pytest.raises(ValueError, match="the initialisation siren is made for a sine: choose another"):
+        initialise(network, "siren", activation)
+    assert torch.equal(network.weight, before)
 
 
 def test_orthogonal_weights_are_orthogonal():

@@ -1,6 +1,7 @@
 """The decision guide: no line stands without its evidence, and the cheat sheet holds the whole of it."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,17 @@ def test_the_cheat_sheet_stays_inside_the_page_and_says_it_in_words() -> None:
         box = text.get_window_extent(renderer)
         assert page.x0 <= box.x0 <= box.x1 <= page.x1, text.get_text()
         assert page.y0 <= box.y0 <= box.y1 <= page.y1, text.get_text()
+
+
+def test_on_the_cheat_sheet_no_text_lies_over_another_and_curves_have_room() -> None:
+    figure = cheat_sheet().figure
+    assert min(curves.get_position().height for curves in figure.axes[1:]) > 0.4 / PAGE[1]  # the first is the key
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in figure.texts]
+    assert max(box.x1 for _, box in boxes) < figure.bbox.x1 - 10
+    for (one, a), (other, b) in combinations(boxes, 2):
+        wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert wide < 1 or high < 2, (one, other)  # pixels, of 100 an inch
 
 
 def test_a_cheat_sheet_in_another_format_is_refused(tmp_path: Path) -> None:

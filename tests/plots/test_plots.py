@@ -47,6 +47,9 @@ def test_a_description_in_full() -> None:
         "The slope jumps at x = -3; torch returns 0 there. The slope jumps at x = 3; torch returns 1 there."
     )
     assert plots.describe(ACTIVATIONS["tanh"]).endswith("goes to 0 on both sides. There is no kink.")
+    assert " The slope grows without bound. The slope goes to 0 on the left" in plots.describe(
+        ACTIVATIONS["squared_relu"]
+    )
 
 
 @against_torch
@@ -175,6 +178,8 @@ def test_saturation_counts_lost_slopes() -> None:
     text = plots.saturation(ACTIVATIONS["tanh"], 0.5, 8).text
     assert "gain 0.5: 0 %" in text
     assert "gain 8: 71 %" in text
+    with pytest.raises(ValueError, match="the slopes of Squared ReLU have no largest one"):
+        plots.saturation(ACTIVATIONS["squared_relu"], 1)
 
 
 def test_finishes_states_mean_and_interval() -> None:

@@ -6,12 +6,12 @@ Adding an activation is one edit: its formula, its derivative and its record in 
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
-from nonlin.activations import exponential, hardware, leaky, rectified, saturating, smooth
+from nonlin.activations import exponential, hardware, leaky, periodic, rectified, saturating, smooth
 from nonlin.activations.facts import Line
 from nonlin.activations.layers import ActivationModule, apply, apply_
 from nonlin.activations.record import Activation, Interval, Kink, Paper, Parameter, fixed
 
-FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware)
+FAMILIES = (saturating, rectified, leaky, exponential, smooth, hardware, periodic)
 
 
 def _records(families: tuple[ModuleType, ...]) -> Mapping[str, Activation]:

@@ -15,6 +15,7 @@ FINE = 240_001  # points of the integrals
 
 # Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
 FAR = 1e4
+TAIL = FAR * torch.linspace(1, 2, 9, dtype=torch.float64)  # several places, since one may be any part of a wave
 VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
 
 
@@ -55,8 +56,11 @@ class Facts:
         return 1 / math.sqrt(normal_mean(lambda x: self.derivative(x) ** 2, points=FINE).item())
 
     @cached_property
-    def asymptotes(self) -> tuple["Line", "Line"]:
-        """The straight lines that the curve approaches towards minus infinity and towards plus infinity."""
+    def asymptotes(self) -> tuple["Line | None", "Line | None"]:
+        """The straight lines that the curve approaches towards minus infinity and towards plus infinity.
+
+        None where there is none, as for a parabola or a wave.
+        """
         return self._asymptote(-1.0), self._asymptote(1.0)
 
     @property
@@ -66,15 +70,19 @@ class Facts:
 
     @cached_property
     def largest_slope(self) -> float:
-        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside."""
+        """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside.
+
+        Infinite where it still grows there, as that of a parabola.
+        """
         grid = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
-        x = torch.cat([grid, grid.new_tensor([-VERY_FAR, VERY_FAR])])
-        return self.derivative(x).abs().max().item()
+        x = torch.cat([grid, grid.new_tensor([-FAR, FAR, -VERY_FAR, VERY_FAR])])
+        size = self.derivative(x).abs()
+        return math.inf if size[-2:].max() > 2 * size[:-2].max() else size.max().item()
 
     @property
     def saturates(self) -> tuple[bool, bool]:
         """Whether the slope goes to zero towards minus infinity, and towards plus infinity."""
-        left, right = self.derivative(torch.tensor([-FAR, FAR], dtype=torch.float64)).abs().tolist()
+        left, right = (self.derivative(direction * TAIL).abs().max().item() for direction in (-1, 1))
         return left < 1 / FAR, right < 1 / FAR
 
     @property
@@ -82,10 +90,12 @@ class Facts:
         """Whether the slope is nowhere negative on [-20, 20]."""
         return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
 
-    def _asymptote(self, direction: float) -> Line:
+    def _asymptote(self, direction: float) -> Line | None:
         slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
-        near = torch.tensor(direction * FAR, dtype=torch.float64)
-        intercept = round((self.function(near) - slope * near).item(), 3)
+        rest = self.function(direction * TAIL) - slope * direction * TAIL
+        intercept = round(rest[0].item(), 3)
+        if not ((rest - intercept).abs() < 1e-3).all():
+            return None
         return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
 
     @cached_property

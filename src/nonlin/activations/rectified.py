@@ -48,6 +48,40 @@ RELU = Activation(
 )
 
 
+def squared_relu(x: Tensor) -> Tensor:
+    """max(0, x)^2."""
+    return relu(x) ** 2
+
+
+def squared_relu_derivative(x: Tensor) -> Tensor:
+    """2 max(0, x), whose own slope at 0 is 0, as that of torch's ReLU."""
+    return 2 * x.masked_fill(x <= 0, 0)
+
+
+SQUARED_RELU = Activation(
+    name="squared_relu",
+    title="Squared ReLU",
+    function=squared_relu,
+    derivative=squared_relu_derivative,
+    derivative_from_output=None,  # 2 √y, but y overflows, or is rounded to 0, where 2x is an ordinary number
+    formula=r"f(x) = \max(0, x)^{2}",
+    derivative_formula=r"f'(x) = 2 \max(0, x)",
+    range=fixed(Interval.parse("[0, inf)")),
+    kinks=fixed(()),
+    smoothness=fixed(1),
+    takes={},
+    torch_module=None,
+    paper=Paper(
+        authors="So, Mańke, Liu, Dai, Shazeer and Le",
+        year=2021,
+        title="Primer: Searching for efficient transformers for language modeling",
+        url="https://arxiv.org/abs/2109.08668",
+    ),
+    use="Feed-forward blocks of language models in which exact zeros are to save work, without a gate.",
+    caveat="Twice the input gives four times the output, so it wants normalised inputs and overflows early in float16.",
+)
+
+
 def threshold(x: Tensor, threshold: float = 1.0, value: float = 0.0) -> Tensor:
     """x above the threshold, value elsewhere."""
     return x.masked_fill(x <= threshold, value)

@@ -26,7 +26,7 @@ UNSMOOTHED = "scalars&_smoothingWeight=0"  # TensorBoard's default smoothing ben
 
 # Spelled out, since --help must not wait for torch.
 NETWORKS = ("cnn", "cnn_full_resolution", "resnet", "mlp")
-INITIALISATIONS = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
+INITIALISATIONS = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal", "siren")
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 

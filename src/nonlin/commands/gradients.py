@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     from nonlin.lessons.gradient_flow import experiments
 
     depths = arguments.depths or experiments.DEPTHS
-    cells = len(makers) * len(experiments.SCHEMES) * len(depths) * arguments.seeds
+    cells = len(makers) * len(experiments.FOR_ANY) * len(depths) * arguments.seeds
     with threads(1):
         measured = experiments.study(makers, dataset, depths=depths, seeds=arguments.seeds)
         starts = list(tqdm(measured, "Networks", cells, leave=False, disable=None))

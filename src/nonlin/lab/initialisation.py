@@ -19,16 +19,22 @@ it is the mean, which is the same for every image. "he_centred" removes it: see 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from nonlin.errors import ReaderError
 from nonlin.normal import mean_at_middles, middles
 from nonlin.signatures import MakeActivation
 
-SCHEMES = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
+FOR_ANY = ("torch", "he", "he_centred", "xavier", "lecun_normal", "orthogonal")
+SCHEMES = (*FOR_ANY, "siren")  # the last one for a sine
+
+
+class InitialisationError(ReaderError, ValueError):
+    """No such weights for this activation."""
 
 
 def gain(function: Callable[[Tensor], Tensor]) -> float:
@@ -38,8 +44,8 @@ def gain(function: Callable[[Tensor], Tensor]) -> float:
     evaluation mode with its present parameters: RReLU with its mean slope, PReLU with its initial one.
 
     Raises:
-        ValueError: if the callable cannot be measured: its outputs are random, depend on other elements (softmax), have
-            another shape (gated units), or a mean square of 0 or infinity.
+        InitialisationError: if the callable cannot be measured: its outputs are random, depend on other elements
+            (softmax), have another shape (gated units), or a mean square of 0 or infinity.
     """
     return _inverse_root(mean_at_middles(_outputs(function)[1].square()), "outputs")
 
@@ -48,7 +54,7 @@ def gradient_gain(function: Callable[[Tensor], Tensor]) -> float:
     r"""By what to multiply f'(z) so that a gradient keeps its mean square on the way back: :math:`1/\sqrt{E[f'(z)^2]}`.
 
     Raises:
-        ValueError: as for `gain`; and where the slope is 0 almost everywhere.
+        InitialisationError: as for `gain`; and where the slope is 0 almost everywhere.
     """
     z, y = _outputs(function)
     slope = torch.autograd.grad(y.sum(), z)[0] if y.requires_grad else torch.zeros_like(z)
@@ -59,8 +65,8 @@ def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> Non
     """Draw the weights of all linear and convolutional layers anew, in place, from torch's global generator.
 
     n and m are the inputs and outputs of a unit (fan-in and fan-out; in a convolution, channels times the size of the
-    kernel). Except with "torch", biases become 0. The gain is that of the activation for every layer but the first,
-    which sees no activation but the images, normalised to a mean square of 1: its gain is 1.
+    kernel). Except with "torch" and "siren", biases become 0. The gain is that of the activation for every layer but
+    the first, which sees no activation but the images, normalised to a mean square of 1: its gain is 1.
 
     - ``"torch"``: as the layers come: uniform with standard deviation 1 / sqrt(3 n), made for no activation.
     - ``"he"``: normal, standard deviation gain / sqrt(n), with the measured gain. For ReLU it is the sqrt(2) of He,
@@ -75,6 +81,11 @@ def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> Non
     - ``"orthogonal"``: rows or columns of a random orthogonal matrix times the gain, and times sqrt(m' / n) in a layer
       with more outputs m' than inputs n, so that units, not vectors, keep their mean square: Saxe, McClelland and
       Ganguli (2014), https://arxiv.org/abs/1312.6120.
+    - ``"siren"``: for sin(ωx) of coordinates in [-1, 1]: uniform within 1 / n in the first layer, and within
+      sqrt(6 / n) / ω, standard deviation sqrt(2 / n) / ω, in the others. The outputs of a sine have a mean square near
+      1/2, so that the weights alone give the angles ωx of the next layer a variance near 1 (in the long run 0.80).
+      Biases stay as the layers come, as in the authors' code, and add ω² / (3 n); without any, the network would begin
+      as an odd function. Sitzmann, Martel, Bergman, Lindell and Wetzstein (2020), https://arxiv.org/abs/2006.09661.
 
     Max-pooling, and the sum in a residual block, raise the mean square; no scheme here accounts for that.
 
@@ -84,13 +95,18 @@ def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> Non
         activation: makes the module whose gain is measured.
 
     Raises:
-        ValueError: for an unknown scheme; for "he", "he_centred" and "orthogonal" as `gain`.
+        ValueError: for an unknown scheme.
+        InitialisationError: for "he", "he_centred" and "orthogonal" as `gain`; for "siren" if the activation is no
+            sine.
     """
     if scheme not in SCHEMES:
         raise ValueError(f"there is no initialisation {scheme!r}: choose one of {', '.join(SCHEMES)}.")
     if scheme == "torch":
         return
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd)]
+    if scheme == "siren":
+        _draw_for_sines(layers, _frequency(activation()))
+        return
     mean, factor = _mean_and_gain(scheme, activation)
     with torch.no_grad():
         for number, layer in enumerate(layers):
@@ -98,6 +114,24 @@ def initialise(model: nn.Module, scheme: str, activation: MakeActivation) -> Non
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
                 layer.bias -= (mean if number else 0.0) * layer.weight.flatten(1).sum(dim=1)
+
+
+def _draw_for_sines(layers: Iterable[nn.Module], frequency: float) -> None:
+    for number, layer in enumerate(layers):
+        inputs = layer.weight[0].numel()
+        bound = math.sqrt(6 / inputs) / frequency if number else 1 / inputs
+        nn.init.uniform_(layer.weight, -bound, bound)
+
+
+def _frequency(function: Callable[[Tensor], Tensor]) -> float:
+    """ω of sin(ωx), which is its slope at 0."""
+    z, y = _outputs(function)
+    start = torch.zeros(1, requires_grad=True)
+    with torch.enable_grad():
+        frequency = torch.autograd.grad(function(start.clone()).sum(), start)[0].item()
+    if not frequency or not torch.allclose(y, torch.sin(frequency * z.double()), atol=1e-3):
+        raise InitialisationError("the initialisation siren is made for a sine: choose another, he for instance.")
+    return abs(frequency)
 
 
 def _mean_and_gain(scheme: str, activation: MakeActivation) -> tuple[float, float]:
@@ -129,7 +163,7 @@ def _outputs(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         y = function(z.clone())  # a copy: some activations work in place
         half = function(z[::2].clone())
     if y.shape != z.shape or not torch.allclose(y[::2], half, rtol=1e-3, atol=1e-6, equal_nan=True):
-        raise ValueError(
+        raise InitialisationError(
             "the gain of this activation cannot be measured, since it does not treat each number by itself and always "
             "alike: choose another initialisation, xavier for instance."
         )
@@ -151,7 +185,7 @@ def _in_evaluation_mode(function: Callable[[Tensor], Tensor]) -> Iterator[None]:
 
 def _inverse_root(mean_square: float, what: str) -> float:
     if not 0 < mean_square < math.inf:
-        raise ValueError(
+        raise InitialisationError(
             f"the gain of this activation cannot be measured, since the mean square of its {what} is {mean_square:g}: "
             "choose another initialisation, xavier for instance."
         )

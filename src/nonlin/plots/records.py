@@ -1,5 +1,6 @@
 """What a record says, drawn: curve, slope, tails, saturation."""
 
+import math
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -73,7 +74,9 @@ def describe(record: Activation) -> str:
     }[record.saturates]
     sentences = (
         f"{record.title}: {values}; values in {record.default_range}.",
-        f"The slope is at most {record.largest_slope:.4g} in size.",
+        "The slope grows without bound."
+        if math.isinf(record.largest_slope)
+        else f"The slope is at most {record.largest_slope:.4g} in size.",
         flat,
         kinks or "There is no kink.",
     )
@@ -116,10 +119,12 @@ def saturation(record: Activation, *gains: float) -> Picture:
         gains: one or more factors on the input.
 
     Raises:
-        ValueError: without any gain.
+        ValueError: without any gain, and for an activation whose slope grows without bound.
     """
     if not gains:
         raise ValueError("saturation needs at least one gain: saturation(record, 1, 4) for instance.")
+    if math.isinf(record.largest_slope):
+        raise ValueError(f"the slopes of {record.title} have no largest one to be compared with.")
     figure, (left, right) = subplots(1, 2)
     share = torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64)
     x = torch.special.ndtri(share)  # 1,000 evenly spaced quantiles of N(0, 1)

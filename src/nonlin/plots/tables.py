@@ -6,7 +6,7 @@ from nonlin.activations import Activation
 from nonlin.activations.layers import zero_slope_float32
 from nonlin.activations.vectors import VectorFunction
 from nonlin.bench.cost import passes
-from nonlin.typography import Markdown, true_minus
+from nonlin.typography import Markdown, number, true_minus
 
 
 def card(record: Activation) -> Markdown:
@@ -16,7 +16,7 @@ def card(record: Activation) -> Markdown:
         "range": str(record.default_range),
         "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.default_kinks)
         or "none",
-        "largest slope": f"{record.largest_slope:.4g}",
+        "largest slope": number(record.largest_slope, 4),
         "mean for N(0, 1) inputs": f"{round(record.mean_under_normal, 4) + 0.0:.4f}",  # + 0.0 turns -0.0 into 0.0
         "slope is exactly 0 in float32": _outside(record),
         "in PyTorch": counterpart,
@@ -71,7 +71,7 @@ def _facts(record: Activation) -> dict[str, str]:
         "family": record.family,
         "range": str(record.default_range),
         "mean": f"{round(record.mean_under_normal, 3) + 0.0:.3f}",
-        "largest slope": f"{record.largest_slope:.3g}",
+        "largest slope": number(record.largest_slope, 3),
         "flat": {(True, True): "both sides", (True, False): "left", (False, True): "right"}.get(
             (left, right), "nowhere"
         ),

@@ -19,10 +19,10 @@ from nonlin.bench.cost import passes
 from nonlin.files import write_whole
 from nonlin.lessons.choosing.guide import GUIDE, Advice
 from nonlin.plots.picture import COLOURS, Picture
-from nonlin.typography import true_minus
+from nonlin.typography import number, true_minus
 
 PAGE = (8.27, 11.69)  # A4 upright, in inches
-COLUMNS = 5
+COLUMNS = 6
 MARGIN, HEAD, FOOT = 0.32, 0.62, 3.4  # inches: paper that printers leave white, the title, the guide
 DOTS_PER_INCH = 190
 SMALL, TINY = 5.8, 5.2  # points: what is still read on paper at arm's length, and at reading distance
@@ -87,7 +87,7 @@ def _heading(figure: Figure) -> None:
         "Slope: the largest, in size. Flat: where the slope goes to 0. Mean: of the outputs for inputs from N(0, 1). "
         "Gain: weights with standard deviation gain / √(inputs) keep the mean square from layer to layer.\n"
         "Cost: passes over memory, forward + backward, in the course's own form (torch's compiled loops mostly need "
-        "1 + 1), and what backward keeps: the output costs nothing where the next layer keeps it too.",
+        "1 + 1); in brackets what backward keeps: the output is free where the next layer keeps it too.",
         TINY,
         color="0.25",
         linespacing=1.35,
@@ -108,21 +108,21 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 def _cell(figure: Figure, record: Activation, left: float, top: float, width: float, height: float) -> None:
     inside = width - 0.1
-    _text(figure, left, top, record.title, 8, weight="bold")
-    tag = f"{record.family}, {record.paper.year}" if len(record.title) < 13 else f"{record.paper.year}"
-    _text(figure, left + inside, top - 0.025, tag, TINY, color="0.35", ha="right")
+    _text(figure, left, top, record.title, 8 if len(record.title) < 13 else 6.6, weight="bold")
+    _text(figure, left + inside, top - 0.025, str(record.paper.year), TINY, color="0.35", ha="right")
     plot_height = height - 0.99
     _curves(_axes(figure, left + 0.12, top - 0.19 - plot_height, inside - 0.12, plot_height), record)
     forward, backward = passes(record)
     kept = "output" if record.keeps_output() else "input"
+    mean = round(record.mean_under_normal, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
     facts = (
-        f"{_range(record)}, slope ≤ {record.largest_slope:.3g}, flat {_flat(record)}",
-        f"mean {round(record.mean_under_normal, 2) + 0.0:.2f}, gain {record.gain:.2f}",
-        f"cost {forward} + {backward}, keeps its {kept}",
+        f"{_range(record)}, flat {_flat(record)}",
+        f"slope ≤ {number(record.largest_slope, 3)}, mean {mean:.2f}",
+        f"gain {record.gain:.2f}, cost {forward} + {backward} ({kept})",
     )
     below = top - 0.19 - plot_height - 0.1
     _text(figure, left, below, true_minus("\n".join(facts)), TINY, linespacing=1.2)
-    use = _filled(true_minus(record.use), 36)
+    use = _filled(true_minus(record.use), 30)
     _text(figure, left, below - 0.275, use, TINY, color="0.2", style="italic", linespacing=1.12)
 
 
@@ -240,6 +240,6 @@ def _in_words(record: Activation) -> str:
     forward, backward = passes(record)
     return (
         f"{record.title} ({record.family}, {record.paper.year}): values in {_range(record)}; largest slope "
-        f"{record.largest_slope:.3g}, flat {_flat(record)}; gain {record.gain:.2f}; {forward} + {backward} passes, "
-        f"keeps the {'output' if record.keeps_output() else 'input'}. {record.use}"
+        f"{number(record.largest_slope, 3)}, flat {_flat(record)}; gain {record.gain:.2f}; "
+        f"{forward} + {backward} passes, keeps the {'output' if record.keeps_output() else 'input'}. {record.use}"
     )

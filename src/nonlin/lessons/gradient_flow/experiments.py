@@ -18,7 +18,7 @@ from nonlin.files import write_json, write_whole
 from nonlin.images.dataset import Dataset
 from nonlin.intervals import mean_interval
 from nonlin.lab import runs
-from nonlin.lab.initialisation import SCHEMES, initialise
+from nonlin.lab.initialisation import FOR_ANY, initialise
 from nonlin.lab.internals import held_out
 from nonlin.lab.networks import mlp
 from nonlin.lab.training import own_randomness
@@ -53,7 +53,7 @@ def study(
     activations: Mapping[str, MakeActivation],
     dataset: Dataset,
     *,
-    initialisations: Sequence[str] = SCHEMES,
+    initialisations: Sequence[str] = FOR_ANY,
     depths: Sequence[int] = DEPTHS,
     seeds: int = 5,
     images: int = 256,
