@@ -15,25 +15,35 @@ def step(x: Tensor) -> Tensor:
     return (x > 0).to(x.dtype)
 
 
-def relu_with_slope_at_zero(slope: float) -> Elementwise:
-    """ReLU, with a choice of what backward returns exactly at 0.
+def with_slope(function: Elementwise, slope: Elementwise) -> Elementwise:
+    """A function whose backward returns a slope of one's own, a surrogate gradient.
 
     Args:
-        slope: that choice; torch's is 0.
+        function: what forward computes.
+        slope: what backward multiplies by, of the same inputs.
     """
 
     class Chosen(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Tensor) -> Tensor:
             ctx.save_for_backward(x)
-            return torch.relu(x)
+            return function(x)
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> Tensor:
             (x,) = ctx.saved_tensors
-            return gradient * ((x > 0).to(x.dtype) + slope * (x == 0).to(x.dtype))
+            return gradient * slope(x)
 
     return Chosen.apply
+
+
+def relu_with_slope_at_zero(slope: float) -> Elementwise:
+    """ReLU, with a choice of what backward returns exactly at 0.
+
+    Args:
+        slope: that choice; torch's is 0.
+    """
+    return with_slope(torch.relu, lambda x: (x > 0).to(x.dtype) + slope * (x == 0).to(x.dtype))
 
 
 @dataclass(frozen=True, eq=False)

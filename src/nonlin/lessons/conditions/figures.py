@@ -24,16 +24,19 @@ def fits(results: Mapping[str, Mapping[int, Fit]], shown: Mapping[str, int]) -> 
         x = torch.linspace(-1, 1, len(fitted), dtype=torch.float64)
         left.plot(x, fitted, color=styles[label][0], linestyle=styles[label][1], label=f"{label}, {units} units")
     left.plot(x, wave(x), color="0.5", linewidth=5, alpha=0.4, zorder=0, label="to be fitted")
-    left.set(xlabel="x", ylim=(-1.4, 2.2))
+    left.set(title="the curve, and two that were fitted to it", xlabel="x", ylabel="y", ylim=(-1.4, 2.2))
     left.legend(fontsize=8, loc="upper center", ncols=2)
-    for label, by_width in results.items():
+    for place, (label, by_width) in enumerate(results.items()):
         colour, style, marker = styles[label]
         widths, errors = list(by_width), [fit.errors.clamp(min=1e-8) for fit in by_width.values()]
         right.fill_between(widths, [e.min() for e in errors], [e.max() for e in errors], color=colour, alpha=0.15)
-        right.plot(widths, [e.mean() for e in errors], color=colour, linestyle=style, marker=marker, label=label)
+        right.plot(
+            widths, [e.mean() for e in errors], color=colour, linestyle=style, marker=marker, label=label, ms=10 - place
+        )
         lines.append(f"{label}: " + ", ".join(f"{e.mean():.2g} with {w}" for w, e in zip(widths, errors, strict=True)))
     lines = [f"{line} units." for line in lines]
-    right.set(xscale="log", yscale="log", xlabel="hidden units", title="remaining error, over the size of the curve")
+    right.set(xscale="log", yscale="log", xlabel="hidden units", ylabel="error, over the size of the curve")
+    right.set_title("width helps, but no polynomial")
     right.set_xticks(widths, [str(w) for w in widths])
     right.minorticks_off()
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
