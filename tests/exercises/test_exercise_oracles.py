@@ -32,6 +32,7 @@ from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.exercises.exercise import judge
 from nonlin.ledger import Always, Compared, Exists, margins
 from nonlin.lessons import EXERCISES
+from nonlin.lessons.conditions.experiments import with_slope
 from nonlin.notebooks import LESSONS
 
 ROUNDINGS = 64  # how many relative roundings a solution may be off, as in a check
@@ -95,19 +96,10 @@ def counted_zeros(y: Tensor) -> float:
     return sum(1 for value in values if not value) / len(values)
 
 
-def standardised_by_lists(photograph: Tensor) -> Tensor:
-    channels = []
-    for channel in photograph:
-        values = channel.flatten().tolist()
-        mean, deviation = statistics.mean(values), statistics.stdev(values)
-        channels.append([(value - mean) / deviation for value in values])
-    return torch.tensor(channels, dtype=photograph.dtype).reshape(photograph.shape)
-
-
-def what_the_tie_leaves() -> float:
-    """A gradient of 1 is shared by x and the 0 that it is compared with: what x gets is what the 0 leaves."""
-    x, zero = torch.zeros(()), torch.zeros((), requires_grad=True)
-    return 1 - torch.autograd.grad(torch.maximum(x, zero), zero)[0].item()
+def zeros_by_lists(photograph: Tensor) -> Tensor:
+    """ReLU cuts what is not above the mean of its channel."""
+    rows = photograph.flatten(1).tolist()
+    return torch.tensor([sum(value <= statistics.mean(row) for value in row) / len(row) for row in rows])
 
 
 # Lesson 01
@@ -140,12 +132,37 @@ def network_of_modules(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor
     return torch.func.functional_call(modules, state, (x,))
 
 
-def triangle_wave(x: Tensor, folds: int) -> Tensor:
-    return 1 - (torch.remainder(2**folds * x, 2) - 1).abs()
-
-
 def layers_10_5_3(batch: int) -> tuple[Tensor, ...]:
     return random(batch, 10, seed=batch), random(5, 10), random(5), random(3, 5), random(3)
+
+
+# Lesson 02
+
+
+def parabola_through_three_points(w: Tensor, b: Tensor, v: Tensor) -> tuple[float, float, float]:
+    below, at, above = ((v * (w * x + b) ** 2).sum().item() for x in (-1, 0, 1))
+    return at, (above - below) / 2, (above + below) / 2 - at
+
+
+def step_with_slope(x: Tensor) -> Tensor:
+    """The slope of the sigmoid, written out."""
+    return with_slope(lambda z: torch.heaviside(z, torch.zeros_like(z)), lambda z: 1 / (2 + z.exp() + (-z).exp()))(x)
+
+
+def scale_of_outputs(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    y = f(z)
+    return y.numel() ** 0.5 / torch.linalg.vector_norm(y)
+
+
+def condition_by_differences(f: Callable[[Tensor], Tensor]) -> str:
+    """Bends are seen by second differences, growth by how much one step far out adds."""
+    x = 3 * random(999)
+    if ((f(x + 1) - 2 * f(x) + f(x - 1)).abs() < 1e-9).all():
+        return "affine"
+    if (f(x + 1e-7) == f(x)).double().mean() > 0.98:
+        return "flat"
+    steep, steeper = ((f(far + 1) - f(far)).abs().max() for far in (numbers(-1e3, 1e3), numbers(-1e6, 1e6)))
+    return "none" if steeper <= 2 * steep + 1 else "fast"
 
 
 # Lesson 03
@@ -655,14 +672,17 @@ def curvature_of_waves_by_autograd(x: Tensor, weight: Tensor, bias: Tensor, oute
 ORACLES: dict[str, Callable[..., Any]] = {
     "00.1": torch.relu,
     "00.2": counted_zeros,
-    "00.3": standardised_by_lists,
-    "00.4": what_the_tie_leaves,
+    "00.3": zeros_by_lists,
     "01.1": layer_by_probing,
     "01.2": torch.abs,
     "01.3": pieces_found,
     "01.4": network_of_modules,
-    "01.5": lambda left, right: statistics.median([left, right, 0.0]),
-    "01.6": triangle_wave,
+    "01.5": lambda bits: torch.remainder(bits.sum(dim=1), 2),
+    "02.1": parabola_through_three_points,
+    "02.2": lambda left, right: statistics.median([left, right, 0.0]),
+    "02.3": step_with_slope,
+    "02.4": scale_of_outputs,
+    "02.5": condition_by_differences,
     "03.1": slope_from_inverse,
     "03.2": torch.sigmoid,
     "03.3": torch.tanh,
@@ -745,8 +765,17 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
     ),
     "01.2": ((EDGES,), (LINE,)),
     "01.4": (layers_10_5_3(1), layers_10_5_3(7)),
-    "01.5": tuple(itertools.product((-2.0, -0.5, -1e-9, 0.0, 0.3, 1.0, 7.0), repeat=2)),
-    "01.6": tuple((uniform(50), folds) for folds in (0, 1, 3, 8)),
+    "01.5": ((uniform(50, 8).round(),), (torch.ones(1, 8),)),
+    "02.1": tuple((random(n), random(n, seed=1), random(n, seed=2)) for n in (1, 40)),
+    "02.2": tuple(itertools.product((-2.0, -0.5, -1e-9, 0.0, 0.3, 1.0, 7.0), repeat=2)),
+    "02.3": ((LINE,), (numbers(-30.0, -0.0, 0.0, 30.0),)),
+    "02.4": ((torch.sin, LINE), (lambda z: z - 3, random(2, 3))),
+    "02.5": (
+        (lambda x: -5 * x,),
+        (lambda x: x * x.abs(),),
+        (torch.sigmoid,),
+        (lambda x: x.abs().sqrt(),),
+    ),
     "03.1": ((uniform(50),), (numbers(1e-300, 1e-12, 1 - 1e-12),)),
     "03.2": ((LINE,), (numbers(-700.0, -36.5, 0.0, 36.5, 700.0),), (-abs(10 * LINE.float()),)),
     "03.3": ((LINE,), (numbers(-INF, -20.0, 0.0, 20.0, INF),)),
@@ -852,10 +881,13 @@ TOLERANCES = {
     "15.3": 1e-12,
     "15.4": 1e-11,
     "00.2": 1e-7,
-    "00.3": 1e-13,
+    "00.3": 1e-7,
     "01.1": 1e-13,
     "01.4": 1e-13,
-    "01.6": 1e-12,
+    "01.5": 1e-6,
+    "02.1": 1e-12,
+    "02.3": 1e-15,
+    "02.4": 1e-14,
     "03.2": 1e-16,
     "03.3": 1e-15,
     "03.5": 1e-15,
