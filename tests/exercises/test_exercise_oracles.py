@@ -173,19 +173,6 @@ def slope_from_inverse(y: Tensor) -> Tensor:
     return 1 / slope_of(torch.logit)(y)
 
 
-def sigmoids_counted() -> int:
-    """Adds sigmoids, each fed with 0, until autograd's gradient is small enough."""
-    x = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    layers, y = 0, x
-    while torch.autograd.grad(y, x, retain_graph=True)[0].item() > Fraction(1, 10**6):
-        layers, y = layers + 1, torch.sigmoid(y - y.detach())
-    return layers
-
-
-def tanh_of_lecun(x: Tensor) -> Tensor:
-    return 1.7159 * torch.tanh(x * 2 / 3)
-
-
 # Lesson 04
 
 
@@ -195,19 +182,14 @@ def dead_on_a_grid(w: Tensor, b: Tensor, low: float, high: float) -> Tensor:
     return (slope_of(F.relu)(x[:, None] * w + b) == 0).all(dim=0)
 
 
-def layers_by_counting_signs() -> int:
-    """A layer keeps an input unless all its signs, of which each is as likely as the other, are negative."""
-    patterns = list(itertools.product((True, False), repeat=4))
-    kept = Fraction(sum(map(any, patterns)), len(patterns))
-    return math.ceil(math.log(2) / -math.log(kept))
-
-
-def proximal_step(z: Tensor, x: Tensor, dictionary: Tensor, lambd: float, t: float) -> Tensor:
-    """Autograd's gradient step, then the lowest of the three points at which the small problem can be least."""
-    v = z - t * slope_of(lambda z: (dictionary @ z - x).square().sum() / 2)(z)
-    candidates = torch.stack([torch.zeros_like(v), v - t * lambd, v + t * lambd])
-    costs = (candidates - v).square() / 2 + t * lambd * candidates.abs()
-    return candidates.gather(0, costs.argmin(dim=0, keepdim=True))[0]
+def slim_unit_by_unit(w: Tensor, b: Tensor, a: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
+    """In exact fractions, one unit after the other."""
+    kept = []
+    for unit in zip(*(values.tolist() for values in (w, b, a)), strict=True):
+        slope, shift, outer = map(Fraction, unit)
+        if max(slope * Fraction(end) + shift for end in (low, high)) > 0:
+            kept.append((math.copysign(1, slope), float(shift / abs(slope)), float(outer * abs(slope))))
+    return tuple(torch.tensor(column, dtype=w.dtype) for column in zip(*kept, strict=True))
 
 
 # Lesson 05
@@ -216,15 +198,6 @@ def proximal_step(z: Tensor, x: Tensor, dictionary: Tensor, lambd: float, t: flo
 def slope_gradient_of_torch(gradient: Tensor, x: Tensor) -> Tensor:
     slopes = torch.full((x.shape[1],), 0.3, dtype=x.dtype)
     return backward_of(partial(F.prelu, x), [slopes], gradient)[0]
-
-
-def slope_under_sgd() -> float:
-    slope = torch.tensor(0.25, dtype=torch.float64, requires_grad=True)
-    slope.grad = torch.zeros_like(slope)
-    optimizer = torch.optim.SGD([slope], lr=0.1, weight_decay=5e-4)
-    for _ in range(8_000):
-        optimizer.step()
-    return slope.item()
 
 
 def logits_without_modules(make_network: object, state: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -683,21 +656,18 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "02.3": step_with_slope,
     "02.4": scale_of_outputs,
     "02.5": condition_by_differences,
-    "03.1": slope_from_inverse,
-    "03.2": torch.sigmoid,
+    "03.1": torch.sigmoid,
+    "03.2": slope_from_inverse,
     "03.3": torch.tanh,
-    "03.4": sigmoids_counted,
-    "03.5": slope_of(tanh_of_lecun),
+    "03.4": partial(F.binary_cross_entropy_with_logits, reduction="none"),
     "04.1": F.relu,
     "04.2": dead_on_a_grid,
-    "04.3": layers_by_counting_signs,
-    "04.4": F.softshrink,
-    "04.5": proximal_step,
+    "04.3": F.softshrink,
+    "04.4": slim_unit_by_unit,
     "05.1": F.leaky_relu,
     "05.2": slope_gradient_of_torch,
-    "05.3": slope_under_sgd,
-    "05.4": logits_without_modules,
-    "05.5": prelu_backward_of_torch,
+    "05.3": logits_without_modules,
+    "05.4": prelu_backward_of_torch,
     "07.1": slope_of(F.celu),
     "07.2": F.elu,
     "07.3": selu_layers,
@@ -776,22 +746,28 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
         (torch.sigmoid,),
         (lambda x: x.abs().sqrt(),),
     ),
-    "03.1": ((uniform(50),), (numbers(1e-300, 1e-12, 1 - 1e-12),)),
-    "03.2": ((LINE,), (numbers(-700.0, -36.5, 0.0, 36.5, 700.0),), (-abs(10 * LINE.float()),)),
+    "03.1": ((LINE,), (numbers(-700.0, -36.5, 0.0, 36.5, 700.0),), (-abs(10 * LINE.float()),)),
+    "03.2": ((uniform(50),), (numbers(1e-300, 1e-12, 1 - 1e-12),)),
     "03.3": ((LINE,), (numbers(-INF, -20.0, 0.0, 20.0, INF),)),
-    "03.5": ((LINE,), (numbers(-30.0, 0.0, 30.0),)),
+    "03.4": (
+        (LINE, uniform(50)),
+        (numbers(-1e4, -36.5, 0.0, 36.5, 1e4), numbers(1.0, 0.0, 1.0, 1.0, 0.0)),
+    ),
     "04.1": ((EDGES,), (LINE,)),
     "04.2": (
         (random(50), 2 * random(50, seed=1), -1.5, 0.5),
         (random(50), random(50, seed=1), 3.0, 3.0),
         (numbers(1.0, -1.0, 1.0, 0.0), numbers(-2.0, -1.0, -1.9, 0.0), -1.0, 2.0),
     ),
-    "04.4": ((LINE, 0.7), (LINE.float(), 0.1), (numbers(-2.0, 2.0, -0.0, 1e-9, -INF, INF), 2.0)),
-    "04.5": tuple((random(8), random(5), random(5, 8), lambd, t) for lambd, t in ((0.0, 0.1), (1.0, 0.3), (3.0, 0.05))),
+    "04.3": ((LINE, 0.7), (LINE.float(), 0.1), (numbers(-2.0, 2.0, -0.0, 1e-9, -INF, INF), 2.0)),
+    "04.4": tuple(
+        (random(50, seed=seed), 2 * random(50, seed=9 + seed), random(50, seed=19 + seed), *ends)
+        for seed, ends in enumerate(((-1.5, 0.5), (0.0, 3.0), (2.0, 2.0)))
+    ),
     "05.1": tuple((torch.cat([LINE, numbers(-0.0, -1e-40)]), a) for a in (-0.5, 0.0, 0.25, 1.0, 7.0)),
     "05.2": ((random(5, 2, 3, 1), random(5, 2, 3, 1, seed=1)), (random(1, 4, 2, 2), -random(1, 4, 2, 2).abs())),
-    "05.4": tuple((network_with_rrelu, checkpoint(), random(n, 2).float()) for n in (1, 40)),
-    "05.5": ((random(40), random(40, seed=1), 0.3), (random(2, 5), random(2, 5, seed=1), 3.0)),
+    "05.3": tuple((network_with_rrelu, checkpoint(), random(n, 2).float()) for n in (1, 40)),
+    "05.4": ((random(40), random(40, seed=1), 0.3), (random(2, 5), random(2, 5, seed=1), 3.0)),
     # No alpha that float32 would round: in CELU's backward torch rounds it, whatever the tensor's type.
     "07.1": ((LINE, 0.25), (LINE.float(), 3.0), (numbers(-100.0, -0.0, 0.0, 1e-9, 800.0), 1.0)),
     "07.2": ((LINE, 0.3), (LINE, 3.0), (numbers(-1e-12, -1e-300, -0.0, 0.0, 800.0), 1.7)),
@@ -888,14 +864,12 @@ TOLERANCES = {
     "02.1": 1e-12,
     "02.3": 1e-15,
     "02.4": 1e-14,
-    "03.2": 1e-16,
+    "03.1": 1e-16,
     "03.3": 1e-15,
-    "03.5": 1e-15,
-    "04.5": 1e-13,
+    "03.4": 1e-14,
     "05.2": 1e-13,
-    "05.3": 1e-12,
-    "05.4": 1e-6,
-    "05.5": 1e-13,
+    "05.3": 1e-6,
+    "05.4": 1e-13,
     "07.2": 1e-15,
     "07.4": 1e-12,
     "07.5": 1e-12,

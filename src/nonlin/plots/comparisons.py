@@ -33,6 +33,7 @@ def finishes(panels: Mapping[str, Mapping[str, Tensor]], xlabel: str) -> Picture
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0][0].invert_yaxis()
+    figure.suptitle("A dot is one seed, a bar the 95 % interval of their mean", fontsize=10)
     return Picture(figure, "\n".join(lines))
 
 

@@ -28,6 +28,7 @@ def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer") -> Pict
     depth = max(values.shape[1] for values in norms.values())
     axes.set_xticks(torch.linspace(1, depth, min(depth, 6)).round().tolist())
     axes.set(xlabel=f"{place} (the gradient enters on the right)", ylabel="gradient norm, log scale")
+    axes.set_title(f"How much of the gradient each {place} leaves")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
