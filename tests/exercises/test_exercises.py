@@ -290,7 +290,7 @@ ROUTES = {
     ("04.3", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
     ("04.3", "sign"): (lambda x, lambd: x.sign() * F.relu(x.abs() - lambd),),
     ("05.1", "leaky_relu"): (F.leaky_relu, lambda x, a: nn.LeakyReLU(a)(x)),
-    ("07.2", "elu"): (F.elu, lambda x, alpha: nn.ELU(alpha)(x)),
+    ("07.1", "elu"): (F.elu, lambda x, alpha: nn.ELU(alpha)(x)),
     ("08.3", "sigmoid"): (lambda x: -F.logsigmoid(-x),),
     ("08.4", "gelu"): (lambda x: F.gelu(x, approximate="tanh"), nn.GELU(approximate="tanh")),
     ("08.5", "autograd"): (
@@ -338,7 +338,7 @@ def test_the_answer_itself_is_no_answer_by_any_route(
         ("04.1", lambda x: torch.where(x > 0, x, torch.where(x.isnan(), x, 0.0))),
         ("04.3", lambda x, lambd: nn.ReLU()(x - lambd) - nn.ReLU()(torch.tensor(-1) * x - lambd)),
         ("05.1", lambda x, a: (a * x).where(x <= 0, x)),
-        ("07.2", lambda x, alpha: x.where(x > 0, alpha * torch.expm1(x.where(x <= 0, 0)))),
+        ("07.1", lambda x, alpha: x.where(x > 0, alpha * torch.expm1(x.where(x <= 0, 0)))),
         ("08.4", lambda x: x / (1 + torch.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)))),
         ("09.1", lambda x: x * (x + 3).clamp(0, 6) / 6),
         ("10.2", lambda z, labels: (z.logsumexp(1) - z.gather(1, labels[:, None])[:, 0]).mean()),

@@ -161,11 +161,13 @@ def test_where_nothing_arrives_the_factor_is_zero() -> None:
     assert "0.00 ↓" in first_step_map({("relu", "he"): pair}).text
 
 
-def test_the_map_has_a_number_in_each_cell_and_frames_what_it_is_told() -> None:
-    picture = first_step_map(pairs(STARTS, depth=5), framed=[("relu", "he")])
+def test_the_map_has_a_number_in_each_cell_says_what_is_kept_and_frames_what_keeps_all() -> None:
+    kept = {("relu", "he"): (True, True, True), ("tanh", "he"): (True, False, True)}
+    picture = first_step_map(pairs(STARTS, depth=5), kept)
     [axes] = picture.figure.axes
-    assert sorted(text.get_text() for text in axes.texts) == ["0.40 ↓", "1.00", "1.20 ↑"]
+    assert sorted(text.get_text() for text in axes.texts) == ["0.40 ↓", "1.00\nS G I", "1.20 ↑\nS I"]
     assert len(axes.patches) == 1
     assert axes.patches[0].get_xy() == pytest.approx((-0.46, -0.44))
-    assert picture.text.splitlines() == ["relu: he 1.00, torch 0.40 ↓.", "tanh: he 1.20 ↑.", "Framed: relu with he."]
+    said = ["relu: he 1.00 S G I, torch 0.40 ↓.", "tanh: he 1.20 ↑ S I.", "All three kept: relu with he."]
+    assert picture.text.splitlines() == said
     assert math.isnan(axes.images[0].get_array().filled(math.nan)[1, 1])  # no tanh with torch
