@@ -301,7 +301,7 @@ ROUTES = {
     ("10.2", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
     ("11.1", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
     ("12.4", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
-    ("13.1", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
+    ("13.2", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
     ("14.3", "nonlin's own rounds"): (measured_in_rounds,),
     ("14.1", "greater"): (lambda g, y: g * torch.greater(y, 0), lambda g, y: g * y.greater(0)),
     ("14.1", "logical_not"): (lambda g, y: g * (1 - y.logical_not().to(y.dtype)),),
