@@ -25,7 +25,6 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.data import DataLoader
 
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.exercises.exercise import judge
@@ -427,12 +426,21 @@ def dead_by_autograd(z: Tensor) -> Tensor:
 # Lesson 12
 
 
-def batches_of_torch() -> int:
-    return len(list(DataLoader(range(10_000), batch_size=64)))
-
-
 def pixels_of_numpy(x: Tensor, low: float, high: float) -> Tensor:
     return torch.as_tensor(np.rint(np.interp(x.double().numpy(), [low, high], [0, 255])).astype(np.uint8))
+
+
+def pixels_by_hooks(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    kept: list[Tensor] = []
+    handles = (
+        model[place].register_forward_pre_hook(lambda layer, given: kept.append(given[0].clone())),
+        model[place].register_forward_hook(lambda layer, given, output: kept.append(output.clone())),
+    )
+    model(x.clone())
+    for handle in handles:
+        handle.remove()
+    high = torch.stack(kept).abs().max().item()
+    return tuple(pixels_of_numpy(each, -high, high) for each in kept)
 
 
 def on_two_copies(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -673,10 +681,10 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "06.3": norm_divided_by,
     "06.4": lecun_by_dividing,
     "06.5": dead_by_autograd,
-    "12.1": batches_of_torch,
-    "12.2": pixels_of_numpy,
+    "12.1": pixels_of_numpy,
+    "12.2": torch.logit,
     "12.3": on_two_copies,
-    "12.4": torch.logit,
+    "12.4": pixels_by_hooks,
     "13.1": trained_by_hand,
     "13.2": interval_of_scipy,
     "13.3": accuracy_at_the_best_epoch,
@@ -771,9 +779,10 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
     "06.2": tuple((random(*shape).float(), 1.3) for shape in ((5, 7), (6, 4, 3), (8, 2, 3, 5), (2, 3, 2, 2, 2))),
     "06.4": (((5, 7), 3), ((6, 4, 5), 4), ((3, 2, 3, 5), 5)),
     "06.5": ((random(3, 40),), (EDGES[None, :-1],), (-random(2, 9).abs(),)),
-    "12.2": ((random(3, 8, 8), -1.7, 2.2), (random(50), 0.1, 0.9), (numbers(-INF, 2.0, 5.0, INF), 2.0, 5.0)),
+    "12.1": ((random(3, 8, 8), -1.7, 2.2), (random(50), 0.1, 0.9), (numbers(-INF, 2.0, 5.0, INF), 2.0, 5.0)),
     "12.3": ((torch.tanh, LINE), (torch.tanh_, LINE), (nn.SELU(inplace=True), LINE), (torch.clone, LINE)),
-    "12.4": ((uniform(50),), (numbers(0.0, 1e-300, 1 - 1e-12, 1.0),)),
+    "12.4": tuple((nn.Sequential(nn.ELU(), nn.SELU(inplace=True), nn.Mish()), n, random(7, seed=n)) for n in range(3)),
+    "12.2": ((uniform(50),), (numbers(0.0, 1e-300, 1 - 1e-12, 1.0),)),
     "13.1": tuple(
         (random(4, 3), [(random(n, 4, seed=n), torch.arange(n) % 3) for n in (2, 5, 1, 9)], r) for r in (0.0, 0.1, 2.0)
     ),
@@ -836,7 +845,7 @@ TOLERANCES = {
     "11.3": 1e-13,
     "11.4": 1e-14,
     "06.4": 1e-7,
-    "12.4": 1e-15,
+    "12.2": 1e-15,
     "13.1": 1e-14,
     "13.2": 1e-5,
     "14.5": 1e-15,
