@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nonlin.plots.picture import COLOURS, Picture, subplots
 
@@ -29,6 +30,10 @@ def roofline(measured: Mapping[str, tuple[float, float]], bandwidth: float, peak
         xlabel="operations for each byte moved",
         ylabel="billions of operations a second",
     )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     said = [f"{label}: {x:.2g} operations a byte, {y:.2g} billion a second." for label, (x, y) in measured.items()]
     ridge = f"{peak / bandwidth:.2g} operations a byte"
