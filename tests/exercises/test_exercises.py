@@ -17,7 +17,6 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
-from nonlin.bench import cost
 from nonlin.exercises import Exercise, Mistake, Probe, by_hand
 from nonlin.exercises.exercise import Feedback, judge, without_annotations
 from nonlin.intervals import Estimate, mean_interval
@@ -253,14 +252,6 @@ def ends(interval: Estimate) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def measured_in_rounds(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
-    seconds = {name: [] for name in functions}
-    for order in cost.rounds(list(functions), 2 + repeats):
-        for name in order:
-            seconds[name].append(functions[name](x))
-    return {name: taken[2:] for name, taken in seconds.items()}
-
-
 #: exercise, what its answer may not use, and routes to it
 ROUTES = {
     ("00.1", "relu"): (torch.relu, F.relu, nn.ReLU(), Tensor.relu, lambda x: x.clone().relu_(), torch.ops.aten.relu),
@@ -302,12 +293,13 @@ ROUTES = {
     ("10.2", "cross_entropy"): (F.cross_entropy, lambda z, labels: nn.CrossEntropyLoss()(z, labels)),
     ("10.2", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
     ("11.1", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
-    ("12.4", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
-    ("13.1", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
-    ("14.3", "nonlin's own rounds"): (measured_in_rounds,),
-    ("14.1", "greater"): (lambda g, y: g * torch.greater(y, 0), lambda g, y: g * y.greater(0)),
-    ("14.1", "logical_not"): (lambda g, y: g * (1 - y.logical_not().to(y.dtype)),),
-    ("14.1", "threshold_backward"): (lambda g, y: torch.ops.aten.threshold_backward(g, y, 0),),
+    ("12.2", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
+    ("13.2", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
+    ("14.4", "greater"): (lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * torch.greater(y, 0)),),
+    ("14.4", "logical_not"): (
+        lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * (1 - y.relu().logical_not().float())),
+    ),
+    ("14.4", "elu_backward"): (lambda g, y, a: torch.ops.aten.elu_backward(g, a, 1, 1, True, y),),
 }
 
 
@@ -342,8 +334,8 @@ def test_the_answer_itself_is_no_answer_by_any_route(
         ("08.4", lambda x: x / (1 + torch.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)))),
         ("09.1", lambda x: x * (x + 3).clamp(0, 6) / 6),
         ("10.2", lambda z, labels: (z.logsumexp(1) - z.gather(1, labels[:, None])[:, 0]).mean()),
-        ("12.4", lambda y: torch.log(y / (1 - y))),
-        ("14.1", lambda g, y: g * torch.heaviside(y, torch.zeros_like(y))),
+        ("12.2", lambda y: torch.log(y / (1 - y))),
+        ("14.4", lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * torch.heaviside(y, torch.zeros_like(y)))),
     ],
 )
 def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None:

@@ -16,7 +16,7 @@ def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer", title: 
     Args:
         norms: a label and a (seeds, depth) tensor for each curve.
         place: what the second dimension counts.
-        title: what to see.
+        title: what to see; by default that each layer leaves a part of the gradient.
     """
     figure, axes = subplots(height=3.6)
     lines = []
@@ -28,7 +28,8 @@ def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer", title: 
         lines.append(f"{label}: {mean[-1]:.2g} at {place} {len(mean)}, {mean[0]:.2g} at {place} 1.")
     depth = max(values.shape[1] for values in norms.values())
     axes.set_xticks(torch.linspace(1, depth, min(depth, 6)).round().tolist())
-    axes.set(xlabel=f"{place} (the gradient enters on the right)", ylabel="gradient norm, log scale", title=title)
+    axes.set(xlabel=f"{place} (the gradient enters on the right)", ylabel="gradient norm, log scale")
+    axes.set_title(title or f"How much of the gradient each {place} leaves")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
@@ -46,7 +47,7 @@ def propagation(
         results: a label, and what `stacks.propagation` found, for each curve.
         within: a factor; what lies within it of 1 is shaded.
         reach: layers and factor that the axes show, so that pictures can be compared; by default what the curves need.
-        title: what to see.
+        title: what to see; by default that each layer leaves a part of the gradient.
     """
     figure, panels = subplots(1, 2, height=3.6, width=10, sharey=True)
     lines = []
