@@ -690,8 +690,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "14.3": each_from_the_start,
     "14.4": elu_backward_of_torch,
     "17.1": verdict_by_completing,
-    "17.2": classified_by_points,
-    "17.3": exactly(lambda x, bend: x / 2 * (1 + x / mpmath.sqrt(x**2 + mpmath.mpf(bend) ** 2))),
+    "17.3": classified_by_points,
+    "17.2": exactly(lambda x, bend: x / 2 * (1 + x / mpmath.sqrt(x**2 + mpmath.mpf(bend) ** 2))),
     "17.4": lead_by_lists,
     "17.5": untrue_facts,
 }
@@ -820,10 +820,10 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
     "15.3": ((torch.exp, random(7)), (lambda x: x**4 - 2 * x, random(3, 2)), (torch.sigmoid, LINE)),
     "15.4": ((random(6), random(5, seed=1), random(5, seed=2), random(5, seed=3), 2.5),),
     "17.1": tuple((says, cases) for says in ("always", "can", "better") for cases in all_cases(4)),
-    "17.2": tuple(
+    "17.3": tuple(
         (low / 4, high / 4, margin) for low in range(-5, 6) for high in range(low, 6) for margin in (0.3, 0.5, 1.0)
     ),
-    "17.3": ((FAR, 1.0), (FAR, 3.0), (FAR.float(), 0.2), (LINE, 0.01), (numbers(-0.0, 0.0), 1.0)),
+    "17.2": ((FAR, 1.0), (FAR, 3.0), (FAR.float(), 0.2), (LINE, 0.01), (numbers(-0.0, 0.0), 1.0)),
     "17.4": tuple((70 + random(n, 5, seed=n), 70 + random(n, 5)) for n in (1, 2, 9)),
 }
 

@@ -70,7 +70,7 @@ def _claims() -> Mapping[int, Claim]:
 
 def _exercises(modules: Mapping[str, ModuleType]) -> Mapping[str, Exercise]:
     found = [value for module in modules.values() for value in vars(module).values() if isinstance(value, Exercise)]
-    return MappingProxyType({exercise.number: exercise for exercise in found})
+    return MappingProxyType({exercise.number: exercise for exercise in sorted(found, key=lambda each: each.number)})
 
 
 CLAIMS = _claims()
