@@ -30,7 +30,6 @@ from nonlin.exercises.exercise import judge
 from nonlin.ledger import Always, Compared, Exists, margins
 from nonlin.lessons import EXERCISES
 from nonlin.lessons.conditions.experiments import with_slope
-from nonlin.notebooks import LESSONS
 
 ROUNDINGS = 64  # how many relative roundings a solution may be off, as in a check
 DIGITS = 100  # of exact arithmetic: at x = -1e20 a naive formula loses 40
