@@ -51,7 +51,7 @@ def test_the_minutes_said_are_those_computed(number: str) -> None:
 def test_assertions_and_answers_are_folded_at_the_end_of_their_section(number: str) -> None:
     for section in sections(NOTEBOOKS[number]):
         hidden = [cell for cell in code(section) if HIDDEN in tags(cell)]
-        assert hidden in ([], [code(section)[-1]]), section.title
+        assert hidden in ([], code(section)[-1:]), section.title
         assert all(cell.metadata["jupyter"] == {"source_hidden": True} for cell in hidden)
         for cell in code(section):
             if cell not in hidden:
