@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, apply, apply_
@@ -93,7 +94,7 @@ def test_second_derivatives_in_place(record: Activation) -> None:
 
 
 @in_place
-@pytest.mark.parametrize("view", [False, True], ids=["leaf", "view of a leaf"])
+@folded("view", [False, True])
 def test_a_leaf_is_refused_in_torchs_words_and_stays_as_it_was(record: Activation, view: bool) -> None:
     leaf = numbers(3).requires_grad_()
     x = leaf[:2] if view else leaf
@@ -149,7 +150,7 @@ def test_an_in_place_function_keeps_no_copy_where_the_output_suffices() -> None:
 
 
 @against_torch
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool], ids=str)
+@folded("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
 def test_integers_are_taken_or_refused_as_in_torch(record: Activation, dtype: torch.dtype) -> None:
     x = torch.tensor([0, 1, 2, 7] if dtype == torch.uint8 else [-4, -1, 0, 1, 2, 7]).to(dtype)
     theirs = record.torch_module(**record.parameters)
@@ -197,7 +198,7 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@folded("name", LIMITS)
 def test_what_infinities_give(name: str) -> None:
     x = torch.tensor([-math.inf, math.inf]).requires_grad_()
     y = apply(ACTIVATIONS[name], x)

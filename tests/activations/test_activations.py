@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from folded import folded
 from torch import Tensor
 
 from nonlin.activations import (
@@ -37,8 +38,8 @@ EXTREMES = [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf]
 
 every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
 against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-every_dtype = pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+precise = folded("dtype", [torch.float64, torch.float32])
+every_dtype = folded("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 
 
 def random_points(dtype: torch.dtype, n: int = 2000) -> Tensor:
@@ -93,7 +94,7 @@ def assert_like_torch(record: Activation, x: Tensor, parameters: dict[str, float
 
 @against_torch
 @every_dtype
-@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+@folded("change", [lambda record: {}, other_parameters])
 def test_values_and_slopes_equal_torchs(record: Activation, dtype: torch.dtype, change: Callable) -> None:
     assert_like_torch(record, random_points(dtype), change(record))
 
@@ -128,7 +129,7 @@ def test_nan_stays_nan(record: Activation, dtype: torch.dtype) -> None:
 
 @against_torch
 @precise
-@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+@folded("change", [lambda record: {}, other_parameters])
 def test_slope_at_kinks_is_the_recorded_one_and_torchs(
     record: Activation, dtype: torch.dtype, change: Callable
 ) -> None:
@@ -175,7 +176,7 @@ def away_from_kinks(record: Activation, x: Tensor, distance: float, *parameters:
 
 
 @every_record
-@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+@folded("change", [lambda record: {}, other_parameters])
 def test_derivative_is_autograds_of_the_formula(record: Activation, change: Callable) -> None:
     parameters = tuple((record.parameters | change(record)).values())
     x = away_from_kinks(record, random_points(torch.float64), 1e-6, *parameters)
@@ -203,12 +204,12 @@ SPECIAL = [
 
 
 @every_record
-@pytest.mark.parametrize("change", [lambda record: {}, other_parameters], ids=["default", "other"])
+@folded("change", [lambda record: {}, other_parameters])
 def test_kinks_and_smoothness_are_as_stated(record: Activation, change: Callable) -> None:
     assert_kinks_and_smoothness(record, tuple((record.parameters | change(record)).values()))
 
 
-@pytest.mark.parametrize(("name", "parameters"), SPECIAL, ids=str)
+@folded(("name", "parameters"), SPECIAL)
 def test_special_parameters(name: str, parameters: dict[str, float]) -> None:
     record = ACTIVATIONS[name]
     values = tuple((record.parameters | parameters).values())
@@ -357,7 +358,7 @@ def test_interval(text: str, inside: list[float], outside: list[float]) -> None:
     assert str(interval) == text.replace("inf", "∞")
 
 
-@pytest.mark.parametrize("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)"])
+@folded("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)"])
 def test_what_is_no_interval(text: str) -> None:
     with pytest.raises(ValueError, match="is not an interval"):
         Interval.parse(text)
@@ -396,7 +397,7 @@ def test_a_learners_own_record_with_a_parameter() -> None:
     assert copy.deepcopy(ActivationModule(record)).activation is record
 
 
-@pytest.mark.parametrize("field", ["function", "derivative"])
+@folded("field", ["function", "derivative"])
 def test_a_built_in_function_is_refused_with_what_to_do(field: str) -> None:
     with pytest.raises(TypeError, match=r"tanh is built in .* write a function with def"):
         own_record(**{field: torch.tanh})
@@ -461,11 +462,11 @@ NO_NUMBERS = [
     (torch.empty((), device="meta"), TypeError, "takes {} as a fixed number, and this tensor has none"),
     (torch.tensor(True), TypeError, "takes {} as a number, not True"),
 ]
-each_way = pytest.mark.parametrize("call", WAYS_IN.values(), ids=WAYS_IN)
+each_way = folded("call", WAYS_IN.values())
 
 
 @each_way
-@pytest.mark.parametrize(("name", "parameters", "sentence"), REFUSED_AS_BY_TORCH, ids=str)
+@folded(("name", "parameters", "sentence"), REFUSED_AS_BY_TORCH)
 def test_parameters_outside_their_domain_are_refused_as_by_torch(
     call: Callable, name: str, parameters: dict[str, float], sentence: str
 ) -> None:
@@ -479,7 +480,7 @@ WITH_PARAMETERS = {record.name: record for record in RECORDS if record.parameter
 
 
 @each_way
-@pytest.mark.parametrize("name", WITH_PARAMETERS)
+@folded("name", WITH_PARAMETERS)
 def test_what_is_no_number_is_refused_in_one_sentence(call: Callable, name: str) -> None:
     record = WITH_PARAMETERS[name] or own_record()
     for parameter in record.parameters:
@@ -489,7 +490,7 @@ def test_what_is_no_number_is_refused_in_one_sentence(call: Callable, name: str)
 
 
 @each_way
-@pytest.mark.parametrize("name", WITH_PARAMETERS)
+@folded("name", WITH_PARAMETERS)
 def test_a_parameter_that_learns_is_refused_with_the_layer_that_learns_it(call: Callable, name: str) -> None:
     record = WITH_PARAMETERS[name] or own_record()
     for parameter, explained in record.takes.items():
@@ -503,7 +504,7 @@ def test_a_parameter_that_learns_is_refused_with_the_layer_that_learns_it(call: 
         assert explained.learned_by is None or hasattr(learned, explained.learned_by)
 
 
-@pytest.mark.parametrize("inplace", [0.1, None, "yes", torch.nn.Parameter(torch.ones(1))], ids=str)
+@folded("inplace", [0.1, None, "yes", torch.nn.Parameter(torch.ones(1))])
 def test_inplace_is_true_or_false(inplace: object) -> None:
     with pytest.raises(TypeError, match=r"^ReLU takes inplace as True or False, not (?s:.*)\.$"):
         ActivationModule(ACTIVATIONS["relu"], inplace)
@@ -543,8 +544,8 @@ UNUSUAL = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-@pytest.mark.parametrize(("name", "parameters"), UNUSUAL, ids=str)
+@folded("dtype", [torch.float64, torch.float32])
+@folded(("name", "parameters"), UNUSUAL)
 def test_unusual_parameters_mean_what_they_mean_to_torch(
     name: str, parameters: dict[str, float], dtype: torch.dtype
 ) -> None:
@@ -574,7 +575,7 @@ FACTS_ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "parameters"), FACTS_ELSEWHERE, ids=str)
+@folded(("name", "parameters"), FACTS_ELSEWHERE)
 def test_what_a_record_says_is_true_of_unusual_parameters(name: str, parameters: tuple[float, ...]) -> None:
     record = ACTIVATIONS[name]
     if name != "celu":  # which grows too fast for a fixed step

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
@@ -16,7 +17,7 @@ from nonlin.activations.gated import GATES, GLU, FeedForward, GatedFeedForward, 
 # The paper's gates in torch's words.
 FORMULAS = {"GLU": torch.sigmoid, "Bilinear": lambda x: x, "ReGLU": F.relu, "GEGLU": F.gelu, "SwiGLU": F.silu}
 
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+precise = folded("dtype", [torch.float64, torch.float32])
 every_gate = pytest.mark.parametrize("name", FORMULAS)
 
 
@@ -39,13 +40,13 @@ def assert_glu_like_torchs(x: Tensor, dim: int) -> None:
 
 
 @precise
-@pytest.mark.parametrize("dim", [0, 1, 2, -1, -3])
+@folded("dim", [0, 1, 2, -1, -3])
 def test_glu_equals_torchs(dtype: torch.dtype, dim: int) -> None:
     assert_glu_like_torchs(random_numbers(4, 2, 6, dtype=dtype), dim)
 
 
 @precise
-@pytest.mark.parametrize("b", [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf, math.nan])
+@folded("b", [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf, math.nan])
 def test_glu_at_extremes_equals_torchs(dtype: torch.dtype, b: float) -> None:
     eps = torch.finfo(dtype).eps
     for a in (2.0, -1e30, 0.0, math.inf, math.nan):
@@ -101,7 +102,7 @@ def test_glu_derivatives_and_transforms() -> None:
     torch.testing.assert_close(torch.func.jacrev(GLU())(x[0]), torch.func.jacrev(nn.GLU())(x[0]))
 
 
-@pytest.mark.parametrize("b", [0.0, 1.5, -40.0])
+@folded("b", [0.0, 1.5, -40.0])
 def test_the_hessian_of_glu_is_exact_at_zero_too(b: float) -> None:
     x, s = torch.tensor([2.0, b], dtype=torch.float64), 1 / (1 + math.exp(-b))
     first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
@@ -176,7 +177,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("multiple_of", [1, 2, 8, 64])
+@folded("multiple_of", [1, 2, 8, 64])
 def test_gated_width_is_the_nearest_multiple_and_keeps_the_stated_bound(multiple_of: int) -> None:
     for hidden in range(multiple_of, 1000):
         width = gated_width(hidden, multiple_of)
@@ -187,7 +188,7 @@ def test_gated_width_is_the_nearest_multiple_and_keeps_the_stated_bound(multiple
         assert error <= min(abs(3 * other - 2 * hidden) for other in (width - multiple_of, width + multiple_of))
 
 
-@pytest.mark.parametrize("hidden", [30, 31, 32])
+@folded("hidden", [30, 31, 32])
 @every_gate
 def test_parameter_counts_are_equal_within_the_stated_rounding(name: str, hidden: int) -> None:
     plain = count(FeedForward(8, hidden, nn.ReLU))

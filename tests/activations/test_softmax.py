@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations.softmax import (
@@ -40,8 +41,8 @@ ROWS = [
     [0.0, -0.0, 1e-40],
 ]
 
-every_pair = pytest.mark.parametrize(("function", "module", "counterpart"), PAIRS.values(), ids=PAIRS)
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+every_pair = folded(("function", "module", "counterpart"), PAIRS.values())
+precise = folded("dtype", [torch.float64, torch.float32])
 
 
 def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
@@ -63,7 +64,7 @@ def assert_same(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Ten
 
 @every_pair
 @precise
-@pytest.mark.parametrize("dim", [0, 1, 2, -1, -2])
+@folded("dim", [0, 1, 2, -1, -2])
 def test_values_and_gradients_equal_torchs(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype, dim: int
 ) -> None:
@@ -74,7 +75,7 @@ def test_values_and_gradients_equal_torchs(
 
 @every_pair
 @precise
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@folded("row", ROWS)
 def test_extremes_equal_torchs(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype, row: list[float]
 ) -> None:
@@ -105,7 +106,7 @@ def test_log_softmax_is_finite_where_softmax_is_rounded_to_0() -> None:
 
 
 @precise
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0, 7.0])
+@folded("temperature", [0.1, 0.5, 1.0, 7.0])
 def test_temperature_divides_the_inputs(dtype: torch.dtype, temperature: float) -> None:
     x = random_numbers(4, 5, dtype=dtype)
     eps = torch.finfo(dtype).eps
@@ -142,7 +143,7 @@ NO_TEMPERATURES = [
 ]
 
 
-@pytest.mark.parametrize(("temperature", "error", "sentence"), NO_TEMPERATURES, ids=str)
+@folded(("temperature", "error", "sentence"), NO_TEMPERATURES)
 def test_what_is_no_temperature_is_refused(temperature: object, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         Softmax(0, temperature)
@@ -165,7 +166,7 @@ def test_derivatives_with_a_temperature_and_over_channels() -> None:
         assert torch.autograd.gradgradcheck(function, x)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@folded("temperature", [1.0, 0.5])
 def test_backward_is_the_gradient_times_the_jacobian(temperature: float) -> None:
     x, g = random_numbers(4, 5).requires_grad_(), random_numbers(4, 5, seed=1)
     y = softmax(x, -1, temperature)
@@ -250,7 +251,7 @@ def test_dim_is_required_and_integers_are_refused_in_one_sentence(
 
 
 @every_pair
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@folded("dtype", [torch.float16, torch.bfloat16])
 def test_sixteen_bits_do_not_overflow_over_a_large_vocabulary(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype
 ) -> None:

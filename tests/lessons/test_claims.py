@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from folded import folded
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS
@@ -41,7 +42,7 @@ def test_every_claim_is_tested(number: int) -> None:
         assert kept.verdict == found.verdict
 
 
-@pytest.mark.parametrize("number", CLAIMS)
+@folded("number", CLAIMS)
 def test_every_verdict_says_what_it_needs(number: int) -> None:
     for tried in FINDINGS(number).parts:
         assert tried.cases, tried.name
@@ -109,7 +110,7 @@ TURNS = {
 }
 
 
-@pytest.mark.parametrize("name", TURNS)
+@pytest.mark.parametrize("name", TURNS)  # not folded: each has a planted fault that it notices
 def test_where_a_verdict_turns_is_as_the_text_says(name: str) -> None:
     [found] = [part.dependence for part in FINDINGS(int(name.rstrip("ab"))).parts if part.name == name]
     at, near = TURNS[name]
