@@ -796,8 +796,9 @@ def test_jupyter_starts_wherever_something_can_be_written(
 
 
 @posix
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("args", [["train", "wait"], ["test", "wait"]])
+@pytest.mark.parametrize(
+    ("number", "code", "args"), [(signal.SIGTERM, 143, ["test", "wait"]), (signal.SIGINT, 130, ["train", "wait"])]
+)
 def test_no_child_outlives_the_start(ready: Course, number: int, code: int, args: list[str]) -> None:
     start = ready.spawn(*args)
     while "wait" not in json.loads(start.stdout.readline())["args"]:
