@@ -5,18 +5,15 @@ import math
 
 import pytest
 import torch
+from compared import RECORDS, WITH_COUNTERPART, against_torch, every_record
 from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, apply, apply_
 from nonlin.activations.layers import values
 
-RECORDS = list(ACTIVATIONS.values())
-WITH_COUNTERPART = [record for record in RECORDS if record.torch_module]
 IN_PLACE = [record for record in RECORDS if record.takes_inplace]
 
-every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
-against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
 in_place = pytest.mark.parametrize("record", IN_PLACE, ids=[record.name for record in IN_PLACE])
 
 

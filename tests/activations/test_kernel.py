@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 import torch
+from compared import precise
 from folded import folded
 from torch import Tensor
 
@@ -37,7 +38,6 @@ each_variant = folded(
     ("record", "parameters"),
     [(record, values) for record in FAST for values in VARIANTS.get(record.name, [record.default_values])],
 )
-precise = folded("dtype", [torch.float64, torch.float32])
 
 
 def numbers(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:

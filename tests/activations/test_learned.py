@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from compared import precise, random_numbers, value_and_gradients
 from folded import folded
 from torch import Tensor, nn
 
@@ -16,20 +17,6 @@ from nonlin.activations.learned import PReLU, RReLU, Swish
 INF, NAN = math.inf, math.nan
 SHAPES = [(2, 3), (2, 3, 4), (2, 3, 4, 5), (0, 3), (2, 3, 0), (1, 3)]
 WITHOUT_CHANNELS = [(), (7,), (0,), (2, 5)]
-
-precise = folded("dtype", [torch.float64, torch.float32])
-
-
-def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def value_and_gradients(module: nn.Module, x: Tensor) -> list[Tensor]:
-    """The output, and the gradients for the input and the parameters from a random gradient of the output."""
-    x = x.detach().clone().requires_grad_()
-    y = module(x)
-    g = random_numbers(*y.shape, dtype=y.dtype, seed=1)
-    return [y.detach(), *torch.autograd.grad(y, [x, *module.parameters()], g)]
 
 
 def assert_same(ours: nn.Module, theirs: nn.Module, x: Tensor) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from compared import precise, random_numbers, value_and_gradients
 from folded import folded
 from torch import Tensor, nn
 
@@ -42,23 +43,11 @@ ROWS = [
 ]
 
 every_pair = folded(("function", "module", "counterpart"), PAIRS.values())
-precise = folded("dtype", [torch.float64, torch.float32])
-
-
-def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output, and the gradient for the input from a random gradient of the output."""
-    x = x.detach().clone().requires_grad_()
-    y = function(x)
-    return y.detach(), torch.autograd.grad(y, x, random_numbers(*y.shape, dtype=y.dtype, seed=1))[0]
 
 
 def assert_same(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], x: Tensor) -> None:
     eps = torch.finfo(x.dtype).eps
-    for got, wanted in zip(value_and_gradient(ours, x), value_and_gradient(theirs, x), strict=True):
+    for got, wanted in zip(value_and_gradients(ours, x), value_and_gradients(theirs, x), strict=True):
         torch.testing.assert_close(got, wanted, rtol=16 * eps, atol=32 * eps, equal_nan=True)
 
 
@@ -83,7 +72,7 @@ def test_extremes_equal_torchs(
 
 
 def test_a_class_that_is_ruled_out_has_probability_0_and_gradient_0() -> None:
-    y, gradient = value_and_gradient(Softmax(0), torch.tensor([-INF, 0.0, math.log(3.0)]))
+    y, gradient = value_and_gradients(Softmax(0), torch.tensor([-INF, 0.0, math.log(3.0)]))
     torch.testing.assert_close(y, torch.tensor([0.0, 0.25, 0.75]))
     assert gradient[0] == 0
     assert log_softmax(torch.tensor([-INF, 0.0]), 0).tolist() == [-INF, 0.0]
@@ -111,8 +100,8 @@ def test_temperature_divides_the_inputs(dtype: torch.dtype, temperature: float) 
     x = random_numbers(4, 5, dtype=dtype)
     eps = torch.finfo(dtype).eps
     pairs = zip(
-        value_and_gradient(Softmax(1, temperature), x),
-        value_and_gradient(lambda x: torch.softmax(x / temperature, 1), x),
+        value_and_gradients(Softmax(1, temperature), x),
+        value_and_gradients(lambda x: torch.softmax(x / temperature, 1), x),
         strict=True,
     )
     for got, wanted in pairs:
@@ -256,8 +245,8 @@ def test_sixteen_bits_do_not_overflow_over_a_large_vocabulary(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype
 ) -> None:
     x = (random_numbers(1, 70_000) / 30).to(dtype)
-    y, gradient = value_and_gradient(module(1), x)
-    wanted, wanted_gradient = value_and_gradient(counterpart(1), x.double())
+    y, gradient = value_and_gradients(module(1), x)
+    wanted, wanted_gradient = value_and_gradients(counterpart(1), x.double())
     eps = torch.finfo(dtype).eps
     assert y.dtype == gradient.dtype == dtype
     torch.testing.assert_close(y.double(), wanted, rtol=eps, atol=1e-7)  # 1e-7: numbers near 1e-5 are denormal

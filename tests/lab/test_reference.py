@@ -159,13 +159,11 @@ def test_the_reported_runs_wait_for_the_search_and_come_in_balanced_rounds():
     assert {t.seed for t in tasks}.isdisjoint(SMALL.search_seeds)
 
 
-def test_what_is_stored_is_not_planned_again_and_only_whole_rounds_count():
+def test_what_is_stored_is_not_planned_again():
     search = search_rows()
     tasks = reference.left(SMALL, Results(search=tuple(search)))
     done = [row(task, 70.0) for task in tasks[:7]]
     assert reference.left(SMALL, Results(search=tuple(search), runs=tuple(done))) == tasks[7:]
-    whole = reference.complete_rounds(SMALL, [*done, row(tasks[-1], 70.0)])
-    assert whole == done[:6]
 
 
 def test_the_figure_of_the_search_says_what_was_chosen_and_what_diverged():

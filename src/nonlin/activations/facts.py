@@ -1,9 +1,8 @@
-"""What is computed from a record: means under a normal input, gains, asymptotes, largest slope, flat ends."""
+"""What is computed from a record: means under a normal input, gains, largest slope, flat ends."""
 
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -16,20 +15,6 @@ FINE = 240_001  # points of the integrals
 # Beyond this distance from 0 a slope that is not already at its limit cannot be told from it in float64.
 FAR = 1e4
 VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
-
-
-@dataclass(frozen=True)
-class Line:
-    """slope * x + intercept."""
-
-    slope: float
-    intercept: float
-
-    def __str__(self) -> str:
-        if self.slope == 0:
-            return f"{self.intercept:g}"
-        rise = "x" if self.slope == 1 else f"{self.slope:g} x"
-        return rise if self.intercept == 0 else f"{rise} {'-' if self.intercept < 0 else '+'} {abs(self.intercept):g}"
 
 
 class Facts:
@@ -55,16 +40,6 @@ class Facts:
         return 1 / math.sqrt(normal_mean(lambda x: self.derivative(x) ** 2, points=FINE).item())
 
     @cached_property
-    def asymptotes(self) -> tuple["Line", "Line"]:
-        """The straight lines that the curve approaches towards minus infinity and towards plus infinity."""
-        return self._asymptote(-1.0), self._asymptote(1.0)
-
-    @property
-    def zero_centred(self) -> bool:
-        """Whether zero-mean normal inputs give zero-mean outputs."""
-        return abs(self.mean_under_normal) < 1e-9
-
-    @cached_property
     def largest_slope(self) -> float:
         """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside."""
         grid = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
@@ -81,12 +56,6 @@ class Facts:
     def monotonic(self) -> bool:
         """Whether the slope is nowhere negative on [-20, 20]."""
         return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
-
-    def _asymptote(self, direction: float) -> Line:
-        slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
-        near = torch.tensor(direction * FAR, dtype=torch.float64)
-        intercept = round((self.function(near) - slope * near).item(), 3)
-        return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
 
     @cached_property
     def takes_inplace(self) -> bool:
