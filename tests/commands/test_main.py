@@ -31,20 +31,6 @@ from nonlin.lab import runs as survivors
 from nonlin.lab.training import Recipe
 from nonlin.plots.picture import Picture, subplots
 
-COMMANDS = [
-    "before-after",
-    "train",
-    "sweep",
-    "report",
-    "data",
-    "plot",
-    "table",
-    "bench",
-    "bench-training",
-    "tensorboard",
-]
-COMMANDS += ["refresh", "claims", "guide"]
-
 
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch) -> Path:
@@ -650,14 +636,15 @@ def test_help_needs_nothing_but_the_standard_library():
         "    except SystemExit as stop:\n"
         "        assert stop.code == 0\n"
     )
+    names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in commands.COMMANDS]
     done = subprocess.run(
-        [sys.executable, "-S", "-c", code, "", *COMMANDS],
+        [sys.executable, "-S", "-c", code, "", *names],
         env=os.environ | {"PYTHONPATH": str(Path(command_line.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.count("usage: nonlin") == 1 + len(COMMANDS)
+    assert done.stdout.count("usage: nonlin") == 1 + len(names)
     for default in ("(default: 64)", "(default: 4)", "(default: 0.3)", "(default: 6006)"):
         assert default in " ".join(done.stdout.split())
 
