@@ -1,5 +1,7 @@
 """Units that die on film, inputs that are lost, thresholds that generalise or denoise, and the figures of lesson 03."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -164,6 +166,9 @@ def test_a_planted_formula_turns_a_verdict(monkeypatch: pytest.MonkeyPatch) -> N
 def test_dead_units_of_the_text() -> None:
     he, *_ = judged(CLAIMS[12]).parts
     assert [case.holds for case in he.cases] == [True] * 4 + [None, False]
+    for case in he.cases:
+        ours, torchs = map(float, re.match(r"(\S+) % dead, with torch's weights (\S+) %", case.figures).groups())
+        assert case.holds is None or (ours < torchs) == case.holds
 
 
 def test_units_that_came_back_of_the_text() -> None:
