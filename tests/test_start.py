@@ -433,13 +433,12 @@ def test_first_start(installed: tuple[Course, str]) -> None:
 
 
 def test_later_starts_are_fast_and_need_no_network(ready: Course) -> None:
-    times = []
-    for _ in range(3):  # other tests keep the machine busy
-        began = time.monotonic()
-        done = ready.start("setup", PIP_INDEX_URL=closed(), NONLIN_CPU_INDEX=closed())
-        times.append(time.monotonic() - began)
-        assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
-    assert min(times) < 1
+    before = os.times()
+    done = ready.start("setup", PIP_INDEX_URL=closed(), NONLIN_CPU_INDEX=closed())
+    after = os.times()
+    assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
+    # Of the processor, since other tests keep the machine busy.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
 
 
 def test_it_was_installed_nowhere_else(installed: tuple[Course, str]) -> None:
