@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from folded import folded
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn import functional as F
@@ -22,6 +23,7 @@ from nonlin.exercises.exercise import Feedback, judge, without_annotations
 from nonlin.intervals import Estimate, mean_interval
 from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
 
+in_all_exercises = folded("exercise", EXERCISES.values())
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 
 
@@ -34,13 +36,13 @@ def test_each_mistake_gets_its_own_hint(exercise: Exercise) -> None:
         assert (feedback.state, feedback.message) == ("wrong", mistake.hint)
 
 
-@every_exercise
+@in_all_exercises
 def test_an_untouched_exercise_says_not_yet(exercise: Exercise) -> None:
     untouched = [lambda *arguments: ...] if exercise.wants_function else [..., None]
     assert {check(exercise.number, answer).state for answer in untouched} == {"not yet"}
 
 
-@every_exercise
+@in_all_exercises
 def test_hints_and_the_tested_solution_are_folded_below_the_verdict(exercise: Exercise) -> None:
     page = check(exercise.number, ...)._repr_html_()
     assert page.count("<details>") == len(exercise.hints) + 1
@@ -49,7 +51,7 @@ def test_hints_and_the_tested_solution_are_folded_below_the_verdict(exercise: Ex
     assert 1 <= exercise.difficulty <= 3
 
 
-@every_exercise
+@in_all_exercises
 def test_the_solution_shown_can_be_pasted_into_the_notebook(exercise: Exercise) -> None:
     definitions = ast.parse(exercise.solution_text)
     definitions.body = [node for node in definitions.body if not isinstance(node, ast.Expr)]  # a value: test_notebooks
