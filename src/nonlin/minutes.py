@@ -21,7 +21,7 @@ HIDDEN = "hide-input"  # the tag of a cell that holds the assertions of its sect
 FURTHER = "### Going further · "
 _FURTHER = re.compile(rf"^{FURTHER}(.*?)(?: · \d+ minutes?)?$", re.MULTILINE)
 _OPENING = re.compile(r"^\*(?:\d+ minutes(?:, and \d+ more for going further)?)\. ", re.MULTILINE)
-_EXERCISE = re.compile(r"^### Exercise \d\d\.\d+ · .* · [★☆]{3} · (\d+) minutes$", re.MULTILINE)
+_EXERCISE = re.compile(r"^####? Exercise \d\d\.\d+ · .* · [★☆]{3} · (\d+) minutes$", re.MULTILINE)
 _QUESTION = re.compile(r"^\d+\. ", re.MULTILINE)
 
 

@@ -172,7 +172,6 @@ def test_a_wrong_formula_turns_the_verdict_on_the_maximum(monkeypatch: pytest.Mo
     def without_zero(x: Tensor, a: float) -> Tensor:
         return torch.where(x > 0, x, -a * x)
 
-    assert judged(CLAIMS[15]).parts[0].dependence.at.mean == pytest.approx(1)
     wrong = replace(claims.ACTIVATIONS["leaky_relu"])
     object.__setattr__(wrong, "function", without_zero)
     monkeypatch.setattr(claims, "ACTIVATIONS", {"leaky_relu": wrong})
@@ -192,7 +191,5 @@ def test_zeros_in_gradients_are_those_of_the_text() -> None:
     mean = {name: sum(values) / len(values) for name, values in measured.items()}
     assert mean["ReLU: behind"] == pytest.approx(0.5, abs=0.02)
     assert mean["ReLU: at the weights"] < 0.02
-    finding = CLAIMS[20].judge(measured)
-    assert finding.parts[1].dependence.at.mean == pytest.approx(6.4, abs=0.5)
     turned = measured | {"LeakyReLU: behind": measured["ReLU: behind"], "ReLU: at the weights": [0.4, 0.41, 0.42]}
     assert CLAIMS[20].judge(turned).verdicts == "a refuted, b refuted, c confirmed"
