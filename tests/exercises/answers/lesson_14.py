@@ -106,6 +106,13 @@ def log_of(entry, first=lambda x: x):
     return answer
 
 
+def switched_off(x, layers):
+    for layer in layers:
+        if getattr(layer, "inplace", False):
+            layer.inplace = False
+    return log_of(lambda x: x)(x, layers)
+
+
 def slope(function):
     return lambda gradient, y, alpha: gradient * function(y, alpha)
 
@@ -146,6 +153,7 @@ WRONG = {
     "14.3": [
         (log_of(lambda x: x), "the same memory"),
         (log_of(lambda x: x.detach()), "the same memory"),
+        (switched_off, "leave the layers"),
         (log_of(lambda x: x.detach(), lambda x: x.clone()), "the log is not"),
         (log_of(lambda x: x.detach().clone()), "overwrites the caller's x"),
         (lambda x, layers: tuple(layer(x.clone()) for layer in layers), "the output of the one before"),

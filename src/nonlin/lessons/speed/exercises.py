@@ -212,6 +212,12 @@ def _nothing_copied(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...
     return tuple(log)
 
 
+def _switched_off(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
+    for layer in layers:
+        layer.inplace = False
+    return _nothing_copied(x, layers)
+
+
 def _log_copied(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
     log = []
     for layer in layers:
@@ -228,6 +234,13 @@ def _inputs(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
     return tuple(log)
 
 
+class Overwriting(nn.Module):
+    """A ReLU that always works in place, without an option that could be switched off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu_()
+
+
 X = torch.tensor([-1.0, 0.5, 2.0])
 
 LOGBOOK = Exercise(
@@ -240,12 +253,18 @@ LOGBOOK = Exercise(
         Probe(label="with Tanh, ReLU", arguments=(X, [nn.Tanh(), nn.ReLU()])),
         Probe(label="with Tanh, ReLU(inplace=True)", arguments=(X, [nn.Tanh(), nn.ReLU(inplace=True)])),
         Probe(label="with ReLU(inplace=True), Tanh", arguments=(X, [nn.ReLU(inplace=True), nn.Tanh()])),
+        Probe(label="with layers of your own that overwrite", arguments=(X, [nn.Tanh(), Overwriting(), nn.Tanh()])),
     ),
     mistakes=(
         Mistake(
             answer=_nothing_copied,
             hint="what is logged and what goes into the next layer are the same memory (detach() cuts the graph, not the "
             "memory), and a layer that works in place overwrites both.",
+        ),
+        Mistake(
+            answer=_switched_off,
+            hint="that changes the caller's layers, and a layer need not have an option to switch off: leave the layers, and "
+            "copy.",
         ),
         Mistake(
             answer=lambda x, layers: _nothing_copied(x.clone(), layers),

@@ -1,13 +1,7 @@
 """Terms that lesson 13 explains."""
 
 TERMS = {
-    "batch normalisation": "A layer that shifts and scales each channel to mean 0 and standard deviation 1 over the "
-    "batch, then by two learned numbers; in testing it uses running averages.",
     "epoch": "One pass over all training images.",
-    "cross-entropy": "A loss: minus the logarithm of the probability that softmax gives to the right class.",
-    "label smoothing": "A part of the target is spread evenly over all classes, so that certainty is not rewarded.",
-    "momentum": "The optimizer moves along a fading sum of past gradients.",
-    "weight decay": "A small multiple of each weight is added to its gradient, which pulls weights towards 0.",
     "learning-rate schedule": "How the learning rate changes during training.",
     "confidence interval": "A range computed from data so that, in 95 % of such experiments, it covers the true value.",
     "standard error": "The standard deviation of a mean: that of one value, divided by the root of their number.",
