@@ -378,7 +378,7 @@ def test_a_table_of_another_protocol_is_refused(tmp_path: Path, other: Protocol)
 
 def test_other_images_are_refused_before_anything_runs(tmp_path: Path):
     reference.add(tiny_reference.PROTOCOL, tmp_path, "search.csv", [_tiny_row()])
-    with pytest.raises(ReferenceRunError, match=r"are of other images \(nothing\) than these \(few shapes, 100"):
+    with pytest.raises(ReferenceRunError, match=r"are of other images \(nothing\) than these \(few shapes, 50"):
         tiny_reference.go_on(tmp_path, tmp_path / "scratch", jobs=1)
     assert not (tmp_path / "scratch").exists()
 
