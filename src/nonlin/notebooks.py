@@ -106,7 +106,7 @@ _ROW = re.compile(r"^\| (\d\d) \| \[[^]]*\]\([^)]*\)(?:: (.*?))? \| .* \|$", re.
 
 
 def with_lessons(readme: str) -> str:
-    """The README with a row for each lesson: title and minutes as the notebook has them, and what it is about as before.
+    """The README with a row for each lesson: title and minutes of the notebook, and what it is about, as before.
 
     The rows stand where the first one stood.
     """
@@ -123,7 +123,7 @@ def with_lessons(readme: str) -> str:
         what = f": {about[number]}" if about.get(number) else ""
         link = f"[{_title(path)}](notebooks/{path.name}){what}"
         rows.append(f"| {number} | {link} | {core(notebook)}{f' + {more}' if more else ''} |")
-    rest = _ROW.sub("\0", readme[first.start() :]).replace("\0\n", "")
+    rest = re.sub(_ROW.pattern + r"\n", "", readme[first.start() :], flags=re.MULTILINE)
     return readme[: first.start()] + "\n".join(rows) + "\n" + rest
 
 
