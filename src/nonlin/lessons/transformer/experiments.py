@@ -186,6 +186,12 @@ def held_out_loss(model: nn.Module, text: Text) -> float:
     return torch.stack(losses).sum().item() / pieces[:, 1:].numel()
 
 
+def frequency_loss(text: Text) -> float:
+    """What someone loses, in nats per character of the text held out, who knows how frequent each character is."""
+    counts = torch.bincount(text.train, minlength=len(text.characters)).double() + 1
+    return -(counts / counts.sum()).log()[text.held_out].mean().item()
+
+
 @torch.no_grad()
 def shares_on(model: CharacterModel, text: Text) -> tuple[float, ...]:
     """The share of hidden units above 0, by layer, on the first 64 pieces held out."""
