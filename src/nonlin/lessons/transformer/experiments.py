@@ -121,18 +121,16 @@ class CharacterModel(nn.Module):
     Args:
         characters: size of the alphabet.
         make_block: from the width to a feed-forward block.
-        heads, scale: of attention, see :class:`Layer`.
+        scale: of attention's scores, see :class:`Layer`.
 
     Shape: input (batch, length), int64, length at most 64; output (batch, length, characters).
     """
 
-    def __init__(
-        self, characters: int, make_block: MakeBlock, *, heads: int = HEADS, scale: float | None = None
-    ) -> None:
+    def __init__(self, characters: int, make_block: MakeBlock, *, scale: float | None = None) -> None:
         super().__init__()
         self.embed = nn.Embedding(characters, WIDTH)
         self.place = nn.Parameter(0.02 * torch.randn(CONTEXT, WIDTH))
-        self.layers = nn.ModuleList(Layer(WIDTH, heads, scale) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Layer(WIDTH, HEADS, scale) for _ in range(LAYERS))
         self.norm = nn.RMSNorm(WIDTH)
         self.out = nn.Linear(WIDTH, characters, bias=False)
         for layer in self.layers:
@@ -223,11 +221,11 @@ class Trained:
 
 
 @cache
-def trained(block: str, *, seed: int, steps: int, heads: int = HEADS, scale: float | None = None) -> Trained:
+def trained(block: str, *, seed: int, steps: int, scale: float | None = None) -> Trained:
     """Draw a model with one of ``BLOCKS``, train it and look at it."""
     text = help_texts()
     torch.manual_seed(seed)
-    model = CharacterModel(len(text.characters), BLOCKS[block], heads=heads, scale=scale)
+    model = CharacterModel(len(text.characters), BLOCKS[block], scale=scale)
     before = shares_on(model, text)
     train(model, text, seed=seed, steps=steps)
     return Trained(held_out_loss(model, text), before, shares_on(model, text))
