@@ -87,7 +87,7 @@ NATS = Margin(
     quantity="loss of a language model",
     size=0.01,
     unit="nats per character",
-    because="a hundredth of a nat is one per cent of the perplexity, and the seed alone moves a small model by as much",
+    because="a hundredth of a nat is one per cent of the perplexity",
 )
 UNITS_ON = Margin(
     quantity="share of hidden units that are on",

@@ -221,13 +221,13 @@ class Trained:
 
 
 @cache
-def trained(block: str, *, seed: int, steps: int, scale: float | None = None) -> Trained:
+def trained(block: str, *, seed: int, steps: int, learning_rate: float = 0.006, scale: float | None = None) -> Trained:
     """Draw a model with one of ``BLOCKS``, train it and look at it."""
     text = help_texts()
     torch.manual_seed(seed)
     model = CharacterModel(len(text.characters), BLOCKS[block], scale=scale)
     before = shares_on(model, text)
-    train(model, text, seed=seed, steps=steps)
+    train(model, text, seed=seed, steps=steps, learning_rate=learning_rate)
     return Trained(held_out_loss(model, text), before, shares_on(model, text))
 
 

@@ -41,31 +41,32 @@ def _said(widths: Sequence[int], values: Sequence[float]) -> str:
     return ", ".join(f"{value:.2f} at {width}" for width, value in zip(widths, values, strict=True))
 
 
-def leads(measured: Measurement, names: Sequence[str], *, over: str = "ReLU") -> Picture:
+def leads(measured: Measurement, names: Sequence[str], rates: Sequence[float], *, over: str = "ReLU") -> Picture:
     """How much lower the loss of each block is than that of one of them: seeds, and their mean with its interval.
 
     Args:
-        measured: losses by block, one a seed.
-        names: of the blocks that are shown.
+        measured: losses by block and learning rate, "GELU, rate 0.003", one a seed.
+        names, rates: of the blocks that are shown, and of the panels.
         over: the one they are compared with.
     """
-    figure, axes = subplots(height=0.55 * len(names) + 1.3, width=8)
-    family, lines = Family(len(names)), []
-    for row, name in enumerate(reversed(names)):
-        gains = [a - b for a, b in zip(measured[over], measured[name], strict=True)]
-        mean = family.mean(gains)
-        axes.plot(gains, [row + 0.2] * len(gains), "x", color="0.4", markersize=6)
-        axes.errorbar(
-            mean.mean, row, xerr=[[mean.mean - mean.low], [mean.high - mean.mean]], fmt="o", color=COLOURS[0], capsize=5
-        )
-        lines.insert(0, f"{name}: {mean} nats less than {over}.")
-    axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(names)), list(reversed(names)))
-    axes.set(
-        xlabel=f"nats per character better than {over} (×: one seed; dot: mean, with interval)",
-        title=f"Right of the line: better than {over}",
-        ylim=(-0.5, len(names) - 0.3),
+    figure, axes = subplots(
+        1, len(rates), height=0.45 * len(names) + 1.3, width=9, sharex=True, sharey=True, squeeze=False
     )
+    family, lines = Family(len(names) * len(rates)), []
+    for place, rate in zip(axes[0], rates, strict=True):
+        for row, name in enumerate(reversed(names)):
+            pairs = zip(measured[f"{over}, rate {rate:g}"], measured[f"{name}, rate {rate:g}"], strict=True)
+            gains = [a - b for a, b in pairs]
+            mean = family.mean(gains)
+            ends = [[mean.mean - mean.low], [mean.high - mean.mean]]
+            place.plot(gains, [row + 0.25] * len(gains), "x", color="0.4", markersize=6)
+            place.errorbar(mean.mean, row, xerr=ends, fmt="o", color=COLOURS[0], capsize=5)
+            lines.append(f"learning rate {rate:g}, {name}: {mean} nats less than {over}.")
+        place.axvline(0, color="black", linewidth=1)
+        place.set(title=f"learning rate {rate:g}", xlabel=f"nats better than {over} (×: a seed; dot: mean)")
+    axes[0, 0].set_yticks(range(len(names)), list(reversed(names)))
+    axes[0, 0].set_ylim(-0.5, len(names) - 0.3)
+    figure.suptitle(f"Right of the line: better than {over}", fontsize=11)
     return Picture(figure, "\n".join(lines))
 
 
@@ -92,20 +93,18 @@ def units_on(shares: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> P
 
 
 def gradients_by_layer(norms: Mapping[str, Tensor]) -> Picture:
-    """The gradient's norm in front of each layer, as a multiple of that behind the last one.
+    """The norm of the gradient with respect to each layer's weights.
 
     Args:
-        norms: where the norms stand, then one number a layer, from the first.
+        norms: where the layers' norms stand, then one number a layer, from the first.
     """
     figure, axes = subplots(height=3.2, width=7.5)
     lines = []
     for (label, values), colour, style, marker in zip(norms.items(), COLOURS, STYLES, MARKERS, strict=False):
-        axes.plot(
-            torch.arange(len(values)) + 1, values, color=colour, linestyle=style, marker=marker, markersize=4,
-            label=label,
-        )  # fmt: skip
-        lines.append(f"{label}: {values[0]:.2g} in front of layer 1, {values[-1]:.2g} in front of the last.")
-    axes.set(yscale="log", xlabel="layer", ylabel="gradient, in front of the layer\n(behind the last: 1; log scale)")
-    axes.set_title("Pre-norm brings the gradient back to layer 1")
+        layers = torch.arange(len(values)) + 1
+        axes.plot(layers, values, color=colour, linestyle=style, marker=marker, markersize=4, label=label)
+        lines.append(f"{label}: {values[0]:.2g} in layer 1, {values[-1]:.2g} in layer {len(values)}.")
+    axes.set(yscale="log", xlabel="layer", ylabel="gradient of the layer's weights\n(log scale)")
+    axes.set_title("Any norm holds the gradient; pre-norm keeps it small at the top")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return Picture(figure, "\n".join(lines))
