@@ -271,7 +271,7 @@ RELU_COSTS_LITTLE = Claim(
 
 
 def shares_lost(measured: Measurement) -> dict[float, Estimate]:
-    """Of what ReLU's model learns beyond letter frequencies: how much is gone without an activation, by learning rate."""
+    """Of what ReLU's model learns beyond letter frequencies: how much is gone without an activation, by rate."""
     [start] = measured["letter frequencies"]
     family, shares = Family(len(RATES)), {}
     for rate in RATES:
