@@ -601,6 +601,52 @@ def curvature_of_waves_by_autograd(x: Tensor, weight: Tensor, bias: Tensor, oute
 # The table
 
 
+def perplexity_of_characters(losses: Tensor, lengths: Tensor) -> Tensor:
+    """Each character written out, with the mean loss of its piece."""
+    every = [loss for loss, n in zip(losses.tolist(), lengths.tolist(), strict=True) for _ in range(int(n))]
+    return torch.tensor(math.exp(statistics.fmean(every)), dtype=losses.dtype)
+
+
+def weights_place_by_place(scores: Tensor, allowed: Tensor | None = None) -> Tensor:
+    """Attention's weights by a loop: each row's exponentials over their sum, over the places that it may look at."""
+    n = scores.shape[-1]
+    allowed = torch.ones(n, n, dtype=torch.bool).tril() if allowed is None else allowed
+    weights = torch.zeros_like(scores)
+    for head in itertools.product(*map(range, scores.shape[:-2])):
+        for row in range(n):
+            seen = allowed[row].nonzero()[:, 0]
+            if len(seen):
+                powers = (scores[*head, row, seen] - scores[*head, row, seen].max()).exp()
+                weights[*head, row, seen] = powers / powers.sum()
+    return weights
+
+
+def block_unit_by_unit(x: Tensor, inner: Tensor, outer: Tensor) -> tuple[Tensor, int]:
+    """A sum over units, of which those that are off are passed over."""
+    total, on = torch.zeros(len(outer), dtype=x.dtype), 0
+    for row, column in zip(inner, outer.T, strict=True):
+        if (height := (row * x).sum()) > 0:
+            total, on = total + height * column, on + 1
+    return total, on
+
+
+def layer_of_modules(x: Tensor, attention: Tensor, mix: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
+    """torch's attention and norm."""
+    norm = nn.RMSNorm(x.shape[-1], dtype=x.dtype)
+    query, key, value = F.linear(norm(x), attention)[None].split(x.shape[-1], dim=-1)
+    x = x + F.linear(F.scaled_dot_product_attention(query, key, value, is_causal=True)[0], mix)
+    return (x + F.linear(F.relu(F.linear(norm(x), inner)) ** 2, outer)).detach()
+
+
+def small_block(seed: int, width: int, hidden: int) -> tuple[Tensor, Tensor, Tensor]:
+    return random(width, seed=seed), random(hidden, width, seed=seed + 1), random(width, hidden, seed=seed + 2)
+
+
+def small_layer(places: int, width: int) -> tuple[Tensor, ...]:
+    shapes = (places, width), (3 * width, width), (width, width), (4 * width, width), (width, 4 * width)
+    return tuple(random(*shape, seed=seed) for seed, shape in enumerate(shapes))
+
+
 # The answer to each exercise, found in another way.
 ORACLES: dict[str, Callable[..., Any]] = {
     "00.1": torch.relu,
@@ -671,6 +717,11 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "15.4": curvature_of_waves_by_autograd,
     "14.3": each_from_the_start,
     "14.4": elu_backward_of_torch,
+    "16.1": perplexity_of_characters,
+    "16.2": weights_place_by_place,
+    "16.3": weights_place_by_place,
+    "16.4": block_unit_by_unit,
+    "16.5": layer_of_modules,
     "17.1": verdict_by_completing,
     "17.3": classified_by_points,
     "17.2": exactly(lambda x, bend: x / 2 * (1 + x / mpmath.sqrt(x**2 + mpmath.mpf(bend) ** 2))),
@@ -801,6 +852,11 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
     "15.2": ((2, 128, 4, 30.0), (5, 7, 1, 1.0), (1, 1000, 6, 3.0)),
     "15.3": ((torch.exp, random(7)), (lambda x: x**4 - 2 * x, random(3, 2)), (torch.sigmoid, LINE)),
     "15.4": ((random(6), random(5, seed=1), random(5, seed=2), random(5, seed=3), 2.5),),
+    "16.1": ((3 * uniform(4), numbers(1, 2, 3, 40)), (numbers(0.0), numbers(5.0))),
+    "16.2": ((random(6, 6),), (random(2, 3, 5, 5),), (1e3 * random(4, 4),)),
+    "16.3": ((random(6, 6), uniform(6, 6) < 0.3), (1e3 * random(5, 5), uniform(5, 5) < 0.7)),
+    "16.4": (small_block(3, 5, 20), small_block(6, 1, 1), small_block(9, 4, 2)),
+    "16.5": (small_layer(1, 2), small_layer(7, 6)),
     "17.1": tuple((says, cases) for says in ("always", "can", "better") for cases in all_cases(4)),
     "17.3": tuple(
         (low / 4, high / 4, margin) for low in range(-5, 6) for high in range(low, 6) for margin in (0.3, 0.5, 1.0)
@@ -847,6 +903,11 @@ TOLERANCES = {
     "13.1": 1e-14,
     "13.2": 1e-5,
     "14.4": 1e-15,
+    "16.1": 1e-12,
+    "16.2": 1e-14,
+    "16.3": 1e-14,
+    "16.4": 1e-12,
+    "16.5": 1e-9,
     "17.4": 1e-7,
 }
 

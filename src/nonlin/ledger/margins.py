@@ -83,6 +83,24 @@ EXCESS_LOSS = Margin(
     unit="times",
     because="a block whose width is rounded to a whole number of units differs by as much",
 )
+NATS = Margin(
+    quantity="loss of a language model",
+    size=0.01,
+    unit="nats per character",
+    because="a hundredth of a nat is one per cent of the perplexity",
+)
+UNITS_ON = Margin(
+    quantity="share of hidden units that are on",
+    size=0.05,
+    unit="of the units",
+    because="leaving out one unit in twenty saves less than finding out which one costs",
+)
+GRADIENT = Margin(
+    quantity="size of a gradient",
+    size=1.25,
+    unit="times",
+    because="a learning rate that is off by a quarter makes up for it",
+)
 TIME = Margin(
     quantity="time",
     size=1.1,
