@@ -153,6 +153,7 @@ SAID = """
 51a=X 51b=R 51c=C
 5a=X 5b=X 8a=X 8b=R 49=R 50a=R 50b=R
 64a=C 64b=R 65=D 66a=C 66b=C
+70=X 71a=X 71b=X 72=R 73a=C 73b=R 74a=D 74b=C 75=X 76a=C 76b=R
 """
 LETTERS = {"C": Verdict.CONFIRMED, "R": Verdict.REFUTED, "D": Verdict.DEPENDS, "X": Verdict.OPEN}
 VERDICTS = {name: LETTERS[letter] for name, letter in (each.split("=") for each in SAID.split())}
