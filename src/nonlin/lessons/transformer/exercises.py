@@ -230,10 +230,6 @@ ONLY_ON = Exercise(
             hint="that reads all columns: 0 · NaN is NaN. Choose the columns before you multiply.",
         ),
         Mistake(
-            answer=lambda x, inner, outer: (outer.nan_to_num() @ (inner @ x), int((inner @ x > 0).sum())),
-            hint="the NaN are gone, but all columns were read for it. Choose columns by what is on.",
-        ),
-        Mistake(
             answer=lambda x, inner, outer: (only_on(x, inner, outer)[0], len(inner)),
             hint="the output is right; the number is to be that of the units that are on.",
         ),
