@@ -13,7 +13,7 @@ from nonlin.notebooks import LESSONS
 
 NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(LESSONS.glob("*.ipynb"))}
 every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
-NAME = re.compile(r'(predict|outcome)\("(\d\d[a-z])"')
+NAME = re.compile(r'(predict|outcome)\(\s*"(\d\d[a-z])"')
 
 
 def text(number: str) -> str:
