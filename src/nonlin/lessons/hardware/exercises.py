@@ -11,137 +11,6 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def hardswish(x: Tensor) -> Tensor:
-    return x * F.relu6(x + 3) / 6
-
-
-PIECES = Exercise(
-    number="09.1",
-    title="Hardswish from ReLU6",
-    minutes=5,
-    difficulty=1,
-    solution=hardswish,
-    by_hand=ByHand(only=("hardtanh", "clamp", "relu")),
-    probes=number_line(),
-    mistakes=(
-        Mistake(
-            answer=lambda x: F.relu6(x + 3) / 6,
-            hint="that is Hardsigmoid, the gate. Hardswish is x times its gate, as Swish is x times sigmoid.",
-        ),
-        Mistake(
-            answer=lambda x: x * F.relu6(x) / 6,
-            hint="your gate is shut at 0. Sigmoid is ½ there: shift the input by 3 before ReLU6.",
-        ),
-        Mistake(
-            answer=lambda x: x * F.relu6(x + 3),
-            hint="your gate goes from 0 to 6. Divide by 6, so that it goes from 0 to 1.",
-        ),
-        Mistake(
-            answer=lambda x: F.relu6(x + 3) * F.relu6(x + 3) / 6,
-            hint="what is gated is x itself, not the shifted and clipped input.",
-        ),
-        Mistake(
-            answer=lambda x: F.relu6(x) * F.relu6(x + 3) / 6,
-            hint="the gate is right. What is gated is x itself, without a cap and below 0 as well.",
-        ),
-        Mistake(
-            answer=lambda x: x * F.relu6((x + 3) / 6),
-            hint="you divided too early: ReLU6 cuts off at 6. Divide what comes out of it, so that the gate ends at 1.",
-        ),
-        Mistake(
-            answer=lambda x: x * (0.2 * x + 0.5).clamp(0, 1),
-            hint="a gate with slope 0.2, as some libraries define their hard sigmoid; torch's rises by 1/6.",
-        ),
-        Mistake(
-            answer=lambda x: x * (x + 3) / 6,
-            hint="between −3 and 3 that is right. Outside, the gate must stop at 0 and at 1, which is what ReLU6 is for.",
-        ),
-    ),
-    hints=(
-        "Swish is x times sigmoid(x). Which piecewise linear gate goes from 0 at −3 to 1 at 3?",
-        "ReLU6(x + 3) goes from 0 at −3 to 6 at 3.",
-    ),
-    remark="that is how MobileNetV3 writes it: a chip that has ReLU6 has Hardswish.",
-)
-
-
-def quantise(x: Tensor, scale: float, zero_point: int, bits: int) -> Tensor:
-    codes = torch.round(x / scale) + zero_point
-    return codes.clamp(0, 2**bits - 1).int()
-
-
-CODES = Exercise(
-    number="09.2",
-    title="Codes on a grid",
-    minutes=5,
-    difficulty=1,
-    solution=quantise,
-    by_hand=ByHand(without=("quantize", "fake_quantize")),
-    probes=(
-        Probe(label="0 to 6 on 8 bits", arguments=(torch.linspace(0, 6, 40), 6 / 255, 0, 8)),
-        Probe(label="outside the grid", arguments=(torch.tensor([-3.0, 7.0, 100.0]), 6 / 255, 0, 8)),
-        # No number halfway between two marks: rounding before or after adding the zero point may differ there.
-        Probe(label="with a zero point", arguments=(torch.linspace(-1, 2, 14), 0.2, 5, 4)),
-        Probe(label="outside, with a zero point", arguments=(torch.tensor([-9.0, 9.0]), 0.2, 5, 4)),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: (x / scale + zero_point).clamp(0, 2**bits - 1).int(),
-            hint="int() cuts digits off: 2.9 becomes 2. Round first, or every code is half a step too small on average.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).int(),
-            hint="what lies outside the grid needs the code of its end: clamp to 0 and 2^bits − 1.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round().clamp(0, 2**bits - 1) + zero_point).int(),
-            hint="clamp after adding the zero point: it is the code that must lie between 0 and 2^bits − 1.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: (
-                ((x / scale).round() + zero_point).clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1).int()
-            ),
-            hint="those are signed codes, as int8 has them. In section 2 codes run from 0 to 2^bits − 1.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x * scale).round() + zero_point).clamp(0, 2**bits - 1).int(),
-            hint="a value is scale times a number of steps: divide by the scale to count the steps.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 2**bits).int(),
-            hint="with 8 bits the largest code is 255, not 256.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round() - zero_point).clamp(0, 2**bits - 1).int(),
-            hint="the zero point is the code of 0: add it to get a code, subtract it to get a value back.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: (x / scale).round().clamp(0, 2**bits - 1).int(),
-            hint="right where the zero point is 0, as in section 2. Here it may be another: it is to be added before the clamp.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 255).int(),
-            hint="255 is the largest code of 8 bits only; in general it is 2^bits − 1.",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: ((x / scale).round() + zero_point).clamp(0, 2**bits - 1),
-            hint="the codes are right, but still floating point: end with .int().",
-        ),
-        Mistake(
-            answer=lambda x, scale, zero_point, bits: (
-                scale * (((x / scale).round() + zero_point).clamp(0, 2**bits - 1) - zero_point)
-            ),
-            hint="those are the values that the codes stand for; wanted are the codes themselves.",
-        ),
-    ),
-    hints=(
-        "Three steps: to units of one step, to a code, into the range of codes.",
-        "Round x / scale, add the zero point, clamp to 0 and 2**bits − 1, and end with .int().",
-    ),
-    remark="rounding loses at most half a step inside the grid; clamping can lose any amount outside.",
-)
-
-
 def scale_and_zero_point(low: float, high: float, bits: int) -> tuple[float, int]:
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / (2**bits - 1)
@@ -213,9 +82,9 @@ def _not_rounded(low: float, high: float, bits: int) -> tuple[float, float]:
 
 
 GRID = Exercise(
-    number="09.3",
+    number="09.1",
     title="Find the bugs: scale and zero point",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=scale_and_zero_point,
     probes=(
@@ -336,9 +205,9 @@ _OUTPUTS[-1] = 20
 _CLIPS = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 12.0, 18.0, 24.0]
 
 CLIP = Exercise(
-    number="09.4",
+    number="09.2",
     title="The best clip value",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=best_clip,
     by_hand=ByHand(without=("quantize", "fake_quantize")),
@@ -391,6 +260,60 @@ CLIP = Exercise(
 )
 
 
+def hardswish(x: Tensor) -> Tensor:
+    return x * F.relu6(x + 3) / 6
+
+
+PIECES = Exercise(
+    number="09.3",
+    title="Hardswish from ReLU6",
+    minutes=4,
+    difficulty=1,
+    solution=hardswish,
+    by_hand=ByHand(only=("hardtanh", "clamp", "relu")),
+    probes=number_line(),
+    mistakes=(
+        Mistake(
+            answer=lambda x: F.relu6(x + 3) / 6,
+            hint="that is Hardsigmoid, the gate. Hardswish is x times its gate, as Swish is x times sigmoid.",
+        ),
+        Mistake(
+            answer=lambda x: x * F.relu6(x) / 6,
+            hint="your gate is shut at 0. Sigmoid is ½ there: shift the input by 3 before ReLU6.",
+        ),
+        Mistake(
+            answer=lambda x: x * F.relu6(x + 3),
+            hint="your gate goes from 0 to 6. Divide by 6, so that it goes from 0 to 1.",
+        ),
+        Mistake(
+            answer=lambda x: F.relu6(x + 3) * F.relu6(x + 3) / 6,
+            hint="what is gated is x itself, not the shifted and clipped input.",
+        ),
+        Mistake(
+            answer=lambda x: F.relu6(x) * F.relu6(x + 3) / 6,
+            hint="the gate is right. What is gated is x itself, without a cap and below 0 as well.",
+        ),
+        Mistake(
+            answer=lambda x: x * F.relu6((x + 3) / 6),
+            hint="you divided too early: ReLU6 cuts off at 6. Divide what comes out of it, so that the gate ends at 1.",
+        ),
+        Mistake(
+            answer=lambda x: x * (0.2 * x + 0.5).clamp(0, 1),
+            hint="a gate with slope 0.2, as some libraries define their hard sigmoid; torch's rises by 1/6.",
+        ),
+        Mistake(
+            answer=lambda x: x * (x + 3) / 6,
+            hint="between −3 and 3 that is right. Outside, the gate must stop at 0 and at 1, which is what ReLU6 is for.",
+        ),
+    ),
+    hints=(
+        "Swish is x times sigmoid(x). Which piecewise linear gate goes from 0 at −3 to 1 at 3?",
+        "ReLU6(x + 3) goes from 0 at −3 to 6 at 3.",
+    ),
+    remark="that is how MobileNetV3 writes it: a chip that has ReLU6 has Hardswish.",
+)
+
+
 def integer_dot(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
     products = (a.int() - zero_a) * (b.int() - zero_b)
     return scale_a * scale_b * products.sum().item()
@@ -416,17 +339,24 @@ def _int8(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zer
     return scale_a * scale_b * ((a.to(torch.int8) - zero_a) * (b.to(torch.int8) - zero_b)).sum().item()
 
 
+def _int16(a: Tensor, b: Tensor, scale_a: float, zero_a: int, scale_b: float, zero_b: int) -> float:
+    return scale_a * scale_b * ((a.short() - zero_a) * (b.short() - zero_b)).sum().item()
+
+
 _A = torch.tensor([0, 17, 255, 128, 3, 90], dtype=torch.uint8)
 _B = torch.tensor([128, 200, 5, 127, 255, 64], dtype=torch.uint8)
 
+_LARGE = torch.tensor([255, 254, 250], dtype=torch.uint8)
+
 DOT = Exercise(
-    number="09.5",
+    number="09.4",
     title="Find the bug: a dot product in 8 bits",
-    minutes=10,
+    minutes=6,
     difficulty=3,
     solution=integer_dot,
     probes=(
         Probe(label="six codes each", arguments=(_A, _B, 0.0235, 0, 0.01, 128)),
+        Probe(label="large codes and zero points of 0", arguments=(_LARGE, _LARGE, 0.5, 0, 0.25, 0)),
         Probe(label="two zero points", arguments=(_A, _B, 0.5, 100, 0.25, 128)),
     ),
     mistakes=(
@@ -446,6 +376,10 @@ DOT = Exercise(
         Mistake(
             answer=_half_widened,
             hint="one of the two still subtracts in uint8, and wraps round there. Widen both.",
+        ),
+        Mistake(
+            answer=_int16,
+            hint="int16 ends at 32767, and 255 · 255 is 65025: it comes out as −511. Widen to int32.",
         ),
         Mistake(
             answer=_int8,
@@ -486,16 +420,6 @@ QUIZ = Quiz(
                 Option("About 250", False, "That would be so if the grid ended near 4; it ends at 400."),
                 Option("3 or 4", True, "The marks are 400 / 255 = 1.57 apart: 0, 1.57, 3.14 and at most one more."),
                 Option("None", False, "0 and the first marks are still there."),
-            ),
-        ),
-        Question(
-            "What is the difference between ReLU and ReLU6 for inputs close to 0, in float32?",
-            (
-                Option("None", True, "Below 6 they are the same function, with the same slope, number for number."),
-                Option(
-                    "ReLU6 is smoother", False, "It has the same kink at 0, and a second one at 6. Neither is smoother."
-                ),
-                Option("ReLU6 lets small negative inputs pass", False, "It is 0 for every negative input, as ReLU is."),
             ),
         ),
         Question(

@@ -30,6 +30,7 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
         above.set_title(title, fontsize=9)
         above.spines[:].set_visible(False)
         below.hist(values[values > 0].clamp(max=top).numpy(), bins=60, color="0.75", log=True)
+        below.set_ylabel("count, log scale" if below is axes[1][0] else "", fontsize=8)
         below.set(xlim=(0, top), yticks=[], xlabel="output")
         below.yaxis.set_minor_formatter(NullFormatter())
         below.grid(False)
@@ -76,7 +77,12 @@ def clipping(values: Tensor, *, bits: int, clip: float) -> Picture:
         right.loglog(clips, y, color=colour, linestyle=style, label=label)
     right.axvline(clip, color=COLOURS[1], linestyle="--", linewidth=1)
     right.plot(clips[best], total[best], "ko", markersize=8, label=f"least, at {clips[best]:.1f}")
-    right.set(title="mean squared error", xlabel="clip value, log scale", xlim=(0.9 * clips[0].item(), 1.3 * largest))
+    right.set(
+        title="rounding rises, clipping falls",
+        ylabel="mean squared error",
+        xlabel="clip value, log scale",
+        xlim=(0.9 * clips[0].item(), 1.3 * largest),
+    )
     right.set_ylim(*_range_of_errors(values, clips[0].item(), largest))
     right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     right.xaxis.set_major_formatter("{x:g}")
@@ -191,7 +197,7 @@ def differences(*pairs: tuple[Activation, Activation], low: float = -6, high: fl
             found.append(f"{drawn[worst]:.3f} at x = {x[worst]:.2f}")
         text = f"{hard.title} minus {soft.title}: farthest {found[0]}; slopes: farthest {found[1]}."
         lines.append(text)
-    panels[0].set(title="difference of the values", xlabel="x")
-    panels[1].set(title="difference of the slopes", xlabel="x")
+    panels[0].set(title="value: hard minus smooth", xlabel="x")
+    panels[1].set(title="slope: hard minus smooth", xlabel="x")
     panels[0].legend(fontsize=8, loc="lower right")
     return Picture(figure, "\n".join(lines))
