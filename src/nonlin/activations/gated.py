@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit
+from nonlin.activations.fast import compiled
 from nonlin.activations.layers import ActivationModule, require_floating
 from nonlin.activations.record import wide
 from nonlin.activations.rectified import RELU
@@ -45,8 +46,25 @@ def _glu_pushforward(tangent: Tensor, x: Tensor, dim: int) -> Tensor:
     return (along_a * sigmoid(b) + along_b * a * sigmoid_derivative(b)).to(x.dtype)
 
 
+def _fast_glu_value(x: Tensor, dim: int) -> Tensor:
+    return compiled.gated("sigmoid", x, dim) if compiled.serve(x) else _glu_value(x, dim)
+
+
+def _fast_glu_pullback(gradient: Tensor, x: Tensor, dim: int) -> tuple[Tensor]:
+    if compiled.serve(x, gradient):
+        return (compiled.gated_chain("sigmoid", gradient, x, dim),)
+    return _glu_pullback(gradient, x, dim)
+
+
 # The product rule; only the input is kept.
-GLU_RULE = Explicit(value=_glu_value, kept=lambda y, x, dim: (x,), pullback=_glu_pullback, pushforward=_glu_pushforward)
+GLU_RULE = Explicit(
+    value=_glu_value,
+    kept=lambda y, x, dim: (x,),
+    pullback=_glu_pullback,
+    pushforward=_glu_pushforward,
+    fast_value=_fast_glu_value,
+    fast_pullback=_fast_glu_pullback,
+)
 
 
 @torch.fx.wrap
