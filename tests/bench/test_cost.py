@@ -1,5 +1,7 @@
 """The benchmark: fair order, paired ratios, and memory counted exactly. No test depends on how long anything takes."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -8,10 +10,12 @@ from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.bench import cost
 
 
-def test_every_variant_runs_first_equally_often() -> None:
-    orders = list(cost.rounds(["a", "b", "c"], 6))
-    assert [order[0] for order in orders] == ["a", "b", "c", "a", "b", "c"]
+def test_every_round_has_an_order_of_its_own() -> None:
+    """So that nobody always runs first, nor after the same one, as in a rotation."""
+    orders = list(cost.rounds(["a", "b", "c"], 60))
     assert all(sorted(order) == ["a", "b", "c"] for order in orders)
+    assert {tuple(order) for order in orders} == set(itertools.permutations("abc"))
+    assert orders == list(cost.rounds(["a", "b", "c"], 60))
 
 
 def test_spread_is_median_and_quartiles() -> None:
@@ -49,6 +53,22 @@ def test_compiled_is_a_third_variant(monkeypatch) -> None:
     timing = cost.compare(ACTIVATIONS["relu"], (8, 8), repeats=3, compiled=True)
     assert timing.compiled.median > 0
     assert "compiled, both" in cost.time_table((256, 512), [timing])
+
+
+def test_each_form_is_a_variant() -> None:
+    for name in ("gelu", "prelu"):
+        timing = cost.compare(ACTIVATIONS[name], (8, 8), repeats=3, forms=True, dtype=torch.bfloat16)
+        assert [*timing.forms] == [form for form in cost.FORMS if form != cost.KERNELS or cost.kernels_are_there()]
+        assert all(spread.median > 0 for spread in timing.forms.values())
+        assert "as written" in cost.forms_table((8, 8), [timing, timing])
+
+
+def test_as_written_takes_no_fast_form(monkeypatch) -> None:
+    monkeypatch.setattr("nonlin.activations.layers.kernel_of", lambda record: pytest.fail("a fast form was asked for"))
+    x = torch.randn(5, requires_grad=True)
+    written = cost._Written(ActivationModule(ACTIVATIONS["gelu"]))
+    slope = torch.autograd.grad(written(x).sum(), x)[0]
+    torch.testing.assert_close(slope, ACTIVATIONS["gelu"].derivative(x.detach()))
 
 
 def test_without_a_counterpart_there_is_nothing_to_compare() -> None:

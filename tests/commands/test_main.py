@@ -43,7 +43,7 @@ COMMANDS = [
     "bench-training",
     "tensorboard",
 ]
-COMMANDS += ["refresh", "claims", "guide"]
+COMMANDS += ["refresh", "claims", "guide", "kernels"]
 
 
 @pytest.fixture(autouse=True)

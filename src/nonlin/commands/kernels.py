@@ -12,9 +12,9 @@ def add(commands: "argparse._SubParsersAction") -> None:
         commands,
         "kernels",
         run,
-        "Compile the activations, which makes all layers faster on a processor; needs a C++ compiler and a minute, once.",
+        "Compile the activations, so that all layers run faster; needs a C++ compiler, and a minute, once.",
     )
-    parser.add_argument("--again", action="store_true", help="compile, even if that was done for this torch and processor")
+    parser.add_argument("--again", action="store_true", help="compile, even if that was done before")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ make layers ask for them. A record without a fast form runs in its textbook form
 """
 
 from nonlin.activations.fast import exponential, hardware, leaky, rectified, saturating, smooth
-from nonlin.activations.fast.compiled import form, in_use, use
+from nonlin.activations.fast.compiled import KernelsError, form, in_use, use, using
 from nonlin.activations.fast.kernel import Kernel
 from nonlin.activations.record import Activation
 
@@ -21,4 +21,4 @@ def kernel_of(activation: Activation) -> Kernel | None:
     return KERNELS.get(activation)
 
 
-__all__ = ["KERNELS", "form", "in_use", "kernel_of", "use"]
+__all__ = ["KERNELS", "KernelsError", "form", "in_use", "kernel_of", "use", "using"]

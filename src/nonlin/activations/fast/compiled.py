@@ -1,7 +1,7 @@
 """The compiled form: ``kernels.cpp``, compiled when somebody asks for it, and kept in the cache folder.
 
-It is optional. Nothing compiles by itself; what was compiled before, for this torch and this processor, is loaded at the
-first call of an activation. Where it is missing or does not load, the form in Python runs, which gives the same numbers
+It is optional. Nothing compiles by itself; what was compiled before, for this torch and this processor, is loaded at
+the first call of an activation. Where it is missing or does not load, the form in Python runs, which gives the same numbers
 but for the last digits. The environment's ``NONLIN_KERNELS=off`` leaves it out.
 """
 
@@ -17,8 +17,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,9 +82,26 @@ def in_use() -> bool:
         return _active
 
 
+@contextmanager
+def using(wanted: bool) -> Iterator[None]:
+    """As `use`, within the block and in this process only.
+
+    Raises:
+        KernelsError: as `use`.
+    """
+    global _active
+    if wanted:
+        load()
+    before, _active = _active, wanted
+    try:
+        yield
+    finally:
+        _active = before
+
+
 def form() -> str:
-    """What computes, in words: for a record beside numbers."""
-    return "compiled" if in_use() else "Python"
+    """What computes the activations, in words: for a record beside numbers."""
+    return "compiled kernels" if in_use() else "in Python"
 
 
 def _loads() -> bool:
@@ -117,15 +134,15 @@ def load() -> None:
             torch.ops.load_library(library)
         except (OSError, RuntimeError) as error:
             raise KernelsError(
-                f"{library} does not load here ({_first_line(reason(error))}): python3 start.py kernels --again makes it "
-                "anew"
+                f"{library} does not load here ({_first_line(reason(error))}): python3 start.py kernels --again makes "
+                "it anew"
             ) from error
         _register()
         _loaded = True
 
 
 def _register() -> None:
-    """What torch has to know of the operators besides: what fake tensors become, and backward for whoever follows it."""
+    """What torch has to know of the operators besides: what fake tensors become, and backward for who follows it."""
 
     def like_the_second(name: str, x: Tensor, *rest: object) -> Tensor:
         return torch.empty_like(x)
@@ -183,7 +200,7 @@ def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: S
 
 
 def learned(name: str, x: Tensor, parameter: Tensor) -> Tensor:
-    """f(x) with one parameter, ``"prelu"`` or ``"swish"``, that is a tensor: a single number, or one for each channel."""
+    """f(x), ``"prelu"`` or ``"swish"``, whose parameter is a tensor: a single number, or one for each channel."""
     if parameter.numel() == 1:
         return torch.ops.nonlin.apply.default(name, x, (parameter.item(),), False)
     each = parameter.reshape(-1, *[1] * (x.dim() - 2))
@@ -402,8 +419,8 @@ def _run(command: list[str], place: Path, tell: Callable[[], object]) -> None:
                 _end(process)
     if process.returncode:
         raise KernelsError(
-            f"{command[0]} does not compile the kernels ({_complaint(output) or f'exit code {process.returncode}'}), so "
-            f"that {PLAIN}: name another compiler in CXX"
+            f"{command[0]} does not compile the kernels ({_complaint(output) or f'exit code {process.returncode}'}), "
+            f"so that {PLAIN}: name another compiler in CXX"
         )
 
 

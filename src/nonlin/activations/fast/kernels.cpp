@@ -218,11 +218,16 @@ template <typename V>
 struct ELU : Base<V> {
   V alpha;
   bool finite;  // else at 0, where infinity times 0 is NaN, x itself is returned
-  explicit ELU(Parameters p) : alpha(p[0]), finite(std::abs(p[0]) <= std::numeric_limits<float>::max()) {}
+  bool small;  // else what is too small for an ordinary number counts too, times α
+  explicit ELU(Parameters p)
+      : alpha(p[0]), finite(std::abs(p[0]) <= std::numeric_limits<float>::max()), small(std::abs(p[0]) <= 8) {}
   V value(V x) const {
     return select(finite ? x > V(0) : x >= V(0), x, alpha * expm1(below(x, 0)));
   }
-  V slope(V x) const { return select(x > V(0), V(1), alpha * exp(below(x, 0))); }
+  V slope(V x) const {
+    V z = below(x, 0);
+    return select(x > V(0), V(1), alpha * (small ? exp(z) : z.exp()));
+  }
   V slope_of_output(V y) const { return select(y > V(0), V(1), y + alpha); }
 };
 
@@ -348,7 +353,7 @@ template <typename V>
 struct Hardswish : Base<V> {
   explicit Hardswish(Parameters) {}
   V value(V x) const { return x * (within(x + V(3), 0, 6) * V(1. / 6)); }
-  V slope(V x) const { return select(x.abs() >= V(3), this->one_where(x > V(0)), fmadd(x, V(1. / 3), V(0.5))); }
+  V slope(V x) const { return select(x.abs() >= V(3), this->one_where(x > V(0)), x / V(3) + V(0.5)); }
 };
 
 template <typename V>
