@@ -1,8 +1,8 @@
 """The compiled form: ``kernels.cpp``, compiled when somebody asks for it, and kept in the cache folder.
 
 It is optional. Nothing compiles by itself; what was compiled before, for this torch and this processor, is loaded at
-the first call of an activation. Where it is missing or does not load, the form in Python runs, which gives the same numbers
-but for the last digits. The environment's ``NONLIN_KERNELS=off`` leaves it out.
+the first call of an activation. Where it is missing or does not load, the form in Python runs, which gives the same
+numbers but for the last digits. The environment's ``NONLIN_KERNELS=off`` leaves it out.
 """
 
 import hashlib
