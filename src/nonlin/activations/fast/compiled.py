@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -176,6 +177,7 @@ def serves(activation: Activation, *tensors: Tensor) -> bool:
     return serve(*tensors) and _is_ours(activation)
 
 
+@lru_cache
 def _is_ours(activation: Activation) -> bool:
     from nonlin.activations import ACTIVATIONS  # which imports this file
 
