@@ -27,7 +27,7 @@ import filelock
 import torch
 from torch import Tensor
 
-from nonlin.activations.record import Activation
+from nonlin.activations.record import HALF, Activation
 from nonlin.errors import ReaderError, reason
 from nonlin.files import FileError, remove_parts, write_whole
 from nonlin.paths import cache_folder, is_private
@@ -187,18 +187,27 @@ def _is_ours(activation: Activation) -> bool:
 def apply(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor:
     """f(x), with its backward."""
     from_output = activation.keeps_output(*parameters, dtype=x.dtype)
-    return torch.ops.nonlin.apply.default(activation.name, x, parameters, from_output)
+    return torch.ops.nonlin.apply.default(activation.name, x, _compared(activation, parameters, x), from_output)
 
 
 def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) -> None:
     """f(x) written over x, without derivatives."""
-    torch.ops.nonlin.overwrite.default(activation.name, x, parameters)
+    torch.ops.nonlin.overwrite.default(activation.name, x, _compared(activation, parameters, x))
 
 
 def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: Sequence[float]) -> Tensor:
     """gradient * f', as backward runs it."""
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
-    return torch.ops.nonlin.backward.default(activation.name, gradient, saved, parameters, from_output)
+    return torch.ops.nonlin.backward.default(
+        activation.name, gradient, saved, _compared(activation, parameters, saved), from_output
+    )
+
+
+def _compared(activation: Activation, parameters: Sequence[float], x: Tensor) -> Sequence[float]:
+    """The parameters, of which Hardtanh's bounds are rounded to 16 bits, as the outputs beside them."""
+    if x.dtype not in HALF or activation.name != "hardtanh":
+        return parameters
+    return torch.tensor(parameters, dtype=x.dtype).tolist()
 
 
 def learned(name: str, x: Tensor, parameter: Tensor) -> Tensor:
