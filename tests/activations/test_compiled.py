@@ -21,7 +21,7 @@ from torch.func import functional_call
 from nonlin.__main__ import main
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, fast
 from nonlin.activations.fast import compiled
-from nonlin.activations.gated import glu
+from nonlin.activations.gated import gated
 from nonlin.activations.learned import PReLU, Swish
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the compiler is played by a script of the shell")
@@ -288,8 +288,9 @@ def test_both_forms_of_what_is_learned_agree(channels: int, dtype: torch.dtype, 
         swish = Swish()
         x = torch.randn(1001, 77, dtype=dtype)
         assert_both_forms_agree(lambda x, beta: functional_call(swish, {"beta": beta}, x), x, torch.tensor(0.7))
-        assert_both_forms_agree(lambda x: glu(x, -1), torch.randn(33, 40, dtype=dtype))
-        assert_both_forms_agree(lambda x: glu(x, 1), torch.randn(3, 40, 5, 5, dtype=dtype))
+        for gate in (ACTIVATIONS[name] for name in (*compiled.GATES, "tanh")):
+            assert_both_forms_agree(lambda x, gate=gate: gated(gate, x), torch.randn(33, 40, dtype=dtype))
+            assert_both_forms_agree(lambda x, gate=gate: gated(gate, x, 1), torch.randn(3, 40, 5, 5, dtype=dtype))
     finally:
         torch.set_num_threads(before)
 

@@ -39,6 +39,7 @@ OFF = "off"
 LONGEST = 900.0  # seconds that a compiler may take
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 COMPILERS = ("cl",) if os.name == "nt" else ("c++", "g++", "clang++")
+GATES = ("sigmoid", "relu", "gelu", "silu")
 PLAIN = "the form in Python runs"
 
 # What torch itself is compiled with where it finds these instructions, so that its vectors have the same width here.
@@ -224,15 +225,20 @@ def learned_chain(name: str, gradient: Tensor, x: Tensor, parameter: Tensor) -> 
     return for_x, sums.reshape(parameter.shape).to(parameter.dtype)
 
 
-def gated(name: str, x: Tensor, dim: int) -> Tensor:
-    """a f(b) of the halves of x along ``dim``, with f ``"sigmoid"``, ``"relu"``, ``"gelu"`` or ``"silu"``."""
-    return torch.ops.nonlin.gated.default(name, *x.chunk(2, dim))
+def gates(gate: Activation, *tensors: Tensor) -> bool:
+    """As `serves`, for a product with this gate."""
+    return gate.name in GATES and serves(gate, *tensors)
 
 
-def gated_chain(name: str, gradient: Tensor, x: Tensor, dim: int) -> Tensor:
+def gated(gate: Activation, x: Tensor, dim: int) -> Tensor:
+    """a * gate(b) of the halves of x along ``dim``."""
+    return torch.ops.nonlin.gated.default(gate.name, *x.chunk(2, dim))
+
+
+def gated_chain(gate: Activation, gradient: Tensor, x: Tensor, dim: int) -> Tensor:
     """The gradient of x."""
     result = torch.empty_like(x)
-    torch.ops.nonlin.gated_backward.default(name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
+    torch.ops.nonlin.gated_backward.default(gate.name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
     return result
 
 
