@@ -17,11 +17,20 @@ LONGEST = {"test_start", "test_claims", "test_kills"}  # with the notebooks firs
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="only what takes long, and the tests of endurance at length")
     parser.addoption("--faults", action="store_true", help="plant faults one by one and print those that survive")
+    parser.addoption("--kernels", action="store_true", help="with the compiled kernels, which are made if need be")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if (config.getoption("long") or config.getoption("faults")) and config.option.dist != "no":
         config.option.dist = "load"  # there are few, and no notebook among them
+    if config.getoption("kernels"):
+        from nonlin.activations.fast import compiled
+
+        try:
+            compiled.make()
+            compiled.use(True)
+        except compiled.KernelsError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

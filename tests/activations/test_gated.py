@@ -12,7 +12,7 @@ from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
-from nonlin.activations.gated import GATES, GLU, FeedForward, GatedFeedForward, gated_width, glu
+from nonlin.activations.gated import GATES, GLU, FeedForward, GatedFeedForward, gated, gated_width, glu
 
 # The paper's gates in torch's words.
 FORMULAS = {"GLU": torch.sigmoid, "Bilinear": lambda x: x, "ReGLU": F.relu, "GEGLU": F.gelu, "SwiGLU": F.silu}
@@ -216,3 +216,15 @@ def test_blocks_copy_and_their_weights_load(name: str) -> None:
     other.load_state_dict(block.state_dict())
     for twin in (other, copy.deepcopy(block), pickle.loads(pickle.dumps(block))):
         assert torch.equal(twin(x), block(x))
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu"])
+def test_the_relatives_derivatives_are_those_of_the_product(name: str) -> None:
+    record = ACTIVATIONS[name]
+    x = torch.randn(3, 8, dtype=torch.float64, requires_grad=True)
+    a, b = x.chunk(2, -1)
+    product = a * record.function(b)
+    assert torch.equal(gated(record, x), product)
+    weights = torch.randn(3, 4, dtype=torch.float64)
+    wanted, found = (torch.autograd.grad((y * weights).sum(), x)[0] for y in (product, gated(record, x)))
+    torch.testing.assert_close(found, wanted)

@@ -1,6 +1,6 @@
 """The benchmark: fair order, paired ratios, and memory counted exactly. No test depends on how long anything takes."""
 
-from itertools import pairwise
+import itertools
 
 import pytest
 import torch
@@ -11,11 +11,11 @@ from nonlin.bench import cost
 
 
 def test_every_round_has_an_order_of_its_own() -> None:
+    """So that nobody always runs first, nor after the same one, as in a rotation."""
     orders = list(cost.rounds(["a", "b", "c"], 60))
     assert all(sorted(order) == ["a", "b", "c"] for order in orders)
-    followers = {pair for order in orders for pair in pairwise(order)}
-    assert len(followers) == 6  # nobody always follows the same other
-    assert {order[0] for order in orders} == {"a", "b", "c"}
+    assert {tuple(order) for order in orders} == set(itertools.permutations("abc"))
+    assert orders == list(cost.rounds(["a", "b", "c"], 60))
 
 
 def test_spread_is_median_and_quartiles() -> None:
@@ -53,6 +53,22 @@ def test_compiled_is_a_third_variant(monkeypatch) -> None:
     timing = cost.compare(ACTIVATIONS["relu"], (8, 8), repeats=3, compiled=True)
     assert timing.compiled.median > 0
     assert "compiled, both" in cost.time_table((256, 512), [timing])
+
+
+def test_each_form_is_a_variant() -> None:
+    for name in ("gelu", "prelu"):
+        timing = cost.compare(ACTIVATIONS[name], (8, 8), repeats=3, forms=True, dtype=torch.bfloat16)
+        assert [*timing.forms] == [form for form in cost.FORMS if form != cost.KERNELS or cost.kernels_are_there()]
+        assert all(spread.median > 0 for spread in timing.forms.values())
+        assert "as written" in cost.forms_table((8, 8), [timing, timing])
+
+
+def test_as_written_takes_no_fast_form(monkeypatch) -> None:
+    monkeypatch.setattr("nonlin.activations.layers.kernel_of", lambda record: pytest.fail("a fast form was asked for"))
+    x = torch.randn(5, requires_grad=True)
+    written = cost._Written(ActivationModule(ACTIVATIONS["gelu"]))
+    slope = torch.autograd.grad(written(x).sum(), x)[0]
+    torch.testing.assert_close(slope, ACTIVATIONS["gelu"].derivative(x.detach()))
 
 
 def test_without_a_counterpart_there_is_nothing_to_compare() -> None:

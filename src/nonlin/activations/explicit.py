@@ -26,6 +26,8 @@ class Explicit:
         pushforward: ``pushforward(*tangents, *kept, *constants)``, the tangent of the value: the chain rule of
             forward-mode differentiation.
         fast_value, fast_pullback: the same numbers in fewer passes, by steps that torch need not follow.
+        compiled: ``compiled(*tensors, *constants)``, the value with its backward by compiled kernels; None where they
+            do not serve.
     """
 
     value: Callable[..., Tensor]
@@ -34,6 +36,7 @@ class Explicit:
     pushforward: Callable[..., Tensor]
     fast_value: Callable[..., Tensor] | None = None
     fast_pullback: Callable[..., tuple[Tensor | None, ...]] | None = None
+    compiled: Callable[..., Tensor | None] = lambda *_: None
 
     def __post_init__(self) -> None:
         for slow in ("value", "pullback"):
@@ -50,6 +53,8 @@ class Explicit:
             return y
         if followed(tensors[0]):
             return _Transformed.apply(self, constants, *tensors)
+        if (y := self.compiled(*tensors, *constants)) is not None:
+            return y
         return Eager.apply(self, constants, *tensors)
 
 

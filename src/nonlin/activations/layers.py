@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nonlin.activations.explicit import Eager, Explicit, followed, linked
 from nonlin.activations.facts import FAR
-from nonlin.activations.fast import kernel_of
+from nonlin.activations.fast import compiled, kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
 from nonlin.activations.record import HALF, Activation, Interval, as_record
@@ -81,6 +81,8 @@ def _rounded_once(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
     """f(x) by the fast form where there is one. Without derivatives: for those see ``ActivationModule``."""
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if compiled.serves(activation, x):
+        return compiled.apply(activation, x, parameters)
     if kernel is None:
         return textbook_values(activation, x, *parameters)
     if kernel.forward is None:  # the function is one pass already, which rounds nothing
@@ -93,7 +95,9 @@ def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
 def overwrite(activation: Activation, x: Tensor, *parameters: float) -> None:
     """f(x) written over x."""
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
-    if kernel is None or kernel.forward is None:
+    if compiled.serves(activation, x):
+        compiled.overwrite(activation, x, parameters)
+    elif kernel is None or kernel.forward is None:
         x.copy_(values(activation, x, *parameters))
     elif kernel.forward in ELEMENTARY:
         kernel.forward(x, out=x)
@@ -111,6 +115,8 @@ def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: 
         parameters: by default the record's.
     """
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
+    if compiled.serves(activation, saved, gradient):
+        return compiled.chain(activation, gradient, saved, parameters)
     if kernel is None:
         return textbook_chain(activation, gradient, saved, *parameters)
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
@@ -130,9 +136,10 @@ def zero_slope_float32(activation: Activation) -> Interval:
 
     An end is infinite where the slope stays above zero up to ``FAR``. ``sigmoid`` gives (-88.7, 16.6): the
     slope ``y (1 - y)`` is lost as soon as ``y`` rounds to 1, but near 0 ``y`` itself keeps shrinking, until e^-x
-    overflows.
+    overflows. The compiled kernels differ there, and are left out.
     """
-    low, high = (_first_zero_slope(activation, direction) for direction in (-1.0, 1.0))
+    with compiled.using(False):
+        low, high = (_first_zero_slope(activation, direction) for direction in (-1.0, 1.0))
     return Interval(low=low, high=high, low_closed=False, high_closed=False)
 
 
@@ -161,6 +168,10 @@ def _kept(y: Tensor, x: Tensor, activation: Activation, *parameters: float) -> t
     return (y if activation.keeps_output(*parameters, dtype=x.dtype) else x,)
 
 
+def _compiled(x: Tensor, activation: Activation, *parameters: float) -> Tensor | None:
+    return compiled.apply(activation, x, parameters) if compiled.serves(activation, x) else None
+
+
 def _textbook_chain(gradient: Tensor, saved: Tensor, activation: Activation, *parameters: float) -> Tensor:
     return textbook_chain(activation, gradient, saved, *parameters)
 
@@ -173,6 +184,7 @@ RECORD = Explicit(
     pushforward=_textbook_chain,
     fast_value=lambda x, activation, *parameters: values(activation, x, *parameters),
     fast_pullback=lambda gradient, saved, activation, *parameters: (chain(activation, gradient, saved, *parameters),),
+    compiled=_compiled,
 )
 
 

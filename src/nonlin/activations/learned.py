@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit, followed, linked
+from nonlin.activations.fast import compiled
 from nonlin.activations.layers import apply, apply_, as_flag, refuse_leaves, require_floating
 from nonlin.activations.leaky import RRELU
 from nonlin.activations.record import REAL, as_number, wide
@@ -36,6 +37,8 @@ def _sums_serve(weight: Tensor) -> bool:
 
 def _fast_leaky(x: Tensor, weight: Tensor) -> Tensor:
     """max(x, 0) + a min(x, 0): ``torch.where`` costs more than all of these together."""
+    if compiled.serve(x, weight):
+        return compiled.learned("prelu", x, weight)
     if not _sums_serve(weight):
         return _leaky(x, weight)
     return torch.addcmul(x.clamp(min=0), _along_channels(weight, x), x.clamp(max=0))
@@ -64,6 +67,8 @@ def _prelu_pushforward(along_x: Tensor, along_weight: Tensor, x: Tensor, weight:
 
 def _fast_prelu_pullback(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """In few passes, as forward."""
+    if compiled.serve(x, weight, gradient):
+        return compiled.learned_chain("prelu", gradient, x, weight)
     if not _sums_serve(weight):
         return _prelu_pullback(gradient, x, weight)
     a = _along_channels(weight, x)
@@ -165,8 +170,23 @@ def _swish_pushforward(along_x: Tensor, along_beta: Tensor, x: Tensor, beta: Ten
     return (from_x + along_beta * _swish_slope_of_beta(wide_x, wide_beta)).to(x.dtype)
 
 
+def _fast_swish_value(x: Tensor, beta: Tensor) -> Tensor:
+    return compiled.learned("swish", x, beta) if compiled.serve(x) and beta.is_cpu else _swish_value(x, beta)
+
+
+def _fast_swish_pullback(gradient: Tensor, x: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
+    if compiled.serve(x, gradient) and beta.is_cpu:
+        return compiled.learned_chain("swish", gradient, x, beta)
+    return _swish_pullback(gradient, x, beta)
+
+
 SWISH = Explicit(
-    value=_swish_value, kept=lambda y, x, beta: (x, beta), pullback=_swish_pullback, pushforward=_swish_pushforward
+    value=_swish_value,
+    kept=lambda y, x, beta: (x, beta),
+    pullback=_swish_pullback,
+    pushforward=_swish_pushforward,
+    fast_value=_fast_swish_value,
+    fast_pullback=_fast_swish_pullback,
 )
 
 

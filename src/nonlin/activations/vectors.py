@@ -11,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.gated import glu
+from nonlin.activations.gated import gated, glu
 from nonlin.activations.record import REAL, Interval, Paper
 from nonlin.activations.rectified import RELU
 from nonlin.activations.smooth import GELU, SILU
@@ -69,10 +69,10 @@ class VectorFunction:
         return self.function(x + shift)
 
 
-def gated(gate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """a * gate(b), where a is the first half of x along the last dimension and b the second."""
+def bilinear(x: Tensor) -> Tensor:
+    """a * b, where a is the first half of x along the last dimension and b the second."""
     a, b = x.chunk(2, dim=-1)
-    return a * gate(b)
+    return a * b
 
 
 BRIDLE = Paper(
@@ -170,7 +170,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
             _gate(
                 "bilinear",
                 "Bilinear",
-                partial(gated, lambda b: b),
+                bilinear,
                 SHAZEER,
                 formula=r"a\,b",
                 use="To see what a gate does without a bend.",
@@ -179,7 +179,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
             _gate(
                 "reglu",
                 "ReGLU",
-                partial(gated, RELU.function),
+                partial(gated, RELU),
                 SHAZEER,
                 formula=r"a\,\operatorname{ReLU}(b)",
                 use="Gated blocks in which a gate can be shut.",
@@ -188,7 +188,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
             _gate(
                 "geglu",
                 "GEGLU",
-                partial(gated, GELU.function),
+                partial(gated, GELU),
                 SHAZEER,
                 formula=r"a\,\operatorname{GELU}(b)",
                 use="Feed-forward blocks of transformers.",
@@ -197,7 +197,7 @@ VECTOR_FUNCTIONS: Mapping[str, VectorFunction] = MappingProxyType(
             _gate(
                 "swiglu",
                 "SwiGLU",
-                partial(gated, SILU.function),
+                partial(gated, SILU),
                 SHAZEER,
                 formula=r"a\,\operatorname{SiLU}(b)",
                 use="Feed-forward blocks of transformers.",

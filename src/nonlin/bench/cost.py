@@ -8,8 +8,9 @@ import math
 import platform
 import random
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -17,13 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nonlin.activations import Activation, ActivationModule
-from nonlin.activations.layers import chain, values
+from nonlin.activations import Activation, ActivationModule, fast, learned
+from nonlin.activations.explicit import Explicit
+from nonlin.activations.layers import RECORD, chain, values
 from nonlin.activations.learned import PReLU
 from nonlin.lab.networks import threads
 
 SHAPES = ((256, 512), (64, 64, 32, 32))  # 0.5 and 16 MiB in float32: one fits into a processor's cache, one does not
-TARGETS = {(256, 512): 1.15, (64, 64, 32, 32): 1.25}  # geometric mean of ours / torch.nn, forward and backward
+TARGET, LARGEST = 1.0, 1.25  # of ours / torch.nn, forward and backward, by compiled kernels: geometric mean, and each
 WARM_UP = 2  # rounds that are not counted: the first calls pay for allocation and for torch's own set-up
 
 
@@ -47,6 +49,7 @@ class Timing:
         name: the activation's.
         forward, both: ours / torch.nn, of the time of forward alone, and of forward and backward.
         compiled: ours through ``torch.compile`` / torch.nn, of forward and backward; None where it was not asked for.
+        forms: each of our forms / torch.nn, of forward and backward, by its name; empty where they were not asked for.
         copies, their_copies: forward and backward, ours and torch.nn's, in copies of the tensor: the floor is one copy
             for each of the two passes, since each writes a result.
         milliseconds: of our forward and backward.
@@ -56,6 +59,7 @@ class Timing:
     forward: Spread
     both: Spread
     compiled: Spread | None
+    forms: Mapping[str, Spread]
     copies: Spread
     their_copies: Spread
     milliseconds: Spread
@@ -89,17 +93,22 @@ def compare(
     repeats: int = 20,
     number_of_threads: int = 1,
     compiled: bool = False,
+    forms: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Timing:
     """Time one activation and its counterpart in ``torch.nn``, or another module, side by side.
 
     Args:
         activation: a record.
-        shape: of the float32 input, drawn from N(0, 1).
+        shape: of the input, drawn from N(0, 1).
         against: makes what to compare with, ``nn.ReLU`` for instance; by default the record's counterpart, which a
             record of one's own need not have.
         repeats: rounds that count, at least 2.
         number_of_threads: that torch may use.
         compiled: whether to time ours through ``torch.compile`` as well, which needs a C++ compiler.
+        forms: whether to time each of our forms: formula and derivative as written, the fast form in Python, and the
+            compiled kernels where they are.
+        dtype: of the input.
 
     Raises:
         ValueError: for an activation without a counterpart and nothing to compare with, or fewer than two repeats.
@@ -110,12 +119,14 @@ def compare(
         )
     if repeats < 2:
         raise ValueError(f"{activation.name}: the benchmark needs at least 2 repeats.")
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    gradient = torch.ones(shape)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    gradient = torch.ones(shape, dtype=dtype)
     functions = {
-        "ours": _ours(activation),
-        "theirs": against() if against else _counterpart(activation),
+        "ours": _ours(activation).to(dtype),
+        "theirs": (against() if against else _counterpart(activation)).to(dtype),
     }
+    if forms:
+        functions |= _forms(activation, dtype)
     if compiled:
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit
         functions["compiled"] = torch.compile(_ours(activation))
@@ -124,8 +135,44 @@ def compare(
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
-                times[variant].append(_time(functions.get(variant), x, gradient))
+                with fast.using(variant == KERNELS) if variant in FORMS else nullcontext():
+                    times[variant].append(_time(functions.get(variant), x, gradient))
     return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
+
+
+WRITTEN, IN_PYTHON, KERNELS = FORMS = ("as written", "in Python", "compiled kernels")
+
+
+def _forms(record: Activation, dtype: torch.dtype) -> dict[str, Callable[[Tensor], Tensor]]:
+    ours = _ours(record).to(dtype)
+    functions = {WRITTEN: _Written(ours), IN_PYTHON: ours, KERNELS: ours}
+    return functions if kernels_are_there() else {name: functions[name] for name in (WRITTEN, IN_PYTHON)}
+
+
+def kernels_are_there() -> bool:
+    """Whether the compiled kernels can be timed."""
+    try:
+        with fast.using(True):
+            return True
+    except fast.KernelsError:
+        return False
+
+
+class _Written(nn.Module):
+    """One of our layers by its formula and its derivative as they are written, without fast forms."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.layer, PReLU):
+            return _unhurried(learned.PRELU)(x, self.layer.weight)
+        return _unhurried(RECORD)(x, constants=(self.layer.activation, *self.layer.activation.default_values))
+
+
+def _unhurried(explicit: Explicit) -> Explicit:
+    return replace(explicit, fast_value=None, fast_pullback=None)
 
 
 def settle_allocator() -> None:
@@ -156,15 +203,16 @@ def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
         forward=ratio("ours", "theirs", 0),
         both=ratio("ours", "theirs"),
         compiled=ratio("compiled", "theirs") if "compiled" in times else None,
+        forms={form: ratio(form, "theirs") for form in FORMS if form in times},
         copies=ratio("ours", "copy"),
         their_copies=ratio("theirs", "copy"),
         milliseconds=spread([1000 * both for _, both in times["ours"]]),
     )
 
 
-def geometric_mean(timings: Sequence[Timing]) -> float:
-    """Of the median ratios of forward and backward."""
-    return math.exp(statistics.fmean(math.log(timing.both.median) for timing in timings))
+def geometric_mean(timings: Sequence[Timing], of: Callable[[Timing], Spread] = lambda timing: timing.both) -> float:
+    """Of the median ratios of forward and backward, or of other ones."""
+    return math.exp(statistics.fmean(math.log(of(timing).median) for timing in timings))
 
 
 class _Steps(TorchFunctionMode):
@@ -235,13 +283,14 @@ def machine(number_of_threads: int) -> str:
     processor = platform.processor() or platform.machine()
     capability = torch.backends.cpu.get_cpu_capability()
     return (
-        f"torch {torch.__version__}, {platform.system()} on {processor} ({capability}), {number_of_threads} thread(s)"
+        f"torch {torch.__version__}, {platform.system()} on {processor} ({capability}), {number_of_threads} thread(s); "
+        f"ours: {fast.form()}"
     )
 
 
 def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
     """The ratios at one shape, median [quartiles], with their geometric mean beside the target."""
-    lines = [f"{shape} float32: ours / torch.nn, then forward + backward in copies of the tensor (floor: 2)", ""]
+    lines = [f"{shape}: ours / torch.nn, then forward + backward in copies of the tensor (floor: 2)", ""]
     compiled = any(t.compiled for t in timings)
     columns = ["forward", "forward + backward", *(["compiled, both"] if compiled else []), "ours, copies"]
     lines.append(f"{'':12}{''.join(f'{column:20}' for column in columns)}{'torch.nn, copies':20}ours, ms")
@@ -250,10 +299,22 @@ def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
         lines.append(f"{t.name:12}{''.join(f'{s!s:20}' for s in spreads)}{t.milliseconds.median:.2f}")
     clearly_faster = sum(timing.both.high < 1 for timing in timings)
     lines += [
-        f"geometric mean of forward + backward: {geometric_mean(timings):.2f} (target: at most {TARGETS[shape]})",
-        f"largest: {max(t.both.median for t in timings):.2f} (target: at most 2); upper quartile below 1: "
+        f"geometric mean of forward + backward: {geometric_mean(timings):.2f} (target: at most {TARGET:.2f})",
+        f"largest: {max(t.both.median for t in timings):.2f} (target: at most {LARGEST}); upper quartile below 1: "
         f"{clearly_faster} of {len(timings)} (target: at least 8)",
     ]
+    return "\n".join(lines)
+
+
+def forms_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
+    """Each of our forms / torch.nn, forward and backward, median [quartiles], with their geometric means."""
+    forms = list(timings[0].forms)
+    lines = [f"{shape}: forward + backward of each of our forms / torch.nn", ""]
+    lines.append(f"{'':12}{''.join(f'{form:20}' for form in forms)}torch.nn, copies")
+    for t in timings:
+        lines.append(f"{t.name:12}{''.join(f'{t.forms[form]!s:20}' for form in forms)}{t.their_copies}")
+    means = [geometric_mean(timings, lambda t, form=form: t.forms[form]) for form in forms]
+    lines.append(f"{'mean':12}{''.join(f'{mean:<20.2f}' for mean in means)}(geometric)")
     return "\n".join(lines)
 
 

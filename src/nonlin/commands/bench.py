@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from nonlin.bench.cost import Timing
 
 
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+
+
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "bench", run, "Time and memory of our activations against torch.nn, side by side.")
     parser.add_argument("names", nargs="*", default=["all"], metavar="NAME", help="names (default: all)")
@@ -22,6 +25,10 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--compiled", action="store_true", help="also through torch.compile; needs a C++ compiler and takes minutes"
     )
+    parser.add_argument(
+        "--forms", action="store_true", help="each form of ours: as written, in Python, and compiled by `kernels`"
+    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the numbers (default: float32)")
     parser.add_argument("--output", type=path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
 
 
@@ -33,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.output and not is_writable(arguments.output.expanduser().absolute()):
         raise UsageError(f"pictures cannot be written into {arguments.output}: choose another --output")
+    import torch
     from tqdm import tqdm
 
     from nonlin.bench import cost
@@ -40,13 +48,21 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.compiled:
         _check_compiler()
     for threads, shape in itertools.product(arguments.threads, cost.SHAPES):
-        options = {"repeats": arguments.repeats, "number_of_threads": threads, "compiled": arguments.compiled}
+        options = {
+            "repeats": arguments.repeats,
+            "number_of_threads": threads,
+            "compiled": arguments.compiled,
+            "forms": arguments.forms,
+            "dtype": getattr(torch, arguments.dtype),
+        }
         timings = [
             cost.compare(record, shape, **options)
             for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False)
         ]
-        print(cost.machine(threads))
+        print(f"{cost.machine(threads)}, {arguments.dtype}")
         print(cost.time_table(shape, timings), end="\n\n", flush=True)
+        if arguments.forms:
+            print(cost.forms_table(shape, timings), end="\n\n", flush=True)
         if arguments.output:
             _draw_costs(timings, arguments.output / f"bench_{'x'.join(map(str, shape))}_{threads}_threads.png")
     print(cost.memory_table(records))

@@ -72,10 +72,12 @@ def run(arguments: argparse.Namespace) -> int | None:
 
     import torch
 
+    from nonlin.activations import fast
     from nonlin.lab import reference
     from nonlin.lab.protocol import PROTOCOL
     from nonlin.paths import is_writable
 
+    fast.use(False)  # the tables hold the form in Python, here and in the processes that train
     until = math.inf if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     place, jobs = _place(arguments), arguments.jobs or AT_A_TIME[arguments.device]
     results = reference.read(PROTOCOL, place.results)

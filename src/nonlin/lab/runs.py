@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from nonlin.activations import fast
 from nonlin.errors import ReaderError, reason
 from nonlin.files import read_record, remove_parts, unreadable, write_json, write_whole
 from nonlin.images.dataset import Dataset
@@ -506,6 +507,7 @@ def environment() -> dict[str, Any]:
             "nonlin": version("nonlin"),
             "python": platform.python_version(),
             "torch": torch.__version__,
+            "activations": fast.form(),
         },
         "revision": _revision(),
         "hardware": {
