@@ -403,5 +403,17 @@ VERDICTS = {
     "49": R,
     "50a": R,
     "50b": R,
+    # lesson 16
+    "70": X,
+    "71a": X,
+    "71b": X,
+    "72": R,
+    "73a": C,
+    "73b": R,
+    "74a": D,
+    "74b": C,
+    "75": X,
+    "76a": C,
+    "76b": R,
 }
 EXPECTED = {number: {name: VERDICTS[name] for name in claim.names} for number, claim in CLAIMS.items()}
