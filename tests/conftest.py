@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from misbehaving_server import Server, serve
-from small_data import cifar10_archive, cifar10_files, cifar10_release
 
 from nonlin import paths
-from nonlin.images import cache, shapes10
+
+# What takes torch is imported where it is used: pytest's first process, which only hands out tests, does without.
+
+
+LONGEST = {"test_start", "test_claims", "test_kills"}  # with the notebooks first, so that both processors end together
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     faults = config.getoption("faults")
     kept = [item for item in kept if faults == bool(item.get_closest_marker("faults"))]
     config.hook.pytest_deselected(items=list(set(items) - set(kept)))
-    items[:] = kept
+    items[:] = sorted(kept, key=lambda item: item.path.suffix == ".py" and item.path.stem not in LONGEST)
 
 
 @pytest.fixture
@@ -58,29 +61,37 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "checkout"
     root.mkdir()
     monkeypatch.setattr(paths, "project_root", lambda: root)
+    from nonlin.images import cache
+
     cache._warn_unwritable.cache_clear()
     return root
 
 
 @pytest.fixture
 def few_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes10, "TRAIN_SIZE", 300)
-    monkeypatch.setattr(shapes10, "TEST_SIZE", 50)
+    monkeypatch.setattr("nonlin.images.shapes10.TRAIN_SIZE", 300)
+    monkeypatch.setattr("nonlin.images.shapes10.TEST_SIZE", 50)
 
 
 @pytest.fixture(scope="session")
 def files() -> dict[str, bytes]:
+    from small_data import cifar10_files
+
     return cifar10_files()
 
 
 @pytest.fixture(scope="session")
 def archive(files: dict[str, bytes]) -> bytes:
+    from small_data import cifar10_archive
+
     return cifar10_archive(files)
 
 
 @pytest.fixture
 def small_cifar10(files: dict[str, bytes], archive: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on, CIFAR-10 is 120 random images."""
+    from small_data import cifar10_release
+
     monkeypatch.setattr("torchvision.datasets.CIFAR10", cifar10_release(files, archive))
 
 

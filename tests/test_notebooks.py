@@ -6,10 +6,12 @@ import symtable
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
 import pytest
+from folded import folded
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
@@ -24,7 +26,7 @@ PATHS = sorted(LESSONS.glob("*.ipynb"))
 LONGEST_CELL = 15  # lines of code
 LARGEST_FILE = 1_000_000  # bytes
 
-every_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+every_notebook = folded("path", PATHS)
 
 
 def read(path: Path) -> NotebookNode:
@@ -127,7 +129,7 @@ def test_notebook_has_all_its_exercises_and_its_quiz(path: Path) -> None:
 @every_notebook
 def test_headings_of_exercises_state_difficulty_and_minutes_as_recorded(path: Path) -> None:
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    headings = dict(re.findall(r"^### Exercise (\d\d\.\d) · .* · ([★☆]{3} · \d+ minutes)$", text, flags=re.MULTILINE))
+    headings = dict(re.findall(r"^####? Exercise (\d\d\.\d) · .* · ([★☆]{3} · \d+ minutes)$", text, flags=re.MULTILINE))
     own = {n: e for n, e in EXERCISES.items() if n.startswith(path.stem[:2])}
     wanted = {n: f"{'★' * e.difficulty}{'☆' * (3 - e.difficulty)} · {e.minutes} minutes" for n, e in own.items()}
     assert headings == wanted
@@ -199,6 +201,9 @@ def test_an_unknown_lesson_is_named_with_those_there_are() -> None:
         lessons(["99"])
 
 
+kept_cells = cache(code_cells)
+
+
 def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     yield table
     for child in table.get_children():
@@ -209,6 +214,9 @@ def names_made(source: str) -> set[str]:
     """The names that a cell leaves behind for the cells below it."""
     top = symtable.symtable(TransformerManager().transform_cell(source), "cell", "exec")
     return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
+kept_names = cache(names_made)
 
 
 def names_needed(source: str) -> set[str]:
@@ -223,12 +231,12 @@ def names_needed(source: str) -> set[str]:
     return used - names_made(source) - set(dir(builtins))
 
 
-@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+@folded("exercise", EXERCISES.values())
 def test_a_solution_runs_in_the_cell_of_its_exercise(exercise: Exercise) -> None:
     [path] = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
-    sources = [cell.source for cell in code_cells(path)]
+    sources = [cell.source for cell in kept_cells(path)]
     place = next(number for number, source in enumerate(sources) if f'check("{exercise.number}"' in source)
-    above = set().union(*map(names_made, sources[:place]))
+    above = set().union(*map(kept_names, sources[:place]))
     assert names_needed(exercise.solution_text) <= above
     if exercise.wants_function:
         assert names_made(exercise.solution_text) & names_made(sources[place]), "the check calls another name"

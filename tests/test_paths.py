@@ -139,5 +139,5 @@ def test_a_line_that_is_split_carries_any_path(line: str, path: str, monkeypatch
     given: list[list[str]] = []
     monkeypatch.setattr(manager, "start", lambda words: given.append(words) or manager.StartTimedOut(pid=0))
     notebook.start(filled.removeprefix("%tensorboard "))
-    folder = runs / "lesson-12" if "lesson-12" in line else runs
+    folder = runs / "lesson-13" if "lesson-13" in line else runs
     assert given == [["--logdir", str(folder), "--port", "0"]]

@@ -1,9 +1,10 @@
 """Every room of the package imports only from rooms below it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
-import pytest
+from folded import folded
 
 import nonlin
 
@@ -37,13 +38,13 @@ ORDER = (  # from the ground upwards
 )
 LEVEL = {room: 0 if room in GROUND else level for level, room in enumerate(ORDER)}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
-NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
 
 def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@cache
 def imported_modules(path: Path) -> set[str]:
     """What of the package a file imports, wherever in the file, without the package's name: ``"lab.runs.run"``."""
     modules = set()
@@ -60,13 +61,13 @@ def imported_rooms(path: Path) -> set[str]:
     return {module.split(".")[0] for module in imported_modules(path)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@folded("path", FILES)
 def test_imports_run_downward(path: Path) -> None:
     for other in imported_rooms(path) - {room(path)}:
         assert LEVEL[other] < LEVEL[room(path)] or {LEVEL[other], LEVEL[room(path)]} == {0}, f"imports {other}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "lessons").glob("*/*.py")), ids=lambda path: f"{path.parent.name}")
+@folded("path", sorted((ROOT / "lessons").glob("*/*.py")))
 def test_a_lesson_stands_alone(path: Path) -> None:
     """It imports from its own folder, and from what gathers all lessons; only lesson 17, about all of them, does so."""
     own = f"lessons.{path.parent.name}"
@@ -76,7 +77,7 @@ def test_a_lesson_stands_alone(path: Path) -> None:
             assert module.startswith(own) or gathered, f"{path.name} imports {module}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "lessons").iterdir()), ids=lambda path: path.name)
+@folded("path", sorted((ROOT / "lessons").iterdir()))
 def test_a_lessons_files_bear_the_same_names_in_each(path: Path) -> None:
     if not path.is_dir() or path.name == "__pycache__":
         return

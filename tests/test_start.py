@@ -433,13 +433,12 @@ def test_first_start(installed: tuple[Course, str]) -> None:
 
 
 def test_later_starts_are_fast_and_need_no_network(ready: Course) -> None:
-    times = []
-    for _ in range(3):  # other tests keep the machine busy
-        began = time.monotonic()
-        done = ready.start("setup", PIP_INDEX_URL=closed(), NONLIN_CPU_INDEX=closed())
-        times.append(time.monotonic() - began)
-        assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
-    assert min(times) < 1
+    before = os.times()
+    done = ready.start("setup", PIP_INDEX_URL=closed(), NONLIN_CPU_INDEX=closed())
+    after = os.times()
+    assert (done.returncode, done.stderr) == (0, f"The course is set up in {ready.venv}.\n")
+    # Of the processor, since other tests keep the machine busy.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
 
 
 def test_it_was_installed_nowhere_else(installed: tuple[Course, str]) -> None:
@@ -796,8 +795,9 @@ def test_jupyter_starts_wherever_something_can_be_written(
 
 
 @posix
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("args", [["train", "wait"], ["test", "wait"]])
+@pytest.mark.parametrize(
+    ("number", "code", "args"), [(signal.SIGTERM, 143, ["test", "wait"]), (signal.SIGINT, 130, ["train", "wait"])]
+)
 def test_no_child_outlives_the_start(ready: Course, number: int, code: int, args: list[str]) -> None:
     start = ready.spawn(*args)
     while "wait" not in json.loads(start.stdout.readline())["args"]:

@@ -21,7 +21,7 @@ HIDDEN = "hide-input"  # the tag of a cell that holds the assertions of its sect
 FURTHER = "### Going further · "
 _FURTHER = re.compile(rf"^{FURTHER}(.*?)(?: · \d+ minutes?)?$", re.MULTILINE)
 _OPENING = re.compile(r"^\*(?:\d+ minutes(?:, and \d+ more for going further)?)\. ", re.MULTILINE)
-_EXERCISE = re.compile(r"^### Exercise \d\d\.\d+ · .* · [★☆]{3} · (\d+) minutes$", re.MULTILINE)
+_EXERCISE = re.compile(r"^####? Exercise \d\d\.\d+ · .* · [★☆]{3} · (\d+) minutes$", re.MULTILINE)
 _QUESTION = re.compile(r"^\d+\. ", re.MULTILINE)
 
 
@@ -95,7 +95,8 @@ def _minutes(number: int) -> str:
 
 def _minutes_of_cell(cell: NotebookNode) -> float:
     if cell.cell_type == "markdown":
-        return len(cell.source.split()) / WORDS + sum(map(int, _EXERCISE.findall(cell.source)))
+        words = _OPENING.sub("", _FURTHER.sub(r"\1", cell.source)).split()  # what is written here must not count
+        return len(words) / WORDS + sum(map(int, _EXERCISE.findall(cell.source)))
     shown = sum(_minutes_of_output(output, cell) for output in cell.outputs)
     if HIDDEN in cell.metadata.get("tags", []):
         return shown

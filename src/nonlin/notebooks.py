@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
-from nonlin.minutes import fold, write_minutes
+from nonlin.minutes import core, fold, write_minutes
+from nonlin.minutes import further as minutes_further
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -96,6 +97,34 @@ def refresh(names: list[str]) -> None:
             raise ReaderError(f"{path} fails in the cell {_last_run(notebook)} ({_why(error)}): mend it.") from error
         write_whole(path, nbformat.writes(notebook) + "\n")
         print(f"{path.stat().st_size / 1000:.0f} kB")
+    readme = LESSONS.parent / "README.md"
+    if readme.is_file():
+        write_whole(readme, with_lessons(readme.read_text(encoding="utf-8")))
+
+
+_ROW = re.compile(r"^\| (\d\d) \| \[[^]]*\]\([^)]*\)(?:: (.*?))? \| .* \|$", re.MULTILINE)
+
+
+def with_lessons(readme: str) -> str:
+    """The README with a row for each lesson: title and minutes of the notebook, and what it is about, as before.
+
+    The rows stand where the first one stood.
+    """
+    import nbformat
+
+    about = dict(_ROW.findall(readme))
+    first = _ROW.search(readme)
+    if first is None:
+        return readme
+    rows = []
+    for path in lessons([]):
+        notebook = nbformat.read(path, as_version=4)
+        number, more = path.stem[:2], minutes_further(notebook)
+        what = f": {about[number]}" if about.get(number) else ""
+        link = f"[{_title(path)}](notebooks/{path.name}){what}"
+        rows.append(f"| {number} | {link} | {core(notebook)}{f' + {more}' if more else ''} |")
+    rest = re.sub(_ROW.pattern + r"\n", "", readme[first.start() :], flags=re.MULTILINE)
+    return readme[: first.start()] + "\n".join(rows) + "\n" + rest
 
 
 def _last_run(notebook: NotebookNode) -> str:

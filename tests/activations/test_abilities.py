@@ -3,6 +3,7 @@
 import pytest
 import torch
 from abilities import ABILITIES, DOCUMENT, END, LAYERS, OURS, THEIRS, RefuseFloat64, cell, stored
+from folded import folded
 from torch import Tensor, nn
 from torch.func import jvp
 
@@ -27,15 +28,22 @@ QUICK = {
     "compile, in place": ["ReLU", "Mish"],
 }
 CASES = [
-    pytest.param(layer, ability, marks=[pytest.mark.long] * (ABILITIES[ability].slow and layer not in QUICK[ability]))
+    pytest.param(ability, layers, marks=[pytest.mark.long] * (layers is rest), id=ability)
     for ability in ABILITIES
-    for layer in LAYERS
+    for quick in [QUICK.get(ability, list(LAYERS))]
+    for rest in [[layer for layer in LAYERS if layer not in quick]]
+    for layers in (quick, rest)
+    if layers
 ]
 
 
-@pytest.mark.parametrize(("layer", "ability"), CASES)
-def test_an_ability(layer: str, ability: str) -> None:
-    assert cell(LAYERS[layer], ABILITIES[ability]) == stored()[layer, ability]
+@pytest.mark.parametrize(("ability", "layers"), CASES)
+def test_an_ability(ability: str, layers: list[str]) -> None:
+    @folded("layer", layers)
+    def test(layer: str) -> None:
+        assert cell(LAYERS[layer], ABILITIES[ability]) == stored()[layer, ability]
+
+    test()
 
 
 def test_the_table_is_whole_and_torch_has_nothing_that_ours_lack() -> None:
@@ -46,7 +54,7 @@ def test_the_table_is_whole_and_torch_has_nothing_that_ours_lack() -> None:
     assert DOCUMENT.read_text(encoding="utf-8").endswith(END)
 
 
-@pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
+@folded("record", ACTIVATIONS.values())
 def test_tangents_at_kinks_are_those_of_backward(record: Activation) -> None:
     x = torch.tensor([0.0, *(kink.at for kink in record.default_kinks)], dtype=torch.float64, requires_grad=True)
     slope = torch.autograd.grad(apply(record, x).sum(), x)[0]
@@ -54,7 +62,7 @@ def test_tangents_at_kinks_are_those_of_backward(record: Activation) -> None:
     torch.testing.assert_close(tangent, slope, rtol=1e-14, atol=1e-14)
 
 
-@pytest.mark.parametrize("record", [*filter(kernel_of, ACTIVATIONS.values())], ids=lambda record: record.name)
+@folded("record", filter(kernel_of, ACTIVATIONS.values()))
 def test_no_fast_form_makes_a_constant_wider_than_its_input(record: Activation) -> None:
     kernel._made_once.cache_clear()
     x = torch.linspace(-2, 2, 9)

@@ -5,17 +5,15 @@ import math
 
 import pytest
 import torch
+from compared import RECORDS, WITH_COUNTERPART, against_torch, every_record
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, apply, apply_
 from nonlin.activations.layers import values
 
-RECORDS = list(ACTIVATIONS.values())
-WITH_COUNTERPART = [record for record in RECORDS if record.torch_module]
 IN_PLACE = [record for record in RECORDS if record.takes_inplace]
 
-every_record = pytest.mark.parametrize("record", RECORDS, ids=ACTIVATIONS)
-against_torch = pytest.mark.parametrize("record", WITH_COUNTERPART, ids=[record.name for record in WITH_COUNTERPART])
 in_place = pytest.mark.parametrize("record", IN_PLACE, ids=[record.name for record in IN_PLACE])
 
 
@@ -93,7 +91,7 @@ def test_second_derivatives_in_place(record: Activation) -> None:
 
 
 @in_place
-@pytest.mark.parametrize("view", [False, True], ids=["leaf", "view of a leaf"])
+@folded("view", [False, True])
 def test_a_leaf_is_refused_in_torchs_words_and_stays_as_it_was(record: Activation, view: bool) -> None:
     leaf = numbers(3).requires_grad_()
     x = leaf[:2] if view else leaf
@@ -149,7 +147,7 @@ def test_an_in_place_function_keeps_no_copy_where_the_output_suffices() -> None:
 
 
 @against_torch
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool], ids=str)
+@folded("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
 def test_integers_are_taken_or_refused_as_in_torch(record: Activation, dtype: torch.dtype) -> None:
     x = torch.tensor([0, 1, 2, 7] if dtype == torch.uint8 else [-4, -1, 0, 1, 2, 7]).to(dtype)
     theirs = record.torch_module(**record.parameters)
@@ -177,18 +175,6 @@ def test_complex_numbers_are_refused(record: Activation) -> None:
         apply(record, torch.zeros(2, dtype=torch.complex64))
 
 
-@against_torch
-def test_infinities_give_what_torch_gives(record: Activation) -> None:
-    x = torch.tensor([-math.inf, math.inf]).requires_grad_()
-    theirs = record.torch_module(**record.parameters)
-    (ours_y, ours_slope), (y, slope) = (
-        (f(x).detach(), torch.autograd.grad(f(x).sum(), x)[0]) for f in (ActivationModule(record), theirs)
-    )
-    for found, wanted in ((ours_y, y), (ours_slope, slope)):
-        known = ~wanted.isnan()  # what is NaN in torch may be a limit in ours
-        torch.testing.assert_close(found[known], wanted[known])
-
-
 # Where torch gives NaN for minus infinity, plus infinity: NaN or a limit in ours.
 LIMITS = {
     "gelu": ["nan", "inf", "nan", "nan"],
@@ -197,7 +183,7 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@folded("name", LIMITS)
 def test_what_infinities_give(name: str) -> None:
     x = torch.tensor([-math.inf, math.inf]).requires_grad_()
     y = apply(ACTIVATIONS[name], x)

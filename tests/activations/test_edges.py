@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from folded import folded
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
@@ -44,8 +45,8 @@ def second_derivative(module: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 # Numbers
 
 
-@pytest.mark.parametrize("weight", [0.25, 0.0, -0.5, INF, -INF, NAN])
-@pytest.mark.parametrize("channels", [1, 2])
+@folded("weight", [0.25, 0.0, -0.5, INF, -INF, NAN])
+@folded("channels", [1, 2])
 def test_a_slope_that_is_learned_is_not_seen_above_zero(weight: float, channels: int) -> None:
     x = torch.tensor([[-1.0, 0.0], [2.0, 3.0], [INF, -2.0]])
     ours, theirs = PReLU(channels), nn.PReLU(channels)
@@ -56,8 +57,8 @@ def test_a_slope_that_is_learned_is_not_seen_above_zero(weight: float, channels:
     assert_alike([vmap(lambda v: functional_call(ours, learned, v[None])[0])(x)], [theirs(x).detach()])
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("alpha", [INF, -INF, 1e200, 5e-324, -5e-324, 1e-320, 1e-40])
+@folded("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@folded("alpha", [INF, -INF, 1e200, 5e-324, -5e-324, 1e-320, 1e-40])
 @pytest.mark.parametrize("name", ["elu", "celu"])
 def test_alpha_beyond_the_ordinary_numbers(name: str, alpha: float, dtype: torch.dtype) -> None:
     module = ActivationModule(ACTIVATIONS[name], alpha)
@@ -71,8 +72,8 @@ def test_alpha_beyond_the_ordinary_numbers(name: str, alpha: float, dtype: torch
         assert not slope.isnan().any()
 
 
-@pytest.mark.parametrize("temperature", [1e-37, 1e-40, 1e-46, 1e-300])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@folded("temperature", [1e-37, 1e-40, 1e-46, 1e-300])
+@folded("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_the_coldest_softmax_picks_the_largest(temperature: float, dtype: torch.dtype) -> None:
     x = torch.tensor([0.0, 3.0, 1.0], dtype=dtype)
     y, slope = value_and_slopes(Softmax(0, temperature), x)
@@ -88,7 +89,7 @@ def test_a_slope_beyond_the_dtype_is_infinite(name: str) -> None:
     assert_alike([vmap(module)(x), vmap(grad(module))(x)], expected)
 
 
-@pytest.mark.parametrize("make", [RReLU, lambda *bounds: ActivationModule(ACTIVATIONS["rrelu"], *bounds)])
+@folded("make", [RReLU, lambda *bounds: ActivationModule(ACTIVATIONS["rrelu"], *bounds)])
 def test_bounds_whose_difference_overflows_are_refused(make: Callable[..., nn.Module]) -> None:
     with pytest.raises(ValueError, match="RReLU needs a finite upper - lower"):
         make(-1e308, 1.7e308)
@@ -105,8 +106,8 @@ def test_at_nan_all_forms_agree_and_what_is_computed_from_it_is_nan(record: Acti
         assert second_derivative(module, x)[0].isnan()
 
 
-@pytest.mark.parametrize("beta", [1.0, 2.0, -1.0])
-@pytest.mark.parametrize("threshold", [-1.0, 0.0, 0.3, 20.0])
+@folded("beta", [1.0, 2.0, -1.0])
+@folded("threshold", [-1.0, 0.0, 0.3, 20.0])
 def test_softplus_bends_no_more_at_its_threshold(beta: float, threshold: float) -> None:
     x = torch.tensor([threshold / beta], dtype=torch.float64)
     ours, theirs = ActivationModule(ACTIVATIONS["softplus"], beta, threshold), nn.Softplus(beta, threshold)
@@ -146,7 +147,7 @@ def test_a_tangent_in_a_fixed_number_is_refused(function: Callable[[Tensor], Ten
         function(forward_ad.make_dual(a, a))
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@folded("backend", ["eager", "aot_eager"])
 @pytest.mark.parametrize("name", ["elu", "gelu"])
 def test_a_second_derivative_of_a_compiled_loss_is_refused_and_never_wrong(name: str, backend: str) -> None:
     module = ActivationModule(ACTIVATIONS[name])
@@ -231,21 +232,21 @@ def assert_one_sentence(error: Exception) -> None:
     assert len(message) < 200
 
 
-@pytest.mark.parametrize("name", WRONG)
+@folded("name", WRONG)
 def test_what_is_of_a_wrong_type_is_refused_in_one_sentence(name: str) -> None:
     with pytest.raises(TypeError) as caught:
         WRONG[name]()
     assert_one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@folded("name", FIELDS)
 def test_a_field_of_a_wrong_type_is_named(name: str) -> None:
     with pytest.raises(TypeError, match=f"Activation takes {name} as ") as caught:
         dataclasses.replace(RELU, **{name: FIELDS[name]})
     assert_one_sentence(caught.value)
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 0), (NAN, 1), (0.0, NAN)])
+@folded(("low", "high"), [(1, 0), (NAN, 1), (0.0, NAN)])
 def test_an_interval_runs_upward(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="An interval runs from low to high") as caught:
         Interval(low=low, high=high, low_closed=True, high_closed=True)

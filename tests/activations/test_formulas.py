@@ -14,6 +14,7 @@ import mpmath
 import pytest
 import sympy
 import torch
+from compared import every_record
 from latex import X, expression, read, symbol_of
 from sympy import Abs, Expr, Max, Min, Piecewise, Rational
 from torch import Tensor
@@ -143,7 +144,6 @@ CASES = {
 }
 FROM_OUTPUT = {name: case for name, case in CASES.items() if case.record.derivative_from_output}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 
 
 def assert_same(one: Expr, other: Expr, points: list[Rational]) -> None:

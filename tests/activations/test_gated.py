@@ -3,11 +3,12 @@
 import copy
 import math
 import pickle
-from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
+from compared import precise, random_numbers, value_and_gradients
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
@@ -16,42 +17,30 @@ from nonlin.activations.gated import GATES, GLU, FeedForward, GatedFeedForward, 
 # The paper's gates in torch's words.
 FORMULAS = {"GLU": torch.sigmoid, "Bilinear": lambda x: x, "ReGLU": F.relu, "GEGLU": F.gelu, "SwiGLU": F.silu}
 
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 every_gate = pytest.mark.parametrize("name", FORMULAS)
-
-
-def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output, and the gradient for the input from a random gradient of the output."""
-    x = x.detach().clone().requires_grad_()
-    y = function(x)
-    return y.detach(), torch.autograd.grad(y, x, random_numbers(*y.shape, dtype=y.dtype, seed=1))[0]
 
 
 def assert_glu_like_torchs(x: Tensor, dim: int) -> None:
     eps = torch.finfo(x.dtype).eps
-    for got, wanted in zip(value_and_gradient(GLU(dim), x), value_and_gradient(nn.GLU(dim), x), strict=True):
+    for got, wanted in zip(value_and_gradients(GLU(dim), x), value_and_gradients(nn.GLU(dim), x), strict=True):
         torch.testing.assert_close(got, wanted, rtol=16 * eps, atol=32 * eps, equal_nan=True)
     assert torch.equal(glu(x, dim), GLU(dim)(x).detach())
 
 
 @precise
-@pytest.mark.parametrize("dim", [0, 1, 2, -1, -3])
+@folded("dim", [0, 1, 2, -1, -3])
 def test_glu_equals_torchs(dtype: torch.dtype, dim: int) -> None:
     assert_glu_like_torchs(random_numbers(4, 2, 6, dtype=dtype), dim)
 
 
 @precise
-@pytest.mark.parametrize("b", [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf, math.nan])
+@folded("b", [100.0, -100.0, 1e4, -1e4, math.inf, -math.inf, math.nan])
 def test_glu_at_extremes_equals_torchs(dtype: torch.dtype, b: float) -> None:
     eps = torch.finfo(dtype).eps
     for a in (2.0, -1e30, 0.0, math.inf, math.nan):
         x = torch.tensor([a, 1.0, b, 0.5], dtype=dtype)
         tolerance = 32 * eps * (abs(a) if 1 < abs(a) < math.inf else 1)
-        for got, wanted in zip(value_and_gradient(GLU(), x), value_and_gradient(nn.GLU(), x), strict=True):
+        for got, wanted in zip(value_and_gradients(GLU(), x), value_and_gradients(nn.GLU(), x), strict=True):
             # torch rounds σ(-100) to 0 in float32 and σ'(100) in both: infinity times that is NaN, but infinite here.
             known = ~wanted.isnan()
             torch.testing.assert_close(got[known], wanted[known], rtol=16 * eps, atol=tolerance)
@@ -59,7 +48,7 @@ def test_glu_at_extremes_equals_torchs(dtype: torch.dtype, b: float) -> None:
 
 def test_glu_keeps_the_tail_of_its_gate() -> None:
     x = torch.tensor([1.0, 50.0], dtype=torch.float64)
-    _, gradient = value_and_gradient(GLU(), x)
+    _, gradient = value_and_gradients(GLU(), x)
     ratio = gradient[1] / gradient[0]  # σ'(50), which y (1 - y) would round to 0
     assert ratio.item() == pytest.approx(math.exp(-50), rel=1e-12, abs=0)
 
@@ -72,7 +61,7 @@ def test_glu_shapes_layouts_and_dtypes() -> None:
         assert_glu_like_torchs(empty, -1)
         assert_glu_like_torchs(empty, 0)
     for dtype in (torch.float16, torch.bfloat16):
-        y, gradient = value_and_gradient(GLU(1), x.to(dtype))
+        y, gradient = value_and_gradients(GLU(1), x.to(dtype))
         assert y.dtype == gradient.dtype == dtype
         torch.testing.assert_close(y.float(), F.glu(x.to(dtype).float(), 1), rtol=4 * torch.finfo(dtype).eps, atol=1e-6)
 
@@ -101,7 +90,7 @@ def test_glu_derivatives_and_transforms() -> None:
     torch.testing.assert_close(torch.func.jacrev(GLU())(x[0]), torch.func.jacrev(nn.GLU())(x[0]))
 
 
-@pytest.mark.parametrize("b", [0.0, 1.5, -40.0])
+@folded("b", [0.0, 1.5, -40.0])
 def test_the_hessian_of_glu_is_exact_at_zero_too(b: float) -> None:
     x, s = torch.tensor([2.0, b], dtype=torch.float64), 1 / (1 + math.exp(-b))
     first, second = s * (1 - s), s * (1 - s) * (1 - 2 * s)
@@ -176,7 +165,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("multiple_of", [1, 2, 8, 64])
+@folded("multiple_of", [1, 2, 8, 64])
 def test_gated_width_is_the_nearest_multiple_and_keeps_the_stated_bound(multiple_of: int) -> None:
     for hidden in range(multiple_of, 1000):
         width = gated_width(hidden, multiple_of)
@@ -187,7 +176,7 @@ def test_gated_width_is_the_nearest_multiple_and_keeps_the_stated_bound(multiple
         assert error <= min(abs(3 * other - 2 * hidden) for other in (width - multiple_of, width + multiple_of))
 
 
-@pytest.mark.parametrize("hidden", [30, 31, 32])
+@folded("hidden", [30, 31, 32])
 @every_gate
 def test_parameter_counts_are_equal_within_the_stated_rounding(name: str, hidden: int) -> None:
     plain = count(FeedForward(8, hidden, nn.ReLU))

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from folded import folded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -73,7 +74,7 @@ def errors(found: Tensor, exact: Tensor) -> tuple[float, float]:
     return (off.norm() / exact.norm()).item(), (off / exact)[large].abs().max().item()
 
 
-@pytest.mark.parametrize("dtype", HALF, ids=str)
+@folded("dtype", HALF)
 @pytest.mark.parametrize("name", PAIRS)
 def test_it_is_as_near_as_torch(name: str, dtype: torch.dtype) -> None:
     ours, theirs = PAIRS[name]

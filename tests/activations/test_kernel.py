@@ -5,6 +5,8 @@ import itertools
 
 import pytest
 import torch
+from compared import precise
+from folded import folded
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation
@@ -32,12 +34,10 @@ VARIANTS: dict[str, list[tuple[float, ...]]] = {
 }
 CANCELLING = ("silu", "swish", "gelu_tanh")  # z - z σ(z) loses digits until σ is rounded to 1, as in torch
 
-each_variant = pytest.mark.parametrize(
+each_variant = folded(
     ("record", "parameters"),
     [(record, values) for record in FAST for values in VARIANTS.get(record.name, [record.default_values])],
-    ids=lambda value: value.name if isinstance(value, Activation) else str(value),
 )
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 
 
 def numbers(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
@@ -101,7 +101,7 @@ def layouts() -> dict[str, Tensor]:
 
 
 @fast
-@pytest.mark.parametrize("layout", layouts())
+@folded("layout", layouts())
 def test_blocks_and_layouts_change_nothing(record: Activation, layout: str) -> None:
     x = layouts()[layout]
     gradient = numbers(*x.shape, seed=1)  # contiguous, whatever x is
@@ -142,7 +142,7 @@ def test_it_does_not_read_its_output(record: Activation, parameters: tuple[float
 
 
 @fast
-@pytest.mark.parametrize("dtype", HALF, ids=str)
+@folded("dtype", HALF)
 def test_sixteen_bits_are_rounded_once(record: Activation, dtype: torch.dtype) -> None:
     x, gradient = numbers(3 * BLOCK + 1, dtype=dtype), numbers(3 * BLOCK + 1, dtype=dtype, seed=1)
     wanted = values(record, x.float()).to(dtype)

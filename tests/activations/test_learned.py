@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from compared import precise, random_numbers, value_and_gradients
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations.learned import PReLU, RReLU, Swish
@@ -15,20 +17,6 @@ from nonlin.activations.learned import PReLU, RReLU, Swish
 INF, NAN = math.inf, math.nan
 SHAPES = [(2, 3), (2, 3, 4), (2, 3, 4, 5), (0, 3), (2, 3, 0), (1, 3)]
 WITHOUT_CHANNELS = [(), (7,), (0,), (2, 5)]
-
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-
-
-def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def value_and_gradients(module: nn.Module, x: Tensor) -> list[Tensor]:
-    """The output, and the gradients for the input and the parameters from a random gradient of the output."""
-    x = x.detach().clone().requires_grad_()
-    y = module(x)
-    g = random_numbers(*y.shape, dtype=y.dtype, seed=1)
-    return [y.detach(), *torch.autograd.grad(y, [x, *module.parameters()], g)]
 
 
 def assert_same(ours: nn.Module, theirs: nn.Module, x: Tensor) -> None:
@@ -47,35 +35,35 @@ def prelus(slopes: list[float], dtype: torch.dtype = torch.float64) -> tuple[PRe
 
 
 @precise
-@pytest.mark.parametrize("slopes", [[0.25], [0.1, -0.5, 2.0], [0.0, 1.0, -1.0]], ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@folded("slopes", [[0.25], [0.1, -0.5, 2.0], [0.0, 1.0, -1.0]])
+@folded("shape", SHAPES)
 def test_prelu_equals_torchs(dtype: torch.dtype, slopes: list[float], shape: tuple[int, ...]) -> None:
     assert_same(*prelus(slopes, dtype), random_numbers(*shape, dtype=dtype))
 
 
 @precise
-@pytest.mark.parametrize("shape", WITHOUT_CHANNELS, ids=str)
+@folded("shape", WITHOUT_CHANNELS)
 def test_prelu_with_one_slope_takes_any_shape(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     for sign in (1, -1):  # a single number is once above zero, once below
         assert_same(*prelus([0.3], dtype), sign * random_numbers(*shape, dtype=dtype))
 
 
 @precise
-@pytest.mark.parametrize("number", [0.0, -0.0, 1e30, -1e30, INF, -INF, NAN, 1e-40, -1e-40])
+@folded("number", [0.0, -0.0, 1e30, -1e30, INF, -INF, NAN, 1e-40, -1e-40])
 def test_prelu_at_extremes_equals_torchs(dtype: torch.dtype, number: float) -> None:
     assert_same(*prelus([0.25], dtype), torch.tensor([number, 1.0, -1.0], dtype=dtype))
     assert_same(*prelus([0.25, -2.0], dtype), torch.tensor([[number, 1.0], [-1.0, number]], dtype=dtype))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
-@pytest.mark.parametrize("slope", [0.3, -0.002, -1.99, 1e4], ids=str)
+@folded("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@folded("slope", [0.3, -0.002, -1.99, 1e4])
 def test_the_slope_above_zero_is_exactly_one(slope: float, dtype: torch.dtype) -> None:
     module, x = PReLU(init=slope, dtype=dtype), torch.tensor([1.0, -1.0], dtype=dtype, requires_grad=True)
     module(x).sum().backward()
     assert x.grad.tolist() == [1.0, module.weight.item()]
 
 
-@pytest.mark.parametrize("make", [lambda init: PReLU(init=init), Swish])
+@folded("make", [lambda init: PReLU(init=init), Swish])
 def test_what_learning_starts_from_is_a_finite_number(make: Callable[[object], nn.Module]) -> None:
     sentences = {
         "0.2": "as a number, not '0.2'",
@@ -118,7 +106,7 @@ def test_prelu_layouts() -> None:
     assert ours(channels_last).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("slopes", [[0.3], [0.1, -0.5, 2.0]], ids=str)
+@folded("slopes", [[0.3], [0.1, -0.5, 2.0]])
 def test_prelu_first_and_second_derivatives(slopes: list[float]) -> None:
     def function(x: Tensor, weight: Tensor) -> Tensor:
         return torch.func.functional_call(PReLU(len(slopes)), {"weight": weight}, (x,))
@@ -128,7 +116,7 @@ def test_prelu_first_and_second_derivatives(slopes: list[float]) -> None:
     assert torch.autograd.gradgradcheck(function, inputs)
 
 
-@pytest.mark.parametrize("slopes", [[0.3], [0.1, -0.5, 2.0]], ids=str)
+@folded("slopes", [[0.3], [0.1, -0.5, 2.0]])
 def test_prelu_transforms(slopes: list[float]) -> None:
     modules = prelus(slopes)
     x, weights = random_numbers(5, 2, 3), random_numbers(5, len(slopes), seed=2)
@@ -147,7 +135,7 @@ def test_prelu_transforms(slopes: list[float]) -> None:
     torch.testing.assert_close(losses, torch.stack([loss(modules[1])(weight, x[0]) for weight in weights]))
 
 
-@pytest.mark.parametrize("number", [0.0, -2.0, 3.0])
+@folded("number", [0.0, -2.0, 3.0])
 def test_the_hessian_of_prelu_is_symmetric_at_zero_too(number: float) -> None:
     def function(both: Tensor) -> Tensor:
         return torch.func.functional_call(PReLU(), {"weight": both[1:]}, (both[:1],)).sum()
@@ -179,7 +167,7 @@ def test_prelu_constructor_is_torchs() -> None:
     assert repr(PReLU()) == repr(nn.PReLU())
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (2, 1), (3,), (3, 4, 3), (2, 0)], ids=str)
+@folded("shape", [(2, 4), (2, 1), (3,), (3, 4, 3), (2, 0)])
 def test_prelu_refuses_other_numbers_of_channels_as_torch_does(shape: tuple[int, ...]) -> None:
     for module in prelus([1.0, 2.0, 3.0], torch.float32):
         with pytest.raises(RuntimeError, match=r"PReLU has 3 slopes, but .* channel|Mismatch of parameter numbers"):
@@ -198,7 +186,7 @@ def test_prelu_refuses_what_else_torch_refuses() -> None:
 
 
 @precise
-@pytest.mark.parametrize("beta", [1.0, 0.5, -2.0, 0.0, 10.0])
+@folded("beta", [1.0, 0.5, -2.0, 0.0, 10.0])
 def test_swish_equals_autograd_of_its_formula(dtype: torch.dtype, beta: float) -> None:
     class Formula(nn.Module):
         def __init__(self) -> None:
@@ -231,7 +219,7 @@ def test_gradient_of_beta_is_the_stated_sum() -> None:
 
 
 @precise
-@pytest.mark.parametrize("number", [100.0, -100.0, 1e4, -1e4, 1e30, -1e30])
+@folded("number", [100.0, -100.0, 1e4, -1e4, 1e30, -1e30])
 def test_swish_at_extremes_has_its_limits(dtype: torch.dtype, number: float) -> None:
     module = Swish(dtype=dtype)
     x = torch.tensor([number], dtype=dtype, requires_grad=True)
@@ -271,7 +259,7 @@ def test_swish_first_and_second_derivatives_and_transforms() -> None:
     torch.testing.assert_close(got, wanted)
 
 
-@pytest.mark.parametrize(("x", "beta"), [(0.0, 0.0), (2.0, 0.0), (-3.0, 0.0), (0.0, 1.5), (2.0, -1.5), (-1.0, 40.0)])
+@folded(("x", "beta"), [(0.0, 0.0), (2.0, 0.0), (-3.0, 0.0), (0.0, 1.5), (2.0, -1.5), (-1.0, 40.0)])
 def test_the_hessian_of_swish_is_exact_at_zero_too(x: float, beta: float) -> None:
     def function(both: Tensor) -> Tensor:
         return torch.func.functional_call(Swish(), {"beta": both[1]}, (both[0],))
@@ -315,7 +303,7 @@ def test_what_is_learned_moves_towards_the_target() -> None:
         assert learned.item() == pytest.approx(right, abs=0.05)
 
 
-@pytest.mark.parametrize("make", [PReLU, lambda: PReLU(3), Swish, RReLU])
+@folded("make", [PReLU, lambda: PReLU(3), Swish, RReLU])
 def test_sixteen_bits_and_autocast(make: Callable[[], nn.Module]) -> None:
     x = random_numbers(4, 3, dtype=torch.float32)
     for dtype in (torch.float16, torch.bfloat16):
@@ -331,7 +319,7 @@ def test_sixteen_bits_and_autocast(make: Callable[[], nn.Module]) -> None:
     assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("make", [PReLU, Swish, RReLU])
+@folded("make", [PReLU, Swish, RReLU])
 def test_integers_are_refused_and_copies_are_alike(make: Callable[[], nn.Module]) -> None:
     module = make().eval()
     with pytest.raises(TypeError, match=rf"^{make.__name__} needs a floating-point tensor, not torch.int64"):
@@ -351,7 +339,7 @@ def seeded(seed: int = 0, **options: object) -> RReLU:
 
 
 @precise
-@pytest.mark.parametrize("number", [0.0, -0.0, 1e30, -1e30, INF, -INF, NAN])
+@folded("number", [0.0, -0.0, 1e30, -1e30, INF, -INF, NAN])
 def test_rrelu_in_evaluation_equals_torchs(dtype: torch.dtype, number: float) -> None:
     x = torch.cat([random_numbers(20, dtype=dtype), torch.tensor([number], dtype=dtype)])
     assert_same(RReLU(LOWER, UPPER).eval(), nn.RReLU(LOWER, UPPER).eval(), x)

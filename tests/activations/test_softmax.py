@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from compared import precise, random_numbers, value_and_gradients
+from folded import folded
 from torch import Tensor, nn
 
 from nonlin.activations.softmax import (
@@ -40,30 +42,18 @@ ROWS = [
     [0.0, -0.0, 1e-40],
 ]
 
-every_pair = pytest.mark.parametrize(("function", "module", "counterpart"), PAIRS.values(), ids=PAIRS)
-precise = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-
-
-def random_numbers(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The output, and the gradient for the input from a random gradient of the output."""
-    x = x.detach().clone().requires_grad_()
-    y = function(x)
-    return y.detach(), torch.autograd.grad(y, x, random_numbers(*y.shape, dtype=y.dtype, seed=1))[0]
+every_pair = folded(("function", "module", "counterpart"), PAIRS.values())
 
 
 def assert_same(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], x: Tensor) -> None:
     eps = torch.finfo(x.dtype).eps
-    for got, wanted in zip(value_and_gradient(ours, x), value_and_gradient(theirs, x), strict=True):
+    for got, wanted in zip(value_and_gradients(ours, x), value_and_gradients(theirs, x), strict=True):
         torch.testing.assert_close(got, wanted, rtol=16 * eps, atol=32 * eps, equal_nan=True)
 
 
 @every_pair
 @precise
-@pytest.mark.parametrize("dim", [0, 1, 2, -1, -2])
+@folded("dim", [0, 1, 2, -1, -2])
 def test_values_and_gradients_equal_torchs(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype, dim: int
 ) -> None:
@@ -74,7 +64,7 @@ def test_values_and_gradients_equal_torchs(
 
 @every_pair
 @precise
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@folded("row", ROWS)
 def test_extremes_equal_torchs(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype, row: list[float]
 ) -> None:
@@ -82,7 +72,7 @@ def test_extremes_equal_torchs(
 
 
 def test_a_class_that_is_ruled_out_has_probability_0_and_gradient_0() -> None:
-    y, gradient = value_and_gradient(Softmax(0), torch.tensor([-INF, 0.0, math.log(3.0)]))
+    y, gradient = value_and_gradients(Softmax(0), torch.tensor([-INF, 0.0, math.log(3.0)]))
     torch.testing.assert_close(y, torch.tensor([0.0, 0.25, 0.75]))
     assert gradient[0] == 0
     assert log_softmax(torch.tensor([-INF, 0.0]), 0).tolist() == [-INF, 0.0]
@@ -105,13 +95,13 @@ def test_log_softmax_is_finite_where_softmax_is_rounded_to_0() -> None:
 
 
 @precise
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0, 7.0])
+@folded("temperature", [0.1, 0.5, 1.0, 7.0])
 def test_temperature_divides_the_inputs(dtype: torch.dtype, temperature: float) -> None:
     x = random_numbers(4, 5, dtype=dtype)
     eps = torch.finfo(dtype).eps
     pairs = zip(
-        value_and_gradient(Softmax(1, temperature), x),
-        value_and_gradient(lambda x: torch.softmax(x / temperature, 1), x),
+        value_and_gradients(Softmax(1, temperature), x),
+        value_and_gradients(lambda x: torch.softmax(x / temperature, 1), x),
         strict=True,
     )
     for got, wanted in pairs:
@@ -142,7 +132,7 @@ NO_TEMPERATURES = [
 ]
 
 
-@pytest.mark.parametrize(("temperature", "error", "sentence"), NO_TEMPERATURES, ids=str)
+@folded(("temperature", "error", "sentence"), NO_TEMPERATURES)
 def test_what_is_no_temperature_is_refused(temperature: object, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         Softmax(0, temperature)
@@ -165,7 +155,7 @@ def test_derivatives_with_a_temperature_and_over_channels() -> None:
         assert torch.autograd.gradgradcheck(function, x)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@folded("temperature", [1.0, 0.5])
 def test_backward_is_the_gradient_times_the_jacobian(temperature: float) -> None:
     x, g = random_numbers(4, 5).requires_grad_(), random_numbers(4, 5, seed=1)
     y = softmax(x, -1, temperature)
@@ -250,13 +240,13 @@ def test_dim_is_required_and_integers_are_refused_in_one_sentence(
 
 
 @every_pair
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@folded("dtype", [torch.float16, torch.bfloat16])
 def test_sixteen_bits_do_not_overflow_over_a_large_vocabulary(
     function: Callable, module: Callable, counterpart: Callable, dtype: torch.dtype
 ) -> None:
     x = (random_numbers(1, 70_000) / 30).to(dtype)
-    y, gradient = value_and_gradient(module(1), x)
-    wanted, wanted_gradient = value_and_gradient(counterpart(1), x.double())
+    y, gradient = value_and_gradients(module(1), x)
+    wanted, wanted_gradient = value_and_gradients(counterpart(1), x.double())
     eps = torch.finfo(dtype).eps
     assert y.dtype == gradient.dtype == dtype
     torch.testing.assert_close(y.double(), wanted, rtol=eps, atol=1e-7)  # 1e-7: numbers near 1e-5 are denormal

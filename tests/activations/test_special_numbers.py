@@ -14,6 +14,7 @@ from itertools import product
 import mpmath
 import pytest
 import torch
+from folded import folded
 from mpmath import erfc, exp, expm1, log1p, mpf, sqrt, tanh
 from test_generated import CANCELLING_SLOPES, CANCELLING_VALUES, ROUNDINGS, assert_within, bounds, without_phase
 from torch import Tensor
@@ -186,7 +187,7 @@ def both_forms(module: ActivationModule, x: Tensor) -> Iterator[tuple[str, Tenso
     yield "textbook", torch.func.vmap(module)(x), torch.func.vmap(torch.func.grad(module))(x)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@folded("dtype", DTYPES)
 @pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 def test_values_and_slopes_at_special_numbers(record: Activation, dtype: torch.dtype) -> None:
     x = inputs(dtype)

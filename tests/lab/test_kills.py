@@ -64,21 +64,21 @@ def test_kills_change_no_digit(
     job: Callable[[Path], None], tmp_path: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
 ) -> None:
     name, chance, kills, ended = job.__name__, random.Random(job.__name__), 0, 0
+    alone, several = partial(job, jobs=1), partial(job, jobs=amount(2 if job is train_several else 1, 2))
     began = time.monotonic()
-    assert run(partial(job, jobs=1), tmp_path / "calm", children.NEVER) == 0
+    assert run(alone, tmp_path / "calm", children.NEVER) == 0
     duration = time.monotonic() - began
-    job = partial(job, jobs=2)
     calm = outcome(tmp_path / "calm")
     assert calm
     folder = tmp_path / "killed-0"
     while kills < amount(1, 34):
-        if run(job, folder, chance.uniform(0, duration), chance.choice([signal.SIGKILL, signal.SIGTERM])) != 0:
+        if run(several, folder, chance.uniform(0, duration), chance.choice([signal.SIGKILL, signal.SIGTERM])) != 0:
             kills += 1
         else:
             assert outcome(folder) == calm
             ended += 1
             folder = tmp_path / f"killed-{ended}"
-    assert run(job, folder, children.NEVER) == 0
+    assert run(alone, folder, children.NEVER) == 0
     assert outcome(folder) == calm
     assert not [path for path in tmp_path.rglob("*.part*") if path.is_file()]
     tell(f"{name}: {kills} kills, {ended + 1} ends, each with the bytes of an undisturbed run")

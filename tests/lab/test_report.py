@@ -113,10 +113,12 @@ def test_the_companion_names_versions_hardware_commands_and_what_is_missing(fold
     assert session["number"] == 4
     name = "softmax-mlp-depth1-bn-he-rate0.3-seed"
     assert sorted(about["missing"]) == [f"{name}0", f"{name}1"]
-    assert about["missing"][f"{name}0"].startswith("ValueError: the gain of this activation cannot be measured")
+    assert about["missing"][f"{name}0"].startswith(
+        "nonlin.lab.initialisation.InitialisationError: the gain of this activation cannot be measured"
+    )
     words = report.missing_in_words(folder)
     assert max(map(len, words)) <= 100
-    assert words[0].startswith("Missing (ValueError: ")
+    assert words[0].startswith("Missing (nonlin.lab.initialisation.InitialisationError: ")
 
 
 def test_cells_that_were_not_begun_or_not_finished_are_missing(tmp_path):
@@ -249,7 +251,7 @@ def test_the_command_prints_and_writes_everything(folder, tmp_path, capsys):
     code, out, err = _run(capsys, folder, "--output", tmp_path / "out")
     assert (code, err) == (0, "")
     assert out.startswith("squares, mlp, depth 1, batch norm, 2 epochs, float32\n")
-    assert "Missing (ValueError: " in out
+    assert "Missing (nonlin.lab.initialisation.InitialisationError: " in out
     assert out.endswith(f"{tmp_path / 'out'}\n")
     pictures = {f"mlp-depth1-bn-{end}.png" for end in ("epochs", "differences")}
     assert {file.name for file in (tmp_path / "out").iterdir()} == (

@@ -16,9 +16,9 @@ PROTOCOL = Protocol(
     activations=("relu", "tanh"),
     reference="relu",
     networks=(NETWORK,),
-    recipe=Recipe(epochs=3, batch_size=100),
+    recipe=Recipe(epochs=3, batch_size=50),
     precision="float32",
-    held_out=20,
+    held_out=5,
     search_seeds=(0,),
     growth=0,
     fewest=1,
@@ -29,8 +29,8 @@ PROTOCOL = Protocol(
 def few_shapes() -> Dataset:
     """The first images of shapes10."""
     shapes = sources.load("shapes10")
-    train = Split(images=shapes.train.images[:400], labels=shapes.train.labels[:400])
-    test = Split(images=shapes.test.images[:200], labels=shapes.test.labels[:200])
+    train = Split(images=shapes.train.images[:150], labels=shapes.train.labels[:150])
+    test = Split(images=shapes.test.images[:50], labels=shapes.test.labels[:50])
     return Dataset(name="few", title="few shapes", classes=shapes.classes, train=train, test=test)
 
 

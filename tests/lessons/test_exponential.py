@@ -193,13 +193,6 @@ def test_where_noise_does_nothing_nothing_is_gained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "expected", "rel"), [(21, -0.515, 0.01), (22, -4.79, 0.01), (23, 30.2, 0.05)], ids=str
-)
-def test_where_verdicts_turn_is_as_the_text_says(number: int, expected: float, rel: float) -> None:
-    assert CLAIMS[number].judge(measured(number)).parts[0].dependence.at.mean == pytest.approx(expected, rel=rel)
-
-
-@pytest.mark.parametrize(
     ("number", "condition", "holds", "expected"),
     [
         (21, "inputs from N(−1, 1)", False, 0.454 - 0.083),
@@ -239,8 +232,8 @@ def test_the_best_linear_autoencoder_comes_out_again_and_its_code_is_centred() -
 def test_a_short_training_of_autoencoders_agrees_with_the_stored_one() -> None:
     train, test = experiments.small_images()
     kept = measured(26)
-    depth, code = "one hidden layer on each side", "linear code"
-    for record in (claims.RELU, claims.SELU):
-        name = f"{depth}, {code}, {record.name}"
-        errors = claims._errors(record, 1, code, train.inputs, test.inputs, range(2), kept[f"{name}, rate"][0])
-        assert errors.tolist() == pytest.approx(kept[name][:2], rel=0.02)
+    name = "one hidden layer on each side, linear code, selu"
+    errors = claims._errors(
+        claims.SELU, 1, "linear code", train.inputs, test.inputs, range(1), kept[f"{name}, rate"][0]
+    )
+    assert errors.tolist() == pytest.approx(kept[name][:1], rel=0.02)

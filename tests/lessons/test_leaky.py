@@ -88,10 +88,17 @@ def test_the_picture_of_killed_units_counts_those_that_surfaced() -> None:
     assert "25 % have surfaced" in picture.figure.axes[0].get_title()
 
 
-def test_the_fan_names_the_ends_of_each_layer() -> None:
-    found = Slopes(history=torch.tensor([[[-1.0, 2.0], [0.5, 0.5]]]), losses=torch.zeros(1, 2)).final
-    text = figures.fans({"free": found}).text
-    assert "free: layer 1 from −1 to 2; layer 2 from 0.5 to 0.5; mean size 1.00." in text
+def test_the_picture_of_slopes_names_the_ends_of_each_layer_and_the_share_of_the_v() -> None:
+    found = Slopes(history=torch.tensor([[[-1.0, 3.0], [0.5, 0.5]]]), losses=torch.zeros(1, 2)).final
+    text = figures.learned_slopes({"free": found}).text
+    assert "free: layer 1 from −1 to 3; layer 2 from 0.5 to 0.5; mean share of the V 0.46." in text
+
+
+@pytest.mark.parametrize("slope", [-3.0, -0.5, 0.25, 1.0, 2.5])
+def test_the_share_of_the_v_is_that_of_the_mirrored_slope(slope: float) -> None:
+    one, other = figures.share_of_the_v(torch.tensor([slope, 1 / slope], dtype=torch.float64))
+    assert one == pytest.approx(other)
+    assert figures.share_of_the_v(torch.tensor([0.0, 1.0, -1.0])).tolist() == [0.5, 0, 1]
 
 
 def test_the_map_of_a_forgotten_eval_counts_contradictions() -> None:
@@ -165,7 +172,6 @@ def test_a_wrong_formula_turns_the_verdict_on_the_maximum(monkeypatch: pytest.Mo
     def without_zero(x: Tensor, a: float) -> Tensor:
         return torch.where(x > 0, x, -a * x)
 
-    assert judged(CLAIMS[15]).parts[0].dependence.at.mean == pytest.approx(1)
     wrong = replace(claims.ACTIVATIONS["leaky_relu"])
     object.__setattr__(wrong, "function", without_zero)
     monkeypatch.setattr(claims, "ACTIVATIONS", {"leaky_relu": wrong})
@@ -185,7 +191,5 @@ def test_zeros_in_gradients_are_those_of_the_text() -> None:
     mean = {name: sum(values) / len(values) for name, values in measured.items()}
     assert mean["ReLU: behind"] == pytest.approx(0.5, abs=0.02)
     assert mean["ReLU: at the weights"] < 0.02
-    finding = CLAIMS[20].judge(measured)
-    assert finding.parts[1].dependence.at.mean == pytest.approx(6.4, abs=0.5)
     turned = measured | {"LeakyReLU: behind": measured["ReLU: behind"], "ReLU: at the weights": [0.4, 0.41, 0.42]}
     assert CLAIMS[20].judge(turned).verdicts == "a refuted, b refuted, c confirmed"

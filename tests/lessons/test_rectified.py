@@ -1,6 +1,6 @@
 """Units that die on film, inputs that are lost, thresholds that generalise or denoise, and the figures of lesson 04."""
 
-import math
+import re
 
 import pytest
 import torch
@@ -158,34 +158,17 @@ def test_what_would_turn_a_verdict(number: int, measured: dict, expected: str) -
     assert CLAIMS[number].judge(measured).verdicts == expected
 
 
-def test_the_gain_that_carries_a_gradient_is_what_theory_says() -> None:
-    finding = judged(CLAIMS[10])
-    assert finding.verdict == "refuted"
-    assert finding.parts[0].dependence.at.mean == pytest.approx(math.sqrt(2) * 0.01 ** (1 / 29), abs=0.02)
-
-
-def test_zeros_do_not_help_where_the_threshold_does() -> None:
-    """ReLU gains by a threshold, and LeakyReLU, which has no zeros, gains as much."""
-    ours, twins = ([generalisation(f, threshold=t).test for t in (0.0, 1.0)] for f in (torch.relu, F.leaky_relu))
-    gains = [(high - low).mean().item() for low, high in (ours, twins)]
-    assert gains == pytest.approx([8.3, 8.6], abs=1.5)
-    rings = {name: values for name, values in claims._sparsity().items() if name.startswith("twin, ")}
-    assert sum(map(len, rings.values())) == 3 * claims.RING_SEEDS
-    assert all(abs(sum(values) / len(values)) < 1 for values in rings.values())
-
-
 def test_a_planted_formula_turns_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "RELU", ACTIVATIONS["leaky_relu"])
     assert judged(CLAIMS[11]).verdict == Verdict.OPEN  # nothing is ever off
 
 
 def test_dead_units_of_the_text() -> None:
-    he, norm, rate = judged(CLAIMS[12]).parts
+    he, *_ = judged(CLAIMS[12]).parts
     assert [case.holds for case in he.cases] == [True] * 4 + [None, False]
-    assert he.dependence.at.mean == pytest.approx(0.036, abs=0.003)
-    assert norm.dependence.at.mean == pytest.approx(0.45, abs=0.03)
-    assert rate.verdict == "confirmed"
-    assert judged(CLAIMS[13]).parts[1].dependence.at.mean == pytest.approx(4.57, abs=0.1)
+    for case in he.cases:
+        ours, torchs = map(float, re.match(r"(\S+) % dead, with torch's weights (\S+) %", case.figures).groups())
+        assert case.holds is None or (ours < torchs) == case.holds
 
 
 def test_units_that_came_back_of_the_text() -> None:

@@ -52,15 +52,7 @@ def test_centring_counts_only_if_it_helps_in_every_draw() -> None:
     assert finding.verdicts.startswith("a refuted, b refuted")
 
 
-def test_the_numbers_are_those_of_the_text() -> None:
-    factors = saturating._factors_per_layer()
-    means = {name: sum(values) / len(values) for name, values in factors.items()}
-    assert means["sigmoid, 1"] == pytest.approx(0.235, abs=0.005)
-    assert means["tanh, 0.577"] == pytest.approx(0.574, abs=0.005)
-    assert means["tanh, 1"] == pytest.approx(0.934, abs=0.005)
-    finding = CLAIMS[2].judge(factors)
-    assert finding.parts[1].dependence.at.mean == pytest.approx(0.82, abs=0.01)
-    assert finding.parts[0].dependence is None  # sigmoid loses it with every gain that was tried
+def test_centring_is_as_large_as_the_text_says() -> None:
     centred = [interval for case in judged(CLAIMS[3]).parts[3].cases for interval in case.rests_on]
     assert min(interval.low for interval in centred) > 1.5
     assert max(interval.high for interval in centred) < 6

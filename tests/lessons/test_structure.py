@@ -13,7 +13,7 @@ from nonlin.notebooks import LESSONS
 
 NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(LESSONS.glob("*.ipynb"))}
 every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
-NAME = re.compile(r'(predict|outcome)\("(\d\d[a-z])"')
+NAME = re.compile(r'(predict|outcome)\(\s*"(\d\d[a-z])"')
 
 
 def text(number: str) -> str:
@@ -51,7 +51,7 @@ def test_the_minutes_said_are_those_computed(number: str) -> None:
 def test_assertions_and_answers_are_folded_at_the_end_of_their_section(number: str) -> None:
     for section in sections(NOTEBOOKS[number]):
         hidden = [cell for cell in code(section) if HIDDEN in tags(cell)]
-        assert hidden in ([], [code(section)[-1]]), section.title
+        assert hidden in ([], code(section)[-1:]), section.title
         assert all(cell.metadata["jupyter"] == {"source_hidden": True} for cell in hidden)
         for cell in code(section):
             if cell not in hidden:

@@ -1,5 +1,7 @@
 """Gradient probes and the race of lesson 03."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -64,6 +66,18 @@ def test_two_rings_are_rings_and_repeatable() -> None:
 
 def test_without_an_activation_nobody_arrives() -> None:
     assert (steps_to_learn(lambda x: x, adam, 0.03, seeds=2, most_steps=60) == 60).all()
+
+
+def test_an_offset_begins_as_the_same_function() -> None:
+    """Whose loss is above 0.7 before any training? With a rate of 0 nothing else decides."""
+
+    def shifted(x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) + 1
+
+    above = partial(steps_to_learn, make_optimizer=sgd, learning_rate=0.0, target_loss=0.7, most_steps=1)
+    assert 0 < above(torch.tanh).mean() < 1
+    assert torch.equal(above(shifted, offset=1.0), above(torch.tanh))
+    assert not torch.equal(above(shifted), above(torch.tanh))
 
 
 def test_race_reports_the_best_rate() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
 from nonlin.activations import exponential, hardware, leaky, periodic, rectified, saturating, smooth
-from nonlin.activations.facts import Line
 from nonlin.activations.layers import ActivationModule, apply, apply_
 from nonlin.activations.record import Activation, Interval, Kink, Paper, Parameter, fixed
 
@@ -27,7 +26,6 @@ __all__ = [
     "ActivationModule",
     "Interval",
     "Kink",
-    "Line",
     "Paper",
     "Parameter",
     "apply",

@@ -43,7 +43,11 @@ class Explicit:
         """The value, differentiable in every way that torch knows."""
         if torch.compiler.is_compiling():
             y = _Compiled.apply(self, constants, *tensors)
-            return _once(y) if torch.compiler.is_dynamo_compiling() else y
+            if torch.compiler.is_dynamo_compiling():
+                from nonlin.activations.compiled import once  # here, since it takes a compiler that is slow to import
+
+                return once(y)
+            return y
         if followed(tensors[0]):
             return _Transformed.apply(self, constants, *tensors)
         return Eager.apply(self, constants, *tensors)
@@ -91,36 +95,6 @@ class Eager(torch.autograd.Function):
         plain = not (torch.is_grad_enabled() or followed(gradient) or _is_batched(gradient))
         pullback = explicit.fast_pullback if plain else explicit.pullback
         return None, None, *pullback(gradient, *ctx.saved_tensors, *ctx.constants)
-
-
-class _Once(torch.autograd.Function):
-    """The identity, whose backward refuses to be differentiated itself."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(y: Tensor) -> Tensor:
-        return y.view_as(y)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and not followed(gradient):
-            raise RuntimeError("A compiled function has no second derivative here: take it from the uncompiled one.")
-        return gradient
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
-        return tangent.view_as(tangent)
-
-
-@torch.compiler.allow_in_graph
-def _once(y: Tensor) -> Tensor:
-    # For torch.compile records the formulas of backward without their own derivative, and would drop it silently.
-    return _Once.apply(y)
 
 
 class _Compiled(torch.autograd.Function):

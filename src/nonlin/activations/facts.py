@@ -1,9 +1,8 @@
-"""What is computed from a record: means under a normal input, gains, asymptotes, largest slope, flat ends."""
+"""What is computed from a record: means under a normal input, gains, largest slope, flat ends."""
 
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -17,20 +16,6 @@ FINE = 240_001  # points of the integrals
 FAR = 1e4
 TAIL = FAR * torch.linspace(1, 2, 9, dtype=torch.float64)  # several places, since one may be any part of a wave
 VERY_FAR = 1e9  # where even the slope of softsign, which falls like 1 / x^2, is below 1e-15
-
-
-@dataclass(frozen=True)
-class Line:
-    """slope * x + intercept."""
-
-    slope: float
-    intercept: float
-
-    def __str__(self) -> str:
-        if self.slope == 0:
-            return f"{self.intercept:g}"
-        rise = "x" if self.slope == 1 else f"{self.slope:g} x"
-        return rise if self.intercept == 0 else f"{rise} {'-' if self.intercept < 0 else '+'} {abs(self.intercept):g}"
 
 
 class Facts:
@@ -56,19 +41,6 @@ class Facts:
         return 1 / math.sqrt(normal_mean(lambda x: self.derivative(x) ** 2, points=FINE).item())
 
     @cached_property
-    def asymptotes(self) -> tuple["Line | None", "Line | None"]:
-        """The straight lines that the curve approaches towards minus infinity and towards plus infinity.
-
-        None where there is none, as for a parabola or a wave.
-        """
-        return self._asymptote(-1.0), self._asymptote(1.0)
-
-    @property
-    def zero_centred(self) -> bool:
-        """Whether zero-mean normal inputs give zero-mean outputs."""
-        return abs(self.mean_under_normal) < 1e-9
-
-    @cached_property
     def largest_slope(self) -> float:
         """The largest absolute slope, found on a grid over [-20, 20] with a step of 0.0001, and far outside.
 
@@ -89,14 +61,6 @@ class Facts:
     def monotonic(self) -> bool:
         """Whether the slope is nowhere negative on [-20, 20]."""
         return self.derivative(torch.linspace(-20, 20, 400_001, dtype=torch.float64)).min().item() >= 0
-
-    def _asymptote(self, direction: float) -> Line | None:
-        slope = round(self.derivative(torch.tensor(direction * VERY_FAR, dtype=torch.float64)).item(), 9)
-        rest = self.function(direction * TAIL) - slope * direction * TAIL
-        intercept = round(rest[0].item(), 3)
-        if not ((rest - intercept).abs() < 1e-3).all():
-            return None
-        return Line(slope + 0.0, intercept + 0.0)  # + 0.0 turns -0.0 into 0.0
 
     @cached_property
     def takes_inplace(self) -> bool:

@@ -5,7 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import EXTENDED, NOT_NEGATIVE, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, NOT_NEGATIVE, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
+
+SHRINKAGE = Paper(
+    authors="Donoho and Johnstone",
+    year=1994,
+    title="Ideal spatial adaptation by wavelet shrinkage",
+    url="https://doi.org/10.1093/biomet/81.3.425",
+)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -160,17 +167,12 @@ HARDSHRINK = Activation(
     output_suffices=lambda lambd: lambd >= 0,  # else an output of 0 has the slope 1
     formula=r"f(x) = \begin{cases} x & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
-    range=fixed(Interval.parse("(-inf, inf)")),  # around the values that are taken: 0 and those with |y| > lambd
+    range=fixed(REAL),  # around the values that are taken: 0 and those with |y| > lambd
     kinks=_shrink_kinks,
     smoothness=lambda lambd: -1 if lambd > 0 else math.inf,
     takes={"lambd": Parameter("λ", 0.5, EXTENDED, "inputs up to this size become 0; none does if it is below 0")},
     torch_module=nn.Hardshrink,
-    paper=Paper(
-        authors="Donoho and Johnstone",
-        year=1994,
-        title="Ideal spatial adaptation by wavelet shrinkage",
-        url="https://doi.org/10.1093/biomet/81.3.425",
-    ),
+    paper=SHRINKAGE,
     use="Denoising by thresholding: small coefficients are set to zero, and the large ones are kept as they are.",
     caveat="It jumps by λ at both thresholds, and an input between them gets no gradient.",
 )
@@ -200,17 +202,12 @@ SOFTSHRINK = Activation(
     formula=r"f(x) = \begin{cases} x - \lambda & x > \lambda \\ x + \lambda & x < -\lambda \\"
     r" 0 & \text{else} \end{cases}",
     derivative_formula=r"f'(x) = \begin{cases} 1 & \lvert x \rvert > \lambda \\ 0 & \text{else} \end{cases}",
-    range=fixed(Interval.parse("(-inf, inf)")),
+    range=fixed(REAL),
     kinks=_shrink_kinks,
     smoothness=lambda lambd: 0 if lambd > 0 else math.inf,
     takes={"lambd": Parameter("λ", 0.5, NOT_NEGATIVE, "how far every input moves towards 0")},
     torch_module=nn.Softshrink,
-    paper=Paper(
-        authors="Donoho and Johnstone",
-        year=1994,
-        title="Ideal spatial adaptation by wavelet shrinkage",
-        url="https://doi.org/10.1093/biomet/81.3.425",
-    ),
+    paper=SHRINKAGE,
     use="Sparse codes: it is the proximal operator of λ times the absolute value, applied after each gradient step.",
     caveat="Large inputs lose λ as well, which biases them towards 0, and an input between -λ and λ gets no gradient.",
 )

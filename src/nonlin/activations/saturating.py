@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import Activation, Interval, Paper, fixed
+from nonlin.activations.record import REAL, Activation, Interval, Paper, fixed
 
 
 def minus_abs(x: Tensor) -> Tensor:
@@ -219,7 +219,7 @@ TANHSHRINK = Activation(
     integers="promoted",
     formula=r"\operatorname{tanhshrink}(x) = x - \tanh x",
     derivative_formula=r"\operatorname{tanhshrink}'(x) = \tanh^{2} x",
-    range=fixed(Interval.parse("(-inf, inf)")),
+    range=fixed(REAL),
     kinks=fixed(()),
     smoothness=fixed(math.inf),
     takes={},

@@ -8,11 +8,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nonlin.activations.record import EXTENDED, Activation, Interval, Kink, Paper, Parameter, fixed
+from nonlin.activations.record import EXTENDED, REAL, Activation, Interval, Kink, Paper, Parameter, fixed
 from nonlin.activations.saturating import minus_abs, sigmoid, sigmoid_derivative, tanh, tanh_derivative
 
 # Beyond it a slope differs from its limit by less than float64 can tell, and is computed at the bound instead, where no
 # power of x overflows while the factor beside it is 0.
+GELU_PAPER = Paper(
+    authors="Hendrycks and Gimpel",
+    year=2016,
+    title="Gaussian error linear units (GELUs)",
+    url="https://arxiv.org/abs/1606.08415",
+)
+
+
 GAUSSIAN_TAIL = 40.0
 EXPONENTIAL_TAIL = 800.0
 
@@ -115,7 +123,7 @@ def swish_derivative(x: Tensor, beta: float = 1.0) -> Tensor:
 def swish_range(beta: float) -> Interval:
     """[-0.278 / β, inf); for β < 0 its mirror image, (-inf, 0.278 / |β|]; for β = 0, where it is x / 2, the line."""
     if beta == 0:
-        return Interval.parse("(-inf, inf)")
+        return REAL
     end = SWISH_MINIMUM / beta
     if beta < 0:
         return Interval(low=-math.inf, high=end, low_closed=False, high_closed=True)
@@ -215,12 +223,7 @@ GELU = Activation(
     smoothness=fixed(math.inf),
     takes={},
     torch_module=nn.GELU,
-    paper=Paper(
-        authors="Hendrycks and Gimpel",
-        year=2016,
-        title="Gaussian error linear units (GELUs)",
-        url="https://arxiv.org/abs/1606.08415",
-    ),
+    paper=GELU_PAPER,
     use="The feed-forward blocks of transformers such as BERT.",
     caveat="It needs an error function for each element, and its slope is negative below x = -0.75.",
 )
@@ -268,12 +271,7 @@ GELU_TANH = Activation(
     smoothness=fixed(math.inf),
     takes={},
     torch_module=torch_gelu_tanh,
-    paper=Paper(
-        authors="Hendrycks and Gimpel",
-        year=2016,
-        title="Gaussian error linear units (GELUs)",
-        url="https://arxiv.org/abs/1606.08415",
-    ),
+    paper=GELU_PAPER,
     use="Transformers whose weights were trained with this form, such as GPT-2.",
     caveat="It differs from the exact GELU by up to 0.0005, so it does not replace it in a trained network unnoticed.",
 )

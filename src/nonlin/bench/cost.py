@@ -1,11 +1,12 @@
 """Ours against torch.nn: time and memory, measured so that neither the order nor a noisy machine decides.
 
-All variants of one round run directly after each other, every round starts with another variant, and only ratios within
-a round are compared: what disturbs a whole round disturbs both sides of its ratio.
+All variants of one round run directly after each other, in an order that is drawn anew for every round, and only ratios
+within a round are compared: what disturbs a whole round disturbs both sides of its ratio.
 """
 
 import math
 import platform
+import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -71,10 +72,13 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def rounds(variants: Sequence[str], repeats: int) -> Iterator[list[str]]:
-    """The variants in turn, as often as asked; each round starts one further on, so that nobody always runs first."""
-    for repeat in range(repeats):
-        start = repeat % len(variants)
-        yield [*variants[start:], *variants[:start]]
+    """The variants, as often as asked, in an order that is drawn anew for each round.
+
+    So nobody is always first, and nobody always follows the same other, whose memory it would get.
+    """
+    draw = random.Random(0)
+    for _ in range(repeats):
+        yield draw.sample(list(variants), len(variants))
 
 
 def compare(

@@ -279,24 +279,6 @@ def _keys(rows: Iterable[Row]) -> set[tuple]:
     return found
 
 
-def complete_rounds(protocol: Protocol, rows: Iterable[Row]) -> list[Row]:
-    """The reported rows of those seeds that all activations of a network have, so that every table is balanced."""
-    rows = [row for row in rows if _is_reported(protocol, row)]
-    members: dict[tuple, set[str]] = {}
-    for row in rows:
-        members.setdefault(_round_of(row), set()).add(row.configuration.activation)
-    return [row for row in rows if members[_round_of(row)] >= set(protocol.activations)]
-
-
-def _is_reported(protocol: Protocol, row: Row) -> bool:
-    c = row.configuration
-    return (c.recipe.epochs, c.precision) == (protocol.recipe.epochs, protocol.precision)
-
-
-def _round_of(row: Row) -> tuple:
-    return (row.configuration.depth, row.configuration.batch_norm, row.seed)
-
-
 # The results on disk
 
 

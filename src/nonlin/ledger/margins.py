@@ -149,6 +149,12 @@ CALIBRATION = Margin(
     unit="times",
     because="a risk that is off by half is still of the right order",
 )
+QUALITY = Margin(
+    quantity="quality of a picture",
+    size=1.0,
+    unit="dB",
+    because="1 dB is an error smaller by a ninth, which is hardly seen",
+)
 NOTHING = Margin(
     quantity="what is computed and not measured",
     size=0.0,

@@ -41,9 +41,9 @@ NEEDS = MappingProxyType(
         "09": ("04", "08"),
         "10": ("03",),
         "11": ("03", "08"),
-        "12": ("04",),
+        "12": ("03", "04"),
         "13": ("04",),
-        "14": ("04",),
+        "14": ("03", "04"),
         "15": ("03", "04", "06"),
         "16": ("06", "08", "10", "11"),
         "17": ("13",),
@@ -70,7 +70,7 @@ def _claims() -> Mapping[int, Claim]:
 
 def _exercises(modules: Mapping[str, ModuleType]) -> Mapping[str, Exercise]:
     found = [value for module in modules.values() for value in vars(module).values() if isinstance(value, Exercise)]
-    return MappingProxyType({exercise.number: exercise for exercise in found})
+    return MappingProxyType({exercise.number: exercise for exercise in sorted(found, key=lambda each: each.number)})
 
 
 CLAIMS = _claims()

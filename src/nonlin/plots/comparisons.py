@@ -33,15 +33,17 @@ def finishes(panels: Mapping[str, Mapping[str, Tensor]], xlabel: str) -> Picture
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0][0].invert_yaxis()
+    figure.suptitle("A dot is one seed, a bar the 95 % interval of their mean", fontsize=10)
     return Picture(figure, "\n".join(lines))
 
 
-def costs(rows: Mapping[str, Mapping[str, Spread]], *, floor: int = 1) -> Picture:
+def costs(rows: Mapping[str, Mapping[str, Spread]], *, floor: int = 1, title: str = "") -> Picture:
     """Times in units of one copy of the tensor, the cheapest first: the median as a mark, the quartiles as a bar.
 
     Args:
         rows: a label, then what was timed ("forward"), then its time over that of a copy; the last one sorts the rows.
         floor: copies below which nothing can go, drawn as a line.
+        title: what to see.
     """
     ordered = sorted(rows.items(), key=lambda row: list(row[1].values())[-1].median)
     figure, axes = subplots(height=1.2 + 0.22 * len(rows), width=8)
@@ -61,4 +63,6 @@ def costs(rows: Mapping[str, Mapping[str, Spread]], *, floor: int = 1) -> Pictur
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
+    if title:
+        figure.suptitle(title)
     return Picture(figure, "\n".join(lines))

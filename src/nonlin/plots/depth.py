@@ -10,12 +10,13 @@ from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
 from nonlin.toys.stacks import Propagation
 
 
-def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer") -> Picture:
+def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer", title: str = "") -> Picture:
     """Gradient norm by layer on a logarithmic axis: geometric mean over seeds, with the range of the seeds as a band.
 
     Args:
         norms: a label and a (seeds, depth) tensor for each curve.
         place: what the second dimension counts.
+        title: what to see; by default that each layer leaves a part of the gradient.
     """
     figure, axes = subplots(height=3.6)
     lines = []
@@ -28,12 +29,17 @@ def norms_by_layer(norms: Mapping[str, Tensor], *, place: str = "layer") -> Pict
     depth = max(values.shape[1] for values in norms.values())
     axes.set_xticks(torch.linspace(1, depth, min(depth, 6)).round().tolist())
     axes.set(xlabel=f"{place} (the gradient enters on the right)", ylabel="gradient norm, log scale")
+    axes.set_title(title or f"How much of the gradient each {place} leaves")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
 
 def propagation(
-    results: Mapping[str, Propagation], *, within: float | None = None, reach: tuple[int, float] | None = None
+    results: Mapping[str, Propagation],
+    *,
+    within: float | None = None,
+    reach: tuple[int, float] | None = None,
+    title: str = "",
 ) -> Picture:
     """Signal (left) and gradient (right) by layer, as root mean squares: geometric mean over seeds, range as a band.
 
@@ -41,6 +47,7 @@ def propagation(
         results: a label, and what `stacks.propagation` found, for each curve.
         within: a factor; what lies within it of 1 is shaded.
         reach: layers and factor that the axes show, so that pictures can be compared; by default what the curves need.
+        title: what to see; by default that each layer leaves a part of the gradient.
     """
     figure, panels = subplots(1, 2, height=3.6, width=10, sharey=True)
     lines = []
@@ -58,6 +65,7 @@ def propagation(
             axes.set(xlim=(0, reach[0] + 1), ylim=(1 / reach[1], reach[1]))
     if within:
         lines.append(f"Grey: within a factor of {within:g} of 1.")
+    figure.suptitle(title)
     panels[0].set(title="signal, upwards →", xlabel="layer", ylabel="root mean square, log scale")
     panels[1].set(title="← gradient, downwards", xlabel="layer (the gradient enters on the right)")
     panels[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -17,12 +17,13 @@ from nonlin.plots.picture import COLOURS, Picture, subplots
 _WIDE = 7  # photographs side by side
 
 
-def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
+def image_rows(rows: Mapping[str, Tensor], text: str, *, title: str = "") -> Picture:
     """Rows of images, each with its label on the left; pixels are drawn as they are, without smoothing.
 
     Args:
         rows: a label, and uint8 images of shape (n, 3, h, w), for each row; all rows hold the same number.
         text: what is to be seen, in words.
+        title: what to see, above the picture.
     """
     n, _, height, width = next(iter(rows.values())).shape
     side = min(0.8, 8.0 / n)
@@ -35,6 +36,8 @@ def image_rows(rows: Mapping[str, Tensor], text: str) -> Picture:
             place.imshow(image.permute(1, 2, 0).numpy(), interpolation="nearest")
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
+    if title:
+        figure.suptitle(title)
     return Picture(figure, text)
 
 

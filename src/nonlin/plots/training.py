@@ -15,18 +15,19 @@ from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots, wrapped
 from nonlin.typography import true_minus
 
 
-def learning_curves(rows: Sequence[Row]) -> Picture:
+def learning_curves(rows: Sequence[Row], *, title: str = "") -> Picture:
     """Test accuracy as training goes on: the mean over seeds, with the range of the seeds as a band.
 
     Of more than seven curves, the reference and the six best are drawn in colour and named, the others in grey.
 
     Args:
         rows: of one group of `report.groups`.
+        title: what to see; by default the name of the group.
 
     Raises:
         ValueError: if the rows are of several groups.
     """
-    title, found = _only_group(rows), _by_label(rows)
+    group, found = _only_group(rows), _by_label(rows)
     ranked = sorted(found, key=lambda label: -_final(found[label]))
     references = [label for label in ranked if label.split(",")[0] == REFERENCE][:1]
     named = (references + [label for label in ranked if label not in references])[: len(COLOURS)]
@@ -34,7 +35,7 @@ def learning_curves(rows: Sequence[Row]) -> Picture:
     others = [label for label in ranked if label not in named]
     for label in others:
         axes.plot(*_curve(found[label])[:2], color="0.75", linewidth=1, label="_")
-    lines = [title]
+    lines = [group]
     marks = zip(sorted(named, key=ranked.index), cycle(COLOURS), cycle(STYLES), strict=False)
     for label, colour, style in marks:
         x, mean, low, high = _curve(found[label])
@@ -47,12 +48,12 @@ def learning_curves(rows: Sequence[Row]) -> Picture:
     if others:
         axes.plot([], [], color="0.75", linewidth=1, label=f"the other {len(others)}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(title=wrapped(title), xlabel="epochs", ylabel="test accuracy, %")
+    axes.set(title=wrapped(title or group), xlabel="epochs", ylabel="test accuracy, %")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=4)
     return Picture(figure, "\n".join(lines))
 
 
-def paired_differences(rows: Sequence[Row], *, reach: float = math.inf) -> Picture:
+def paired_differences(rows: Sequence[Row], *, reach: float = math.inf, title: str = "") -> Picture:
     """Accuracy minus ReLU's with the same seeds, the best first: a thick bar for the 95 % interval of one comparison
     alone, a thin one for all comparisons together. A run that diverged does not set the scale: what lies outside is
     an arrow at the border, with its number.
@@ -60,18 +61,19 @@ def paired_differences(rows: Sequence[Row], *, reach: float = math.inf) -> Pictu
     Args:
         rows: of one group of `report.groups`.
         reach: points that the axis shows to each side at most, so that one far off does not squeeze the others.
+        title: what to see; by default the name of the group.
 
     Raises:
         ValueError: if the rows are of several groups, or nothing can be compared with ReLU.
     """
-    title = _only_group(rows)
+    group = _only_group(rows)
     found = sorted((entry for entry in summary(rows) if entry.difference is not None), key=lambda e: -e.difference)
     if not found:
         raise ValueError(f"there are no runs of {REFERENCE} with the same seeds as others: nothing can be compared.")
     figure, axes = subplots(height=1.4 + 0.28 * len(found), width=8)
     axes.axvline(0, color="black", linestyle="--", linewidth=1.5)
     low, high = (min(max(end, -reach), reach) for end in _limits(found))
-    lines = [title]
+    lines = [group]
     for y, entry in enumerate(found):
         words = f"{entry.label}: {entry.difference:+.2f} points over {entry.pairs} pair{'s' * (entry.pairs > 1)}"
         if entry.interval:
@@ -93,7 +95,7 @@ def paired_differences(rows: Sequence[Row], *, reach: float = math.inf) -> Pictu
         lines.append(words + (f"; {entry.diverged} of {entry.runs} runs diverged (X)" * bool(entry.diverged)) + ".")
     if not any(entry.interval for entry in found):
         lines.append("One seed tells nothing about spread: there are no intervals.")
-    axes.set(title=wrapped(title), xlim=(low, high), ylim=(len(found) - 0.5, -0.5))
+    axes.set(title=wrapped(title or group), xlim=(low, high), ylim=(len(found) - 0.5, -0.5))
     axes.set_xlabel(f"test accuracy minus that of {REFERENCE}, points; 95 %: thick alone, thin all together")
     axes.set_yticks(range(len(found)), [entry.label for entry in found])
     return Picture(figure, "\n".join(lines))

@@ -53,19 +53,26 @@ def race(
     activations: Mapping[str, Callable[[Tensor], Tensor]],
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rates: Sequence[float],
+    offsets: Mapping[str, float] | None = None,
 ) -> dict[str, Finish]:
     """Steps that each activation needs at the learning rate that suits it best, of those given, on draw 0.
 
-    The rate is chosen on the same seeds that are reported, which flatters every activation alike.
+    The rate is chosen on the same seeds that are reported, which flatters every activation alike. Offsets, by name, are
+    those of :func:`steps_to_learn`, 0 where none is given.
     """
+    offsets = offsets or {}
     with threads(1):  # tensors this small gain nothing from a second thread, and lose much on a busy machine
-        return {name: _best(activation, make_optimizer, learning_rates) for name, activation in activations.items()}
+        return {
+            name: _best(activation, make_optimizer, learning_rates, offsets.get(name, 0.0))
+            for name, activation in activations.items()
+        }
 
 
 def _best(
     activation: Callable[[Tensor], Tensor],
     make_optimizer: Callable[[Sequence[Tensor], float], torch.optim.Optimizer],
     learning_rates: Sequence[float],
+    offset: float,
 ) -> Finish:
     """The rate that needs the fewest steps, without training the others to the end.
 
@@ -73,7 +80,7 @@ def _best(
     step, and the first that needs no more is the best.
     """
     runs = {
-        rate: _steps_so_far(activation, make_optimizer, rate, TARGET_LOSS, SEEDS, MOST_STEPS, draw=0)
+        rate: _steps_so_far(activation, make_optimizer, rate, TARGET_LOSS, SEEDS, MOST_STEPS, 0, offset)
         for rate in learning_rates
     }
     steps = {rate: next(run) for rate, run in runs.items()}
@@ -94,6 +101,7 @@ def steps_to_learn(
     seeds: int = SEEDS,
     most_steps: int = MOST_STEPS,
     draw: int = 0,
+    offset: float = 0.0,
 ) -> Tensor:
     """Steps of full-batch training on :func:`two_rings` until the cross-entropy falls below a target.
 
@@ -108,11 +116,13 @@ def steps_to_learn(
         seeds: number of networks, each with three hidden layers of 16 units.
         most_steps: when to stop; a network that has not arrived counts with this number.
         draw: which points and first weights; another number draws all of them afresh.
+        offset: what the activation adds to another, as sigmoid adds ½ to sigmoid − ½. The first biases make up for it,
+            so that both begin as the same function.
 
     Returns:
         Number of steps, float32 (seeds,).
     """
-    *_, steps = _steps_so_far(activation, make_optimizer, learning_rate, target_loss, seeds, most_steps, draw)
+    *_, steps = _steps_so_far(activation, make_optimizer, learning_rate, target_loss, seeds, most_steps, draw, offset)
     return steps
 
 
@@ -124,10 +134,14 @@ def _steps_so_far(
     seeds: int,
     most_steps: int,
     draw: int,
+    offset: float,
 ) -> Iterator[Tensor]:
     """Train, and yield after each step how many every network has needed so far; the last that comes is the result."""
     points, labels = two_rings(seed=draw)
     parameters = xavier(seeds, SIZES, draw=draw)
+    with torch.no_grad():
+        for weight, bias in zip(parameters[2::2], parameters[3::2], strict=True):
+            bias -= offset * weight.sum(dim=1, keepdim=True)  # 0 so far
     optimizer = make_optimizer(parameters, learning_rate)
     arrived = torch.zeros(seeds, dtype=torch.bool)
     steps = torch.zeros(seeds)

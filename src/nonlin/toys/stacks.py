@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -32,23 +33,29 @@ def gradient_norms(
     Returns:
         float64 of shape (seeds, depth), first layer first.
     """
-    return torch.stack(
-        [_gradient_norms(activation, depth, width, batch, weight_std(width), seed) for seed in range(seeds)]
-    )
+    drawn = normal((batch, width), *[(width, width)] * depth, (batch, width), seeds=seeds)
+    return torch.stack([_gradient_norms(activation, weight_std(width), *each) for each in drawn])
 
 
 def _gradient_norms(
-    activation: Callable[[Tensor], Tensor], depth: int, width: int, batch: int, std: float, seed: int
+    activation: Callable[[Tensor], Tensor], std: float, h: Tensor, *weights_and_entering: Tensor
 ) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    h = torch.randn(batch, width, generator=generator, dtype=torch.float64)
+    *weights, entering = weights_and_entering
     outputs = []
-    for _ in range(depth):
-        weight = std * torch.randn(width, width, generator=generator, dtype=torch.float64)
-        h = activation((h @ weight).requires_grad_())  # (batch, width)
+    for weight in weights:
+        h = activation((h @ (std * weight)).requires_grad_())  # (batch, width)
         outputs.append(h)
-    entering = torch.randn(batch, width, generator=generator, dtype=torch.float64)
     return torch.stack([g.norm() for g in torch.autograd.grad(h, outputs, entering)])
+
+
+@lru_cache(maxsize=1)  # what is large is not kept beside what is no longer asked for
+def normal(*shapes: tuple[int, ...], seeds: int = 1) -> list[tuple[Tensor, ...]]:
+    """Float64 draws from N(0, 1), one after the other, for each seed from 0.
+
+    The last are kept, since comparisons of activations draw the same again and again: change none of them in place.
+    """
+    generators = (torch.Generator().manual_seed(seed) for seed in range(seeds))
+    return [tuple(torch.randn(shape, generator=g, dtype=torch.float64) for shape in shapes) for g in generators]
 
 
 def factor_per_layer(norms: Tensor) -> Tensor:
@@ -110,15 +117,14 @@ def propagation(
         batch: number of inputs.
         seeds: number of independent networks, computed side by side.
     """
-    generator = torch.Generator().manual_seed(0)
-    h = torch.randn(seeds, batch, width, generator=generator, dtype=torch.float64)
+    rows, square = (seeds, batch, width), (seeds, width, width)
+    [(h, *weights, entering)] = normal(rows, *[square] * depth, rows)
     pre_activations = []
-    for layer in range(depth):
-        weight = torch.randn(seeds, width, width, generator=generator, dtype=torch.float64) / math.sqrt(width)
+    for layer, weight in enumerate(weights):
+        weight = weight / math.sqrt(width)
         z = (h @ weight if layer == 0 else gain * (h @ weight)).requires_grad_()  # (seeds, batch, width)
         pre_activations.append(z)
         h = activation(z)
-    entering = torch.randn(z.shape, generator=generator, dtype=torch.float64)
     gradients = torch.autograd.grad(z, pre_activations, entering)
     with torch.no_grad():
         return Propagation(

@@ -10,46 +10,34 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def batches() -> int:
-    return -(-10_000 // 64)
-
-
-BATCHES = Exercise(
-    number="12.1",
-    title="How many batches?",
-    minutes=2,
-    difficulty=1,
-    solution=batches,
-    mistakes=(
-        Mistake(answer=156, hint="156 batches hold 9,984 images: where are the last 16?"),
-        Mistake(answer=156.25, hint="a quarter of a batch is still a batch, a smaller one."),
-        Mistake(answer=158, hint="157 batches already hold 10,048 places."),
-        Mistake(answer=64, hint="that is the number of images in a batch; the number of batches is asked for."),
-    ),
-    hints=("Divide, and think of what is left over.",),
-    remark="the last batch has 16 images: code that assumes 64 breaks just there.",
-)
-
-
 def to_pixels(x: Tensor, low: float, high: float) -> Tensor:
     return ((x - low) / (high - low) * 255).clamp(0, 255).round().to(torch.uint8)
 
 
 PIXELS = Exercise(
-    number="12.2",
+    number="12.1",
     title="One scale for both sides",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=to_pixels,
     probes=(
-        Probe(label="for values inside the scale", arguments=(torch.linspace(-2, 2, 52), -2.0, 2.0)),
+        Probe(label="for values inside the scale", arguments=(torch.linspace(-2, 2, 48), -2.0, 2.0)),
         Probe(label="for values outside the scale", arguments=(torch.tensor([-9.0, 0.0, 9.0]), -2.0, 2.0)),
         Probe(label="for a picture that uses half of the scale", arguments=(torch.linspace(0, 1, 12), -2.0, 2.0)),
+        Probe(label="for a scale from 0.1 to 0.7", arguments=(torch.linspace(0, 1, 24), 0.1, 0.7)),
     ),
     mistakes=(
         Mistake(
             answer=lambda x, low, high: ((x - x.min()) / (x.max() - x.min()) * 255).round().to(torch.uint8),
             hint="you stretched each picture to its own smallest and largest value: then two pictures cannot be compared.",
+        ),
+        Mistake(
+            answer=lambda x, low, high: ((x + 2) / 4 * 255).clamp(0, 255).round().to(torch.uint8),
+            hint="right for the scale from -2 to 2 alone: use low and high.",
+        ),
+        Mistake(
+            answer=lambda x, low, high: ((x / high + 1) / 2 * 255).clamp(0, 255).round().to(torch.uint8),
+            hint="right for a scale that is symmetric about 0; low may be anything below high.",
         ),
         Mistake(
             answer=lambda x, low, high: (x * 255).clamp(0, 255).round().to(torch.uint8),
@@ -93,71 +81,15 @@ PIXELS = Exercise(
 )
 
 
-def before_and_after(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    return x, activation(x.clone())
-
-
-def _overwritten(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    return x, activation(x)
-
-
-def _ignores_what_comes_back(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    y = x.clone()
-    activation(y)
-    return x, y
-
-
-PAIR = Exercise(
-    number="12.3",
-    title="Find the bug: the overwritten “before”",
-    minutes=10,
-    difficulty=2,
-    solution=before_and_after,
-    probes=(
-        Probe(label="with nn.ReLU()", arguments=(nn.ReLU(), torch.tensor([-1.0, 2.0]))),
-        Probe(label="with nn.ReLU(inplace=True)", arguments=(nn.ReLU(inplace=True), torch.tensor([-1.0, 2.0]))),
-        Probe(label="with torch.sigmoid_", arguments=(torch.sigmoid_, torch.tensor([-1.0, 2.0]))),
-    ),
-    mistakes=(
-        Mistake(
-            answer=_overwritten,
-            hint="an in-place activation writes its output into x, so your “before” is the “after”: give it a copy. "
-            "(detach() is none: it looks at the same memory.)",
-        ),
-        Mistake(
-            answer=lambda activation, x: (x.clone(), activation(x)),
-            hint="your pair is right, but the caller's x was changed: the copy should go into the activation.",
-        ),
-        Mistake(
-            answer=_ignores_what_comes_back,
-            hint="that relies on the activation writing into its argument, and most do not: use what it returns.",
-        ),
-        Mistake(
-            answer=lambda activation, x: activation(x.clone()),
-            hint="that is the “after” alone: return a pair, before and after.",
-        ),
-        Mistake(
-            answer=lambda activation, x: (activation(x.clone()), x),
-            hint="before comes first, after second.",
-        ),
-    ),
-    hints=(
-        "Print x before and after the call, once with nn.ReLU() and once with nn.ReLU(inplace=True).",
-        "x.clone() makes a copy. Which of the two, the kept tensor or the one that goes in, should be the copy?",
-    ),
-    remark="whatever the activation does to its argument, it does it to a copy.",
-)
-
-
 def undo_sigmoid(y: Tensor) -> Tensor:
     return torch.log(y) - torch.log1p(-y)
 
 
 UNDO = Exercise(
-    number="12.4",
+    number="12.2",
     title="Undo a sigmoid",
-    minutes=10,
-    difficulty=3,
+    minutes=5,
+    difficulty=2,
     solution=undo_sigmoid,
     by_hand=ByHand(without=("logit",)),
     probes=(
@@ -199,6 +131,171 @@ UNDO = Exercise(
     ),
     hints=("Solve y = 1 / (1 + e^-x) for e^x.", "e^x = y / (1 - y); take the logarithm."),
     remark="torch has it as torch.logit. It can undo what sigmoid did, but not what rounding did to sigmoid's output.",
+)
+
+
+def before_and_after(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    return x, activation(x.clone())
+
+
+def _overwritten(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    return x, activation(x)
+
+
+def _ignores_what_comes_back(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    y = x.clone()
+    activation(y)
+    return x, y
+
+
+PAIR = Exercise(
+    number="12.3",
+    title="Find the bug: the overwritten “before”",
+    minutes=5,
+    difficulty=2,
+    solution=before_and_after,
+    probes=(
+        Probe(label="with nn.ReLU()", arguments=(nn.ReLU(), torch.tensor([-1.0, 2.0]))),
+        Probe(label="with nn.ReLU(inplace=True)", arguments=(nn.ReLU(inplace=True), torch.tensor([-1.0, 2.0]))),
+        Probe(label="with torch.sigmoid_", arguments=(torch.sigmoid_, torch.tensor([-1.0, 2.0]))),
+    ),
+    mistakes=(
+        Mistake(
+            answer=_overwritten,
+            hint="an in-place activation writes its output into x, so your “before” is the “after”: give it a copy. "
+            "(detach() is none: it looks at the same memory.)",
+        ),
+        Mistake(
+            answer=lambda activation, x: (x.clone(), activation(x)),
+            hint="your pair is right, but the caller's x was changed: the copy should go into the activation.",
+        ),
+        Mistake(
+            answer=_ignores_what_comes_back,
+            hint="that relies on the activation writing into its argument, and most do not: use what it returns.",
+        ),
+        Mistake(
+            answer=lambda activation, x: activation(x.clone()),
+            hint="that is the “after” alone: return a pair, before and after.",
+        ),
+        Mistake(
+            answer=lambda activation, x: (activation(x.clone()), x),
+            hint="before comes first, after second.",
+        ),
+    ),
+    hints=(
+        "Print x before and after the call, once with nn.ReLU() and once with nn.ReLU(inplace=True).",
+        "x.clone() makes a copy. Which of the two, the kept tensor or the one that goes in, should be the copy?",
+    ),
+    remark="whatever the activation does to its argument, it does it to a copy.",
+)
+
+
+def pictures(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    before = model[:place](x.clone())
+    after = model[place](before.clone())
+    m = max(before.abs().max(), after.abs().max())
+    return tuple(((values + m) / (2 * m) * 255).round().to(torch.uint8) for values in (before, after))
+
+
+def _drawn(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+    return ((values - low) / (high - low) * 255).clamp(0, 255).round().to(torch.uint8)
+
+
+def _overwritten_inside(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    before = model[:place](x.clone())
+    after = model[place](before)
+    m = max(before.abs().max(), after.abs().max())
+    return _drawn(before, -m, m), _drawn(after, -m, m)
+
+
+def _caller_overwritten(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    before = model[:place](x).clone()
+    after = model[place](before.clone())
+    m = max(before.abs().max(), after.abs().max())
+    return _drawn(before, -m, m), _drawn(after, -m, m)
+
+
+def _shown(draw: Callable[[Tensor, Tensor], tuple[Tensor, ...]], shift: int = 0) -> Callable[..., tuple[Tensor, ...]]:
+    """Wrong ways to draw a layer's input and output, or the wrong layer."""
+
+    def answer(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, ...]:
+        before = model[: place + shift](x.clone())
+        return draw(before, model[place + shift](before.clone()))
+
+    return answer
+
+
+def _largest(*values: Tensor) -> Tensor:
+    return torch.stack([each.abs().max() for each in values]).max()
+
+
+INSIDE = Exercise(
+    number="12.4",
+    title="Before and after, inside",
+    minutes=8,
+    difficulty=3,
+    solution=pictures,
+    probes=(
+        Probe(
+            label="for the tanh of a network",
+            arguments=(nn.Sequential(nn.Hardshrink(), nn.Tanh(), nn.ELU()), 1, torch.linspace(-2.2, 1.7, 12)),
+        ),
+        Probe(
+            label="for a ReLU in place",
+            arguments=(
+                nn.Sequential(nn.ELU(), nn.ReLU(inplace=True), nn.Tanh()),
+                1,
+                torch.linspace(-3.1, 0.8, 12).reshape(3, 4),
+            ),
+        ),
+        Probe(
+            label="for a layer behind one in place",
+            arguments=(nn.Sequential(nn.LeakyReLU(0.5, inplace=True), nn.Softplus()), 1, torch.linspace(-1.9, 2.3, 9)),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            answer=_overwritten_inside,
+            hint="a layer that works in place has overwritten what it got, and both pictures are the “after”: give it a "
+            "copy.",
+        ),
+        Mistake(
+            answer=_caller_overwritten,
+            hint="the pictures are right, but a layer before place worked in place on the caller's x: copy that as well.",
+        ),
+        Mistake(
+            answer=_shown(lambda a, b: (_drawn(a, -_largest(a), _largest(a)), _drawn(b, -_largest(b), _largest(b)))),
+            hint="each picture has a scale of its own: then equal grey is not equal value. Take one m for both.",
+        ),
+        Mistake(
+            answer=_shown(lambda a, b: tuple(_drawn(v, -_largest(a), _largest(a)) for v in (a, b))),
+            hint="m is the largest absolute value of both, and you looked at what goes in alone.",
+        ),
+        Mistake(
+            answer=_shown(lambda a, b: tuple(_drawn(v, 0, _largest(a, b)) for v in (a, b))),
+            hint="from 0 to m all that is negative is drawn black, as add_images does: the scale goes from -m to m.",
+        ),
+        Mistake(
+            answer=_shown(
+                lambda a, b: tuple(_drawn(v, torch.stack([a, b]).min(), torch.stack([a, b]).max()) for v in (a, b))
+            ),
+            hint="from the smallest to the largest value, 0 is no longer middle grey: the scale goes from -m to m.",
+        ),
+        Mistake(
+            answer=_shown(lambda a, b: tuple(_drawn(v, -_largest(a, b), _largest(a, b)) for v in (b, a))),
+            hint="before comes first, after second.",
+        ),
+        Mistake(
+            answer=_shown(lambda a, b: tuple(_drawn(v, -_largest(a, b), _largest(a, b)) for v in (a, b)), shift=-1),
+            hint="that is one layer too early: model[:place] runs the layers before place.",
+        ),
+    ),
+    hints=(
+        "model[:place] is a network of the layers before; or register a hook on model[place].",
+        "Copy before every layer that might write: x itself, and what goes into model[place].",
+        "m = max of both absolute values; then exercise 12.1 with low = -m and high = m.",
+    ),
+    remark="a copy, one scale, and the place in the network: all that a picture of before and after needs.",
 )
 
 QUIZ = Quiz(

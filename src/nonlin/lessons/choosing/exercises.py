@@ -172,9 +172,9 @@ def _by_the_width(low: float, high: float, margin: float) -> str:
 
 
 CLASSIFY = Exercise(
-    number="17.2",
+    number="17.3",
     title="Better, worse, equivalent, or undecided",
-    minutes=8,
+    minutes=6,
     difficulty=2,
     solution=classify,
     probes=tuple(
@@ -291,14 +291,15 @@ def _square_overflows(x: Tensor, bend: float) -> Tensor:
 FAR = torch.tensor([-1e20, -1e4, -100, -3, -0.5, 0, 0.5, 3, 100, 1e4, 1e20])
 
 STABLE = Exercise(
-    number="17.3",
+    number="17.2",
     title="Find the bug: a gate that closes too early",
-    minutes=12,
+    minutes=7,
     difficulty=3,
     solution=gate,
     probes=(
-        Probe(label="at bend = 1, x from -1e20 to 1e20", arguments=(FAR, 1.0)),
-        Probe(label="at bend = 0.5, x from -1e20 to 1e20", arguments=(FAR, 0.5)),
+        # The tail is 6e-22 at least. A factor of it may be a denormal number, which keeps fewer digits.
+        Probe(label="at bend = 1, x from -1e20 to 1e20", arguments=(FAR, 1.0), tolerance=1e-24),
+        Probe(label="at bend = 0.5, x from -1e20 to 1e20", arguments=(FAR, 0.5), tolerance=1e-24),
         Probe(label="in float64", arguments=(FAR.double(), 1.0)),
     ),
     mistakes=(
@@ -397,7 +398,7 @@ RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [
 FAIR = Exercise(
     number="17.4",
     title="Find the bug: the tuned newcomer",
-    minutes=10,
+    minutes=7,
     difficulty=2,
     solution=fair_lead,
     probes=(
@@ -608,7 +609,7 @@ OWN_RECORD = Exercise(
         "print(checkup(mine_record)) shows all tests at once; mend the first ✗ first, since the others may follow from it.",
         "No idea for a function? x times any sigmoid; the mean of two activations; or the inverse of one.",
     ),
-    remark="your record is as sound as those of the package. Now sections 6 to 8: gain, signal, cost, and pairs of runs.",
+    remark="your record is as sound as those of the package. Now gain, signal, cost, and pairs of runs.",
 )
 
 QUIZ = Quiz(

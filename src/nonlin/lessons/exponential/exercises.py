@@ -4,74 +4,11 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
-
-
-def celu_slope(x: Tensor, alpha: float) -> Tensor:
-    return torch.exp(x.clamp(max=0) / alpha)
-
-
-CELU_SLOPE = Exercise(
-    number="07.1",
-    title="The slope of CELU",
-    minutes=5,
-    difficulty=1,
-    solution=celu_slope,
-    probes=(
-        Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 25), 2.0)),
-        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5)),
-        Probe(label="at x = 1000, for alpha = 0.5", arguments=(torch.tensor(1000.0), 0.5)),
-        Probe(
-            label="in float64, for a (2, 3) tensor and alpha = 0.5",
-            arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 0.5),
-        ),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda x, alpha: torch.where(x > 0, 1.0, alpha * torch.exp(x)).to(x.dtype),
-            hint="that is ELU's slope, alpha e^x: it jumps at 0. In CELU the exponent is x / alpha.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: torch.where(x > 0, 1.0, torch.exp(x)).to(x.dtype),
-            hint="alpha is missing: it stands in the exponent, too, and there the chain rule does not cancel it.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: torch.where(x > 0, 1.0, alpha * torch.exp(x / alpha)).to(x.dtype),
-            hint="the inner derivative is missing: d/dx of x / alpha is 1 / alpha, and it cancels the alpha in front.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: torch.where(x > 0, 1.0, torch.exp(x / alpha) / alpha).to(x.dtype),
-            hint="the alpha in front of CELU is missing: it cancels the 1 / alpha of the chain rule.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: alpha * torch.exp(x / alpha),
-            hint="two bugs: the 1 / alpha of the chain rule is missing, which cancels the alpha in front; and above 0 the "
-            "slope is 1.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: torch.exp(x / alpha),
-            hint="right below 0. Above 0 the slope is 1, and e^(x / alpha) grows without bound.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: alpha * torch.exp(x),
-            hint="two bugs: that is ELU's slope below 0, where CELU has e^(x / alpha) and no alpha in front; and above 0 "
-            "the slope is 1.",
-        ),
-        Mistake(
-            answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha)),
-            hint="that is the function; its slope is asked for.",
-        ),
-    ),
-    hints=(
-        "Below 0 CELU is alpha (e^(x / alpha) - 1). What does the chain rule bring, and what does it cancel?",
-        "Below 0 the slope is e^(x / alpha), above 0 it is 1: one exponential with a clamped exponent does both.",
-    ),
-    remark="no alpha in front, so the slope is 1 at 0 from both sides for every alpha, and never above 1.",
-)
 
 
 def my_elu(x: Tensor, alpha: float) -> Tensor:
@@ -80,9 +17,9 @@ def my_elu(x: Tensor, alpha: float) -> Tensor:
 
 
 STABLE = Exercise(
-    number="07.2",
+    number="07.1",
     title="Find the bugs: an ELU for autograd",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=my_elu,
     by_hand=ByHand(allows=("relu",)),
@@ -163,201 +100,240 @@ STABLE = Exercise(
 )
 
 
-def layers_until_one_per_cent() -> int:
-    return math.ceil(math.log(0.01) / math.log(0.7826))
+def celu_slope(x: Tensor, alpha: float) -> Tensor:
+    return torch.exp(x.clamp(max=0) / alpha)
 
 
-LAYERS = Exercise(
-    number="07.3",
-    title="How fast does SELU forgive?",
-    minutes=5,
+CELU_SLOPE = Exercise(
+    number="07.2",
+    title="The slope of CELU",
+    minutes=4,
     difficulty=1,
-    solution=layers_until_one_per_cent,
-    mistakes=(
-        Mistake(answer=18, hint="0.7826 to the power of 18 is 0.0121: still above 1 %."),
-        Mistake(answer=18.786, hint="the right equation; but a number of layers is whole: round up."),
-        Mistake(answer=20, hint="19 are enough: 0.7826 to the power of 19 is 0.0095."),
-        Mistake(
-            answer=38,
-            hint="no root here: it is the deviation of the mean square that is multiplied by 0.7826 per layer.",
+    solution=celu_slope,
+    probes=(
+        Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 25), 2.0)),
+        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5)),
+        Probe(label="at x = 1000, for alpha = 0.5", arguments=(torch.tensor(1000.0), 0.5)),
+        Probe(
+            label="in float64, for a (2, 3) tensor and alpha = 0.5",
+            arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 0.5),
         ),
-        Mistake(answer=10, hint="after 10 layers 0.7826 to the power of 10, that is 8.6 %, is left."),
-        Mistake(answer=4, hint="each layer keeps 0.7826 of the deviation; it does not take 0.7826 of it away."),
+    ),
+    mistakes=(
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, 1.0, alpha * torch.exp(x)).to(x.dtype),
+            hint="that is ELU's slope, alpha e^x: it jumps at 0. In CELU the exponent is x / alpha.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, 1.0, torch.exp(x)).to(x.dtype),
+            hint="alpha is missing: it stands in the exponent, too, and there the chain rule does not cancel it.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, 1.0, alpha * torch.exp(x / alpha)).to(x.dtype),
+            hint="the inner derivative is missing: d/dx of x / alpha is 1 / alpha, and it cancels the alpha in front.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, 1.0, torch.exp(x / alpha) / alpha).to(x.dtype),
+            hint="the alpha in front of CELU is missing: it cancels the 1 / alpha of the chain rule.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: alpha * torch.exp(x / alpha),
+            hint="two bugs: the 1 / alpha of the chain rule is missing, which cancels the alpha in front; and above 0 the "
+            "slope is 1.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.exp(x / alpha),
+            hint="right below 0. Above 0 the slope is 1, and e^(x / alpha) grows without bound.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: alpha * torch.exp(x),
+            hint="two bugs: that is ELU's slope below 0, where CELU has e^(x / alpha) and no alpha in front; and above 0 "
+            "the slope is 1.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: (x > 0) + (x <= 0) * torch.exp(x / alpha),
+            hint="right where it gives a number. At x = 1000 the exponential is infinite, and infinity times the 0 of your "
+            "mask is NaN: it must see a harmless number there.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha)),
+            hint="that is the function; its slope is asked for.",
+        ),
     ),
     hints=(
-        "After n layers the deviation has been multiplied by 0.7826 to the power of n.",
-        "Solve 0.7826^n <= 0.01 for n and round up.",
+        "Below 0 CELU is alpha (e^(x / alpha) - 1). What does the chain rule bring, and what does it cancel?",
+        "Below 0 the slope is e^(x / alpha), above 0 it is 1: one exponential with a clamped exponent does both.",
     ),
-    remark="so in a network of 50 layers the first 20 repair what the inputs got wrong. (For small deviations.)",
+    remark="no alpha in front, so the slope is 1 at 0 from both sides for every alpha, and never above 1.",
 )
 
 
-def normalised(f: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+def lecun_normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    torch.manual_seed(seed)
+    return nn.init.kaiming_normal_(torch.empty(shape), nonlinearity="linear")
+
+
+def _drawn(
+    fill: Callable[[Tensor], Tensor],
+) -> Callable[[tuple[int, ...], int], Tensor]:
+    """Another initialiser of torch with the same arguments."""
+
+    def draw(shape: tuple[int, ...], seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return fill(torch.empty(shape))
+
+    return draw
+
+
+LECUN_NORMAL = Exercise(
+    number="07.3",
+    title="The initialiser that torch does not have",
+    minutes=4,
+    difficulty=2,
+    solution=lecun_normal,
+    probes=(
+        Probe(label="for shape (64, 32)", arguments=((64, 32), 1), tolerance=1e-6),
+        Probe(label="for shape (16, 8, 3, 3)", arguments=((16, 8, 3, 3), 2), tolerance=1e-6),
+    ),
+    mistakes=(
+        Mistake(
+            answer=_drawn(lambda w: nn.init.kaiming_normal_(w, nonlinearity="selu")),
+            hint="torch's gain for SELU is 3/4, and section 6 shows where that leads in 50 layers. LeCun's gain is 1.",
+        ),
+        Mistake(
+            answer=_drawn(nn.init.kaiming_normal_),
+            hint="without a nonlinearity, kaiming_normal_ takes that of LeakyReLU: a gain of √2. LeCun's gain is 1.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear")),
+            hint="LeCun's rule keeps the signal on its way up: it divides by the fan-in.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.kaiming_uniform_(w, nonlinearity="linear")),
+            hint="the right standard deviation, but uniform draws: the exercise asks for normal ones.",
+        ),
+        Mistake(
+            answer=_drawn(nn.init.xavier_normal_),
+            hint="Xavier divides by the mean of fan-in and fan-out: equal to LeCun's only where the two are equal.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]))),
+            hint="shape[1] is the fan-in of a linear layer. Each unit of a convolution sums over the positions of its kernel "
+            "as well: count the numbers of w[0], or let torch count.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[0]))),
+            hint="shape[0] is the number of outputs, which is not the fan-in.",
+        ),
+        Mistake(
+            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / w[0].numel())),
+            hint="1/n is the variance; std wants its root.",
+        ),
+        Mistake(
+            answer=_drawn(nn.init.normal_),
+            hint="standard deviation 1, whatever the fan-in: a signal grows by √n in every layer.",
+        ),
+    ),
+    hints=(
+        "Which initialiser of torch.nn.init divides by the root of the fan-in, and which gain does it need here?",
+        "For which nonlinearity does calculate_gain return 1?",
+    ),
+    remark="and for a convolution it counts the fan-in for you.",
+)
+
+
+NORMAL = torch.special.ndtri((torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000)  # quantiles of N(0, 1)
+
+
+def attraction(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     y = f(z)
     scale = 1 / y.std(correction=0)
-    return scale, -scale * y.mean()
+    shift = -scale * y.mean()
+    q = torch.ones((), dtype=z.dtype, requires_grad=True)
+    mean_square = (scale * f(q.sqrt() * z) + shift).square().mean()
+    return torch.autograd.grad(mean_square, q)[0]
 
 
-NORMAL = torch.special.ndtri((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000)  # quantiles of N(0, 1)
+def _attraction(
+    scale_and_shift: Callable[[Tensor], tuple[Tensor | float, Tensor | float]],
+    size: Callable[[float], float] = math.sqrt,
+    kept: Callable[[Tensor], Tensor] = lambda h: h.square().mean(),
+) -> Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]:
+    """Answers that differ in one step: the difference of two sizes on both sides of 1."""
 
-NORMALISED = Exercise(
+    def answer(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+        scale, shift = scale_and_shift(f(z))
+        above, below = (kept(scale * f(size(q) * z) + shift) for q in (1.0005, 0.9995))
+        return (above - below) / 0.001
+
+    return answer
+
+
+def _standardising(y: Tensor) -> tuple[Tensor, Tensor]:
+    return 1 / y.std(), -y.mean() / y.std()
+
+
+ATTRACTION = Exercise(
     number="07.4",
-    title="A fixed point for any activation",
-    minutes=10,
-    difficulty=2,
-    solution=normalised,
-    probes=(
-        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-9),
-        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-9),
-        Probe(label="for SELU", arguments=(torch.selu, NORMAL), tolerance=1e-9),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda f, z: (1 / f(z).square().mean().sqrt(), -f(z).mean() / f(z).square().mean().sqrt()),
-            hint="your scale is the gain, made of the mean square. Once the mean is gone, only the variance is left.",
-        ),
-        Mistake(
-            answer=lambda f, z: (1 / f(z).std(correction=0), -f(z).mean()),
-            hint="the shift comes after the scale: scale * f(z) has mean scale * E[f].",
-        ),
-        Mistake(
-            answer=lambda f, z: (1 / f(z).var(correction=0), -f(z).mean() / f(z).var(correction=0)),
-            hint="a variance is a square: divide by its root.",
-        ),
-        Mistake(
-            answer=lambda f, z: (f(z).std(correction=0), -f(z).std(correction=0) * f(z).mean()),
-            hint="turned round: multiplying by the standard deviation squares it. Divide by it.",
-        ),
-        Mistake(
-            answer=lambda f, z: (1 / f(z).std(correction=0), f(z).mean() / f(z).std(correction=0)),
-            hint="check the sign of the shift: it has to take the mean away.",
-        ),
-        Mistake(
-            answer=lambda f, z: (-f(z).mean() / f(z).std(correction=0), 1 / f(z).std(correction=0)),
-            hint="both are right, but in the wrong order: first the scale, then the shift.",
-        ),
-        Mistake(
-            answer=lambda f, z: (1 / f(z).std(), -f(z).mean()),
-            hint="two bugs: the shift comes after the scale, and scale * f(z) has mean scale * E[f]; and std needs "
-            "correction=0, since z stands for the whole distribution.",
-        ),
-        Mistake(
-            answer=lambda f, z: (1 / f(z).std(), -f(z).mean() / f(z).std()),
-            hint="nearly: z stands for the whole distribution and not for a sample from it, so divide by n: correction=0.",
-        ),
-    ),
-    hints=(
-        "Which scale makes the standard deviation of f(z) equal to 1?",
-        "Which shift takes away the mean of scale * f(z)?",
-    ),
-    remark="so any activation can be given the fixed point (0, 1). Whether it attracts is another question: section 7.",
-)
-
-LAMBDA, ALPHA = 1.0507009873554805, 1.6732632423543772  # named as in the notebook
-
-
-def alpha_dropout(y: Tensor, kept: Tensor, q: float) -> Tensor:
-    lowest = -LAMBDA * ALPHA
-    a = (q + q * (1 - q) * lowest**2) ** -0.5
-    b = -a * (1 - q) * lowest
-    return a * torch.where(kept, y, lowest) + b
-
-
-LOWEST = -LAMBDA * ALPHA
-
-
-def _dropped(low: float, a: Callable[[float], float], b: Callable[[float], float]) -> Callable[..., Tensor]:
-    """The same with other constants."""
-    return lambda y, kept, q: a(q) * torch.where(kept, y, low) + b(q)
-
-
-def _standardised(u: Tensor) -> Tensor:
-    return (u - u.mean()) / u.std()
-
-
-def _scale(q: float, low: float = LOWEST) -> float:
-    return (q + q * (1 - q) * low**2) ** -0.5
-
-
-KEPT = torch.tensor([True, False, True, True, False, True])
-OUTPUTS = torch.tensor([1.2, -0.5, 0.3, -1.7, 0.8, 0.0])
-
-ALPHA_DROPOUT = Exercise(
-    number="07.5",
-    title="Alpha dropout by hand",
-    minutes=15,
+    title="Does it attract?",
+    minutes=8,
     difficulty=3,
-    solution=alpha_dropout,
-    by_hand=ByHand(),
+    solution=attraction,
+    # Wide enough for a quotient of differences, and for a deviation that divides by n - 1.
     probes=(
-        Probe(label="for q = 0.9", arguments=(OUTPUTS, KEPT, 0.9)),
-        # ~kept * L has dtype float32, whatever y is: that is a rounding, not a bug
-        Probe(label="for q = 0.5, in float64", arguments=(OUTPUTS.double(), KEPT, 0.5), tolerance=1e-6),
-        Probe(label="for q = 1", arguments=(OUTPUTS, torch.ones(6, dtype=torch.bool), 1.0)),
+        Probe(label="for SELU", arguments=(torch.selu, NORMAL), tolerance=2e-3),
+        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=2e-3),
+        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=2e-3),
     ),
     mistakes=(
         Mistake(
-            answer=lambda y, kept, q: torch.where(kept, y, 0.0) / q,
-            hint="that is ordinary dropout: a dropped unit becomes 0. Here it becomes SELU's lowest value.",
+            answer=_attraction(lambda y: (1.0, 0.0)),
+            hint="right for SELU, which has mean 0 and variance 1 by itself. Any other f first needs its scale and shift.",
         ),
         Mistake(
-            answer=_dropped(LOWEST, lambda q: 1.0, lambda q: 0.0),
-            hint="the units are dropped to the right value; now repair mean and variance by a scale and a shift.",
+            answer=_attraction(lambda y: (1 / y.square().mean().sqrt(), 0.0)),
+            hint="that is f with its gain: its mean square is 1, but its mean is not 0. A shift is missing, and the scale is "
+            "that of the standard deviation.",
         ),
         Mistake(
-            answer=_dropped(LOWEST, _scale, lambda q: 0.0),
-            hint="the variance is 1 again; the mean is not 0: the dropped units have pulled it down.",
+            answer=_attraction(lambda y: (1 / y.std(), 0.0)),
+            hint="the shift is missing: take the mean of a f(z) away.",
         ),
         Mistake(
-            answer=_dropped(LOWEST, lambda q: 1.0, lambda q: -(1 - q) * LOWEST),
-            hint="the mean is 0 again; the variance is not 1.",
+            answer=_attraction(lambda y: (1 / y.std(), -y.mean())),
+            hint="the shift comes after the scale: a f(z) has the mean a E[f].",
         ),
         Mistake(
-            answer=_dropped(LOWEST, _scale, lambda q: -(1 - q) * LOWEST),
-            hint="the shift comes after the scale: multiply it by a as well.",
+            answer=_attraction(lambda y: (1 / y.var(), -y.mean() / y.var())),
+            hint="a variance is a square: the scale is 1 over its root.",
         ),
         Mistake(
-            answer=_dropped(LOWEST, _scale, lambda q: _scale(q) * (1 - q) * LOWEST),
-            hint="check the sign of the shift: dropped units pull the mean down, so it must go up.",
+            answer=_attraction(_standardising, size=lambda q: q),
+            hint="twice as much as it should be: q is the mean square, so z is multiplied by its root.",
         ),
         Mistake(
-            answer=_dropped(-ALPHA, lambda q: _scale(q, -ALPHA), lambda q: _scale(q, -ALPHA) * (1 - q) * ALPHA),
-            hint="SELU's lowest value is not -α, but -λα: the scale λ multiplies both pieces.",
+            answer=_attraction(_standardising, kept=lambda h: h.square().mean().sqrt()),
+            hint="half of what it should be: the deviation of the mean square is asked for, without a root.",
         ),
         Mistake(
-            answer=_dropped(
-                LOWEST,
-                lambda q: (q + (1 - q) * LOWEST**2) ** -0.5,
-                lambda q: -((q + (1 - q) * LOWEST**2) ** -0.5) * (1 - q) * LOWEST,
+            answer=_attraction(_standardising, kept=lambda h: h.mean()),
+            hint="that is how the mean of h changes: its mean square is asked for.",
+        ),
+        Mistake(
+            answer=lambda f, z: (
+                torch.autograd.functional.jacobian(lambda x: f(x).sum(), z).square().mean() / f(z).var()
             ),
-            hint="q + (1 - q) L² is the mean square. The variance is that without the square of the mean.",
-        ),
-        Mistake(
-            answer=_dropped(LOWEST, lambda q: _scale(q) ** 2, lambda q: -(_scale(q) ** 2) * (1 - q) * LOWEST),
-            hint="a variance is a square: divide by its root.",
-        ),
-        Mistake(
-            answer=lambda y, kept, q: _standardised(torch.where(kept, y, LOWEST)),
-            hint="you took mean and variance of these few numbers. Scale and shift are constants, made of q and L alone: "
-            "mean 0 and variance 1 are meant over all that could be dropped.",
-        ),
-        Mistake(
-            answer=_dropped(LOWEST, lambda q: 1 / q, lambda q: -(1 - q) / q * LOWEST),
-            hint="1/q repairs the mean of ordinary dropout. Compute the variance of what is left here, and divide by its "
-            "root.",
-        ),
-        Mistake(
-            answer=lambda y, kept, q: _scale(1 - q) * torch.where(kept, y, LOWEST) - _scale(1 - q) * q * LOWEST,
-            hint="q is the probability that a unit is kept, not that it is dropped.",
+            hint="that is what a layer does to the mean square of a gradient, not to a deviation of the signal.",
         ),
     ),
     hints=(
-        "Let u be y where it is kept, else L = -λα. With y of mean 0 and variance 1: what are E[u] and E[u²]?",
-        "E[u] = (1 - q) L and E[u²] = q + (1 - q) L². So the variance is q + q (1 - q) L².",
-        "a is 1 over the root of that variance, and b = -a (1 - q) L.",
+        "First scale and shift: 1 over the standard deviation of f(z), and what takes the mean away after it.",
+        "h(√q z) is h for inputs of mean square q. Compute its mean square for a q that wants a gradient, or for two q.",
+        "q = torch.ones((), dtype=z.dtype, requires_grad=True), then torch.autograd.grad of the mean square by q.",
     ),
-    remark="that is what nn.AlphaDropout does. It is made for outputs of mean 0 and variance 1, and repairs nothing else.",
+    remark="below 1 it attracts: SELU 0.78; sigmoid, scaled and shifted, 0.95; ReLU, scaled and shifted, is exactly at 1.",
 )
+
 
 QUIZ = Quiz(
     (
@@ -394,12 +370,12 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "The weights between a GELU and a SELU layer: which gain keeps the mean square?",
+            "The weights between a tanh and a SELU layer: which gain keeps the mean square?",
             (
-                Option("SELU's, because SELU comes next", False, "The weights sum up what GELU puts out."),
-                Option("GELU's, about 1.5", True, "The gain makes up for what the activation before the weights took."),
+                Option("SELU's, because SELU comes next", False, "The weights sum up what tanh puts out."),
+                Option("Tanh's, about 1.6", True, "The gain makes up for what the activation before the weights took."),
                 Option(
-                    'calculate_gain("gelu")', False, "There is none: it raises an error, for GELU as for most others."
+                    "Torch's ¾ for SELU", False, "That is for weights behind SELU, and leads to another fixed point."
                 ),
             ),
         ),

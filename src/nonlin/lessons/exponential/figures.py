@@ -38,6 +38,7 @@ def rounding(forms: Mapping[str, Elementwise], dtypes: Sequence[torch.dtype] = (
         axes.invert_xaxis()
     panels[0][0].set_ylabel("relative error (1: all is lost)")
     panels[0][-1].legend(loc="center right")
+    figure.suptitle("e^x − 1 as it is written loses small x; expm1 does not")
     return Picture(figure, "\n".join(lines))
 
 
@@ -70,6 +71,7 @@ def alphas(*values: float, largest: float | None = None) -> Picture:
         axes[0, 0].set_ylim(-1.05 * largest, 2.2)
         axes[1, 0].set_ylim(-0.05 * largest, 1.05 * largest)
     axes[0, 1].legend(loc="upper left")
+    figure.suptitle("ELU has a kink at 0 unless α = 1, CELU has none")
     return Picture(figure, "\n".join(lines))
 
 
@@ -90,7 +92,7 @@ def flow(settings: Mapping[str, tuple[Elementwise, float]], paths: Mapping[str, 
         paths: for each title what was measured, the inputs first.
     """
     rows = -(-len(settings) // 2)
-    figure, panels = subplots(rows, 2, height=3.9 * rows, width=9.5, sharex=True, sharey=True, squeeze=False)
+    figure, panels = subplots(rows, 2, height=3.1 * rows, width=8, sharex=True, sharey=True, squeeze=False)
     lines = []
     for (title, (function, gain)), axes in zip(settings.items(), panels.flat, strict=False):
         _arrows(axes, function, gain)
@@ -108,6 +110,7 @@ def flow(settings: Mapping[str, tuple[Elementwise, float]], paths: Mapping[str, 
         axes.set(title=title, xlim=(-1.6, 3.4), ylim=(-2.1, 2.1))
         axes.set_yticks([-2, -1, 0, 1, 2], ["0.01", "0.1", "1", "10", "100"])
         lines.append(f"{title}, (mean, variance) after {len(mean) - 1} layers: {'; '.join(ends)}.")
+    figure.suptitle("Where layers carry mean and variance (arrows: computed; dots: real layers)")
     for axes in panels[-1]:
         axes.set_xlabel("mean")
     for axes in panels[:, 0]:
@@ -152,21 +155,23 @@ def fixed_points(activations: Mapping[str, Elementwise]) -> Picture:
         end = f"to {gain.max():.2f}" if gain.max() < 10 else "upwards"
         lines.append(f"{label}: some mean square is reproduced for gains from {gain.min():.2f} {end}.")
     axes.plot(1, 1, "*", color="black", markersize=13, markerfacecolor="white", zorder=5)
+    axes.set_title("Which mean square a layer gives back as it got it (star: SELU's)")
     axes.set(xlabel="gain of the weights", ylabel="mean square, log scale", xlim=(0.5, 1.7), ylim=(1e-3, 1e3))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
 
-def moments(results: Mapping[str, Moments]) -> Picture:
-    """Mean (left) and variance (right) of the outputs, layer by layer: a thin line for each network.
+def moments(results: Mapping[str, Moments], *, title: str = "") -> Picture:
+    """Mean over standard deviation (left) and variance (right) of the outputs by layer, a thin line for each network.
 
     Args:
         results: a label, and what `moments_by_layer` found, for each.
+        title: what to see.
     """
     figure, panels = subplots(1, 2, height=3.4, width=10)
     lines = []
     for (label, found), colour, style in zip(results.items(), cycle(COLOURS), cycle(STYLES), strict=False):
-        for axes, values in zip(panels, (found.mean, found.variance), strict=True):
+        for axes, values in zip(panels, (found.mean / found.variance.sqrt(), found.variance), strict=True):
             for seed, row in enumerate(values):
                 axes.plot(row, color=colour, linestyle=style, linewidth=1.1, label=None if seed else label)
         lines.append(
@@ -174,12 +179,13 @@ def moments(results: Mapping[str, Moments]) -> Picture:
             f"{found.mean[:, -1].max():.2f}, variances {found.variance[:, -1].min():.2g} to "
             f"{found.variance[:, -1].max():.2g}."
         )
-    panels[0].set(title="mean", xlabel="layer")
+    panels[0].set(title="mean", xlabel="layer", ylabel="in standard deviations", ylim=(-1, 1))
     spread = [values for found in results.values() for values in (found.variance.min(), found.variance.max())]
     logarithmic = max(spread) > 5 * min(spread)
     panels[1].set(title="variance, log scale" if logarithmic else "variance", xlabel="layer")
     panels[1].set_yscale("log" if logarithmic else "linear")
     panels[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title)
     return Picture(figure, "\n".join(lines))
 
 
@@ -206,6 +212,7 @@ def units(results: Mapping[str, Moments], mean: float = 0.1, variance: tuple[flo
             f"{title}: {100 * inside.double().mean():.0f} % of {len(across)} units lie in the box; over the units, the "
             f"means average {across.mean():.2f} (standard deviation {across.std():.2f}), the variances {up.mean():.2f}."
         )
+    figure.suptitle("Layer 50: each unit for itself (dots), their average (cross), the theorem's box")
     panels[0][0].set_ylabel("variance of a unit, log scale")
     panels[0][0].set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
     panels[0][0].minorticks_off()

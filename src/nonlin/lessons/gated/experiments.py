@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from nonlin.lab.networks import threads
-from nonlin.toys.stacks import Propagation
+from nonlin.toys.stacks import Propagation, normal
 
 MakeBlock = Callable[[int], nn.Module]
 Spoken = Iterator[tuple[int, float]]  # tokens, each with the natural logarithm of its probability given those before it
@@ -414,20 +414,17 @@ def gated_propagation(
     Returns:
         Mean squares of each layer's output and of its gradient, which is 1 at the last layer.
     """
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    h, outputs = normal(seeds, batch, width), []
-    for _ in range(depth):
+    rows, square = (seeds, batch, width), (seeds, width, width)
+    [(h, *weights, entering)] = normal(rows, *[square] * (2 * depth), rows)
+    outputs = []
+    for pair in zip(weights[::2], weights[1::2], strict=True):
         if normalised:
             h = h / h.square().mean(dim=-1, keepdim=True).sqrt()
-        value, opening = (h @ (gain / math.sqrt(width) * normal(seeds, width, width)) for _ in range(2))
+        value, opening = (h @ (gain / math.sqrt(width) * weight) for weight in pair)
         h = gate(value, opening)
         h = h if h.requires_grad else h.requires_grad_()
         outputs.append(h)
-    gradients = torch.autograd.grad(h, outputs, normal(*h.shape))
+    gradients = torch.autograd.grad(h, outputs, entering)
     with torch.no_grad():
         return Propagation(
             signal=torch.stack([h.square().mean(dim=(1, 2)) for h in outputs], dim=1),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
@@ -19,7 +19,7 @@ NORMAL = torch.special.ndtri(torch.linspace(0.0005, 0.9995, 1000, dtype=torch.fl
 GAIN = Exercise(
     number="06.1",
     title="The gain of any activation, by sampling",
-    minutes=5,
+    minutes=3,
     difficulty=1,
     solution=sampled_gain,
     probes=(
@@ -80,6 +80,63 @@ GAIN = Exercise(
 )
 
 
+def gradient_shrinks_by() -> float:
+    factor_per_layer = math.sqrt(1 / 3 * 1 / 2)  # the weights, and the half of the slopes that are 1
+    return (1 / factor_per_layer) ** 20
+
+
+SHRINKS = Exercise(
+    number="06.2",
+    title="Predict the gradient, 20 layers down",
+    minutes=2,
+    difficulty=2,
+    solution=gradient_shrinks_by,
+    mistakes=(
+        Mistake(
+            answer=6.0**20,
+            hint="6 is the factor of the mean square; the norm is its root: the square root of 6 per layer.",
+        ),
+        Mistake(answer=3.0**10, hint="that is the weights alone: where ReLU is off, no gradient passes either."),
+        Mistake(
+            answer=2.0**10, hint="that is ReLU alone: the default's weights are smaller than LeCun's by a factor of √3."
+        ),
+        Mistake(answer=6.0**-10, hint="that is what is left of it. By what has it been divided?"),
+        Mistake(
+            answer=12.0**10, hint="half of the slopes are 1, so ReLU costs a factor of 2 in the mean square, not 4."
+        ),
+        Mistake(
+            answer=3.0**20, hint="variances enter the mean square: the norm takes the root. And the ReLU is missing."
+        ),
+        *(
+            Mistake(
+                answer=factor**20,
+                hint=f"{written} is rounded, and the 20th power makes {error} of that. Let Python take the root: 6 ** 0.5.",
+            )
+            for factor, written, error in (
+                (2.45, "2.45", "0.4 %"),
+                (2.449, "2.449", "0.4 %"),
+                (1 / 0.408, "0.408", "1 %"),
+                (1 / 0.4082, "0.4082", "0.2 %"),
+            )
+        ),
+        Mistake(
+            answer=(1 / 0.405) ** 20,
+            hint="0.405 is what was measured in section 2. The calculation gives the root of 1/6.",
+        ),
+        Mistake(answer=20 * math.sqrt(6), hint="20 layers multiply, they do not add: a power, not a product."),
+        Mistake(answer=6e7, hint="the right size. Let Python compute it, so that all digits are there."),
+        Mistake(answer=6.05e7, hint="right, but rounded. Let Python compute it, so that all digits are there."),
+        Mistake(answer=6.0**9.5, hint="19 layers: the gradient passes 20."),
+    ),
+    hints=(
+        "One layer multiplies the mean square of the gradient by n σ² E[f'²]. What is each factor?",
+        "n σ² is 1/3. ReLU's slope is 1 for half of the units and 0 for the others.",
+        "So 1/6 per layer for the mean square, and its root for the norm.",
+    ),
+    remark="sixty million, before the first update. float32 holds such numbers without trouble; a learning rate does not.",
+)
+
+
 def he_weights(noise: Tensor, gain: float) -> Tensor:
     fan_in = noise[0].numel()
     return gain / math.sqrt(fan_in) * noise
@@ -90,9 +147,9 @@ def _generator() -> torch.Generator:
 
 
 INITIALISER = Exercise(
-    number="06.2",
+    number="06.3",
     title="Find the bugs: an initialiser",
-    minutes=10,
+    minutes=4,
     difficulty=2,
     solution=he_weights,
     probes=(
@@ -160,206 +217,134 @@ INITIALISER = Exercise(
 )
 
 
-def gradient_shrinks_by() -> float:
-    factor_per_layer = math.sqrt(1 / 3 * 1 / 2)  # the weights, and the half of the slopes that are 1
-    return (1 / factor_per_layer) ** 20
+def centred_layer(f: Callable[[Tensor], Tensor], z: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    y = f(z)
+    deviation = (y - y.mean()).square().mean().sqrt()
+    weight = noise / (deviation * math.sqrt(noise[0].numel()))
+    bias = -y.mean() * weight.sum(dim=1)  # cancels what the mean of the inputs adds to each unit
+    return weight, bias
 
 
-SHRINKS = Exercise(
-    number="06.3",
-    title="Predict the gradient, 20 layers down",
-    minutes=5,
-    difficulty=2,
-    solution=gradient_shrinks_by,
-    mistakes=(
-        Mistake(
-            answer=6.0**20,
-            hint="6 is the factor of the mean square; the norm is its root: the square root of 6 per layer.",
-        ),
-        Mistake(answer=3.0**10, hint="that is the weights alone: where ReLU is off, no gradient passes either."),
-        Mistake(
-            answer=2.0**10, hint="that is ReLU alone: the default's weights are smaller than LeCun's by a factor of √3."
-        ),
-        Mistake(answer=6.0**-10, hint="that is what is left of it. By what has it been divided?"),
-        Mistake(
-            answer=12.0**10, hint="half of the slopes are 1, so ReLU costs a factor of 2 in the mean square, not 4."
-        ),
-        Mistake(
-            answer=3.0**20, hint="variances enter the mean square: the norm takes the root. And the ReLU is missing."
-        ),
-        *(
-            Mistake(
-                answer=factor**20,
-                hint=f"{written} is rounded, and the 20th power makes {error} of that. Let Python take the root: 6 ** 0.5.",
-            )
-            for factor, written, error in (
-                (2.45, "2.45", "0.4 %"),
-                (2.449, "2.449", "0.4 %"),
-                (1 / 0.408, "0.408", "1 %"),
-                (1 / 0.4082, "0.4082", "0.2 %"),
-            )
-        ),
-        Mistake(
-            answer=(1 / 0.405) ** 20,
-            hint="0.405 is what was measured in section 2. The calculation gives the root of 1/6.",
-        ),
-        Mistake(answer=20 * math.sqrt(6), hint="20 layers multiply, they do not add: a power, not a product."),
-        Mistake(answer=6e7, hint="the right size. Let Python compute it, so that all digits are there."),
-        Mistake(answer=6.05e7, hint="right, but rounded. Let Python compute it, so that all digits are there."),
-        Mistake(answer=6.0**9.5, hint="19 layers: the gradient passes 20."),
-    ),
-    hints=(
-        "One layer multiplies the mean square of the gradient by n σ² E[f'²]. What is each factor?",
-        "n σ² is 1/3. ReLU's slope is 1 for half of the units and 0 for the others.",
-        "So 1/6 per layer for the mean square, and its root for the norm.",
-    ),
-    remark="sixty million, before the first update. float32 holds such numbers without trouble; a learning rate does not.",
-)
+def _centred(
+    make: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """An answer from y = f(z) and noise."""
+    return lambda f, z, noise: make(f(z), noise)
 
 
-def lecun_normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    torch.manual_seed(seed)
-    return nn.init.kaiming_normal_(torch.empty(shape), nonlinearity="linear")
+def _scaled(deviation: Tensor, noise: Tensor) -> Tensor:
+    return noise / (deviation * math.sqrt(noise.shape[1]))
 
 
-def _drawn(
-    fill: Callable[[Tensor], Tensor],
-) -> Callable[[tuple[int, ...], int], Tensor]:
-    """Another initialiser of torch with the same arguments."""
+MANY = torch.special.ndtri(torch.linspace(5e-5, 1 - 5e-5, 10_000, dtype=torch.float64))
+NEXT_LAYER = torch.randn(6, 16, generator=_generator(), dtype=torch.float64)
 
-    def draw(shape: tuple[int, ...], seed: int) -> Tensor:
-        torch.manual_seed(seed)
-        return fill(torch.empty(shape))
-
-    return draw
-
-
-LECUN_NORMAL = Exercise(
+CENTRED_LAYER = Exercise(
     number="06.4",
-    title="The initialiser that torch does not have",
-    minutes=10,
-    difficulty=2,
-    solution=lecun_normal,
+    title="Weights and biases for any activation",
+    minutes=7,
+    difficulty=3,
+    solution=centred_layer,
+    # Wide enough for a deviation that divides by n - 1.
     probes=(
-        Probe(label="for shape (64, 32)", arguments=((64, 32), 1), tolerance=1e-6),
-        Probe(label="for shape (16, 8, 3, 3)", arguments=((16, 8, 3, 3), 2), tolerance=1e-6),
+        Probe(label="for sigmoid", arguments=(torch.sigmoid, MANY, NEXT_LAYER), tolerance=2e-3),
+        Probe(label="for ReLU", arguments=(torch.relu, MANY, NEXT_LAYER), tolerance=2e-3),
+        Probe(label="for tanh", arguments=(torch.tanh, MANY, NEXT_LAYER), tolerance=2e-3),
     ),
     mistakes=(
         Mistake(
-            answer=_drawn(lambda w: nn.init.kaiming_normal_(w, nonlinearity="selu")),
-            hint="torch's gain for SELU is 3/4, and section 6 shows what that does in 50 layers. LeCun's gain is 1.",
+            answer=_centred(
+                lambda y, noise: (
+                    _scaled(y.square().mean().sqrt(), noise),
+                    -y.mean() * _scaled(y.square().mean().sqrt(), noise).sum(dim=1),
+                )
+            ),
+            hint="the bias is right for these weights, but they have the gain of f with its mean: once the bias has taken "
+            "that away, only the variance of f(z) is left, and the units' mean square is below 1.",
         ),
         Mistake(
-            answer=_drawn(nn.init.kaiming_normal_),
-            hint="without a nonlinearity, kaiming_normal_ takes that of LeakyReLU: a gain of √2. LeCun's gain is 1.",
+            answer=_centred(lambda y, noise: (_scaled(y.std(), noise), torch.zeros(len(noise), dtype=noise.dtype))),
+            hint="the weights are right; without a bias the mean of f(z) adds the same number to a unit for all inputs.",
         ),
         Mistake(
-            answer=_drawn(lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear")),
-            hint="LeCun's rule keeps the signal on its way up: it divides by the fan-in.",
+            answer=_centred(lambda y, noise: (_scaled(y.std(), noise), y.mean() * _scaled(y.std(), noise).sum(dim=1))),
+            hint="the bias has the wrong sign: it is to cancel what the mean adds, and you add it once more.",
         ),
         Mistake(
-            answer=_drawn(lambda w: nn.init.kaiming_uniform_(w, nonlinearity="linear")),
-            hint="the right standard deviation, but uniform draws: the exercise asks for normal ones.",
+            answer=_centred(lambda y, noise: (_scaled(y.std(), noise), -y.mean().expand(len(noise)))),
+            hint="the mean reaches a unit through its weights: multiply it by the sum of them.",
         ),
         Mistake(
-            answer=_drawn(nn.init.xavier_normal_),
-            hint="Xavier divides by the mean of fan-in and fan-out: equal to LeCun's only where the two are equal.",
+            answer=_centred(lambda y, noise: (_scaled(y.std(), noise), -y.mean() * noise.sum(dim=1))),
+            hint="sum the weights that you return, not the noise that they are made of.",
         ),
         Mistake(
-            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]))),
-            hint="shape[1] is the fan-in of a linear layer. Each unit of a convolution sums over the positions of its kernel "
-            "as well: count the numbers of w[0], or let torch count.",
+            answer=_centred(
+                lambda y, noise: (
+                    _scaled(y.std(), noise),
+                    (-y.mean() * _scaled(y.std(), noise).sum()).expand(len(noise)),
+                )
+            ),
+            hint="you summed the weights of all units: each unit has its own sum, along dim=1.",
         ),
         Mistake(
-            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / math.sqrt(w.shape[0]))),
-            hint="shape[0] is the number of outputs, which is not the fan-in.",
+            answer=_centred(lambda y, noise: (_scaled(y.std(), noise), -y.mean() * _scaled(y.std(), noise).sum(dim=0))),
+            hint="you summed over the units: the weights of one unit are a row, so sum along dim=1.",
         ),
         Mistake(
-            answer=_drawn(lambda w: nn.init.normal_(w, std=1 / w[0].numel())),
-            hint="1/n is the variance; std wants its root.",
+            answer=_centred(
+                lambda y, noise: (_scaled(y.std(), noise), -y.mean() * _scaled(y.std(), noise).mean(dim=1))
+            ),
+            hint="the mean comes in through every one of the weights: their sum counts, not their mean.",
         ),
         Mistake(
-            answer=_drawn(nn.init.normal_),
-            hint="standard deviation 1, whatever the fan-in: a signal grows by √n in every layer.",
+            answer=_centred(lambda y, noise: (_scaled(y.var(), noise), -y.mean() * _scaled(y.var(), noise).sum(dim=1))),
+            hint="a variance is a square: numbers are divided by the standard deviation.",
+        ),
+        Mistake(
+            answer=_centred(
+                lambda y, noise: (
+                    noise / (y.std() * math.sqrt(len(noise))),
+                    -y.mean() * (noise / (y.std() * math.sqrt(len(noise)))).sum(dim=1),
+                )
+            ),
+            hint="the number of outputs stands under the root: a unit sums up its inputs, noise.shape[1] of them.",
+        ),
+        Mistake(
+            answer=_centred(
+                lambda y, noise: (
+                    noise / math.sqrt(noise.shape[1]),
+                    -y.mean() * (noise / math.sqrt(noise.shape[1])).sum(dim=1),
+                )
+            ),
+            hint="the mean is gone; what is left of f(z) has a variance below 1: the gain is missing.",
+        ),
+        Mistake(
+            answer=_centred(lambda y, noise: (-y.mean() * _scaled(y.std(), noise).sum(dim=1), _scaled(y.std(), noise))),
+            hint="right, but in the other order: (weight, bias).",
         ),
     ),
     hints=(
-        "Which initialiser of torch.nn.init divides by the root of the fan-in, and which gain does it need here?",
-        "For which nonlinearity does calculate_gain return 1?",
+        "Take the mean away first. What are mean and variance of f(z), by sampling as in 06.1?",
+        "A unit gets the sum of w_i x_i. What does it get if every x_i is the mean of f(z)?",
+        "The weight has the standard deviation 1 / sqrt(n * Var f), n is the fan-in.",
     ),
-    remark="and for a convolution it counts the fan-in for you.",
+    remark='this is the scheme "he_centred", for any f: with sigmoid it trains thirty layers.',
 )
 
-
-def share_of_dead_units(z: Tensor) -> Tensor:
-    return (z <= 0).all(dim=0).double().mean()
-
-
-BATCH = torch.tensor(
-    [
-        [-1.0, 2.0, 0.0, -1.0, -3.0],
-        [-2.0, -1.0, -1.0, 3.0, -1.0],
-        [-0.5, 1.0, -4.0, -1.0, 1.0],
-        [-1.0, 1.0, -1.0, -2.0, -1.0],
-    ]
-)
-
-DEAD = Exercise(
-    number="06.5",
-    title="Count the dead",
-    minutes=5,
-    difficulty=1,
-    solution=share_of_dead_units,
-    probes=(
-        Probe(label="for 4 images and 5 units", arguments=(BATCH,)),
-        Probe(label="for 4 images and 3 units, of which none is dead", arguments=(BATCH[:, [1, 3, 4]],)),
-        Probe(label="for 1 image", arguments=(BATCH[:1],)),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda z: (z <= 0).double().mean(),
-            hint="that is the share of outputs that are 0. A unit that is off for one image is not dead.",
-        ),
-        Mistake(
-            answer=lambda z: (z < 0).all(dim=0).double().mean(),
-            hint="at exactly 0 torch's ReLU has slope 0 as well: no gradient passes there.",
-        ),
-        Mistake(
-            answer=lambda z: (z <= 0).any(dim=0).double().mean(),
-            hint="any: that counts each unit that is off for a single image. Dead means off for all of them.",
-        ),
-        Mistake(
-            answer=lambda z: (z <= 0).all(dim=1).double().mean(),
-            hint="you went along the units: that is the share of images that no unit answers to.",
-        ),
-        Mistake(
-            answer=lambda z: (z.mean(dim=0) <= 0).double().mean(),
-            hint="a mean below 0 is not enough: a unit that is on for one image of many is alive.",
-        ),
-        Mistake(
-            answer=lambda z: (z <= 0).all(dim=0).double().sum(),
-            hint="that is their number; the share is asked for.",
-        ),
-    ),
-    hints=(
-        "A unit is a column of z. It is dead if its slope is 0 for every image.",
-        "Compare, then all(dim=0), then the mean over units, as float64: .double().mean().",
-    ),
-    remark="with 1 image every unit that is off counts as dead: the resolution of such a count is the number of images.",
-)
 
 QUIZ = Quiz(
     (
         Question(
             "A network of 30 layers does not learn, at any learning rate. What do you look at first?",
             (
-                Option("The optimizer", False, "Adam and three learning rates changed nothing in section 1."),
+                Option("The learning rate", False, "Three rates changed nothing in section 1, and a look says why."),
                 Option(
                     "Signal and gradient by layer, before the first update",
                     True,
                     "One forward and one backward pass show whether anything arrives.",
                 ),
-                Option("More steps", False, "A gradient that is 0 for all practical purposes stays so."),
+                Option("More steps", False, "Below Adam's ε a gradient moves almost nothing, however often."),
             ),
         ),
         Question(
@@ -387,15 +372,15 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "What did He initialisation do to dead units in section 7, compared with torch's default?",
+            "A recurrent layer with tanh: its state lies between −1 and 1. What of the gradient over 100 steps?",
             (
+                Option("It lies between −1 and 1 as well", False, "With weights of gain 1.7 it grew over 100 times."),
                 Option(
-                    "Fewer at the start, more after training at the same rate",
+                    "It may vanish or grow, depending on the weights",
                     True,
-                    "The signal arrives, and so does the gradient: the same learning rate makes larger steps.",
+                    "Each step multiplies it by slopes and by W, and W is the same every time.",
                 ),
-                Option("It prevented them", False, "At the higher rate it lost more units than torch's default."),
-                Option("Nothing at all", False, "Before the first update fewer of its units were dead."),
+                Option("It always vanishes", False, "From a gain of about 1 on, it arrives or grows."),
             ),
         ),
     )

@@ -19,7 +19,7 @@ LINE = torch.linspace(-3, 3, 24)
 ANY_SLOPE = Exercise(
     number="05.1",
     title="LeakyReLU for every slope",
-    minutes=5,
+    minutes=4,
     difficulty=1,
     solution=my_leaky_relu,
     by_hand=ByHand(allows=("relu",)),
@@ -94,7 +94,7 @@ X = torch.linspace(2, -3, 48, dtype=torch.float64).reshape(2, 3, 2, 4).cos()
 SLOPE_GRADIENT = Exercise(
     number="05.2",
     title="The gradient of one slope per channel",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=slope_gradient,
     probes=(
@@ -153,53 +153,7 @@ SLOPE_GRADIENT = Exercise(
 )
 
 
-def slope_after_decay() -> float:
-    return 0.25 * (1 - 0.1 * 5e-4) ** 8_000
-
-
-DECAY = Exercise(
-    number="05.3",
-    title="A slope that nobody needs",
-    minutes=5,
-    difficulty=2,
-    solution=slope_after_decay,
-    mistakes=(
-        Mistake(
-            answer=0.25 * (1 - 5e-4) ** 8_000,
-            hint="the decay is added to the gradient, and the gradient is multiplied by the learning rate.",
-        ),
-        Mistake(
-            answer=0.25 * (1 - 0.1 * 5e-4),
-            hint="that is one update; each of the 8,000 updates multiplies again.",
-        ),
-        Mistake(
-            answer=0.25 * (1 - 0.1 * 5e-4 * 8_000),
-            hint="you subtracted the same amount each time; but the decay shrinks with the slope: multiply, do not "
-            "subtract.",
-        ),
-        Mistake(
-            answer=(1 - 0.1 * 5e-4) ** 8_000,
-            hint="that is by what the slope is multiplied; it starts at 0.25.",
-        ),
-        Mistake(
-            answer=0.17, hint="right, but rounded too much to be sure: give four digits, or let Python compute it."
-        ),
-        Mistake(answer=0.168, hint="right, but rounded: the fourth digit is missing."),
-        Mistake(
-            answer=0.0,
-            hint="0 is where it goes in the end. One update takes rate times decay off it, a share of 5e-5.",
-        ),
-    ),
-    hints=(
-        "One update without a gradient: a becomes a - rate * decay * a. By what is a multiplied?",
-        "0.25 * (1 - rate * decay) ** updates.",
-    ),
-    remark="about 0.17, two thirds of where it began: with a gradient too weak to resist, PReLU drifts towards ReLU, and no "
-    "message says so.",
-)
-
-
-def predict(make_network: Callable[[], nn.Module], state: Mapping[str, Tensor], x: Tensor) -> Tensor:
+def logits_of(make_network: Callable[[], nn.Module], state: Mapping[str, Tensor], x: Tensor) -> Tensor:
     network = make_network()
     network.load_state_dict(state)
     network.eval()
@@ -230,11 +184,11 @@ def _make(seed: int) -> nn.Module:
 POINTS = torch.tensor([[-1.0, 2.0], [0.5, -0.5], [3.0, 1.0]])
 
 FORGOTTEN = Exercise(
-    number="05.4",
+    number="05.3",
     title="Find the bug: a checkpoint that cannot make up its mind",
     minutes=5,
     difficulty=2,
-    solution=predict,
+    solution=logits_of,
     probes=(
         Probe(label="for three points", arguments=(lambda: _make(0), _make(1).state_dict(), POINTS)),
         Probe(label="for one point", arguments=(lambda: _make(0), _make(2).state_dict(), POINTS[:1])),
@@ -254,11 +208,11 @@ FORGOTTEN = Exercise(
             hint="neither the state is loaded nor the mode changed: keep both lines.",
         ),
         Mistake(
-            answer=lambda make_network, state, x: predict(make_network, state, x).softmax(dim=1),
+            answer=lambda make_network, state, x: logits_of(make_network, state, x).softmax(dim=1),
             hint="the mode is right; return the logits as they are, without a softmax.",
         ),
         Mistake(
-            answer=lambda make_network, state, x: predict(make_network, state, x).argmax(dim=1),
+            answer=lambda make_network, state, x: logits_of(make_network, state, x).argmax(dim=1),
             hint="the mode is right; return the logits, not the classes.",
         ),
     ),
@@ -288,9 +242,9 @@ def _from_output(factor: float = 1.0, power: int = -1, slope: float | None = Non
 
 
 FROM_OUTPUT = Exercise(
-    number="05.5",
+    number="05.4",
     title="PReLU's gradients from its output",
-    minutes=10,
+    minutes=8,
     difficulty=3,
     solution=prelu_backward,
     probes=(
@@ -376,13 +330,13 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "All units of three layers are dead. ReLU is exchanged for LeakyReLU(0.01), and training goes on with SGD. "
+            "All units of three layers are dead. ReLU is exchanged for LeakyReLU(0.01), and training goes on with momentum. "
             "Then?",
             (
                 Option(
                     "Hardly anything: the lowest layer gets about a millionth of the gradient",
                     True,
-                    "Each dead layer multiplies by 0.01 on the way back; SGD's steps shrink with the gradient.",
+                    "Each dead layer multiplies by 0.01 on the way back; momentum's steps shrink with the gradient.",
                 ),
                 Option(
                     "They revive, since no slope is 0",
@@ -411,18 +365,6 @@ QUIZ = Quiz(
                     "PReLU is the larger of x and ax here",
                     False,
                     "For a > 1 it is the smaller of the two.",
-                ),
-            ),
-        ),
-        Question(
-            "A network with RReLU is called twice with the same images, in torch.no_grad(), and gives two answers. Why?",
-            (
-                Option("Rounding", False, "The same operations on the same numbers give the same result."),
-                Option("torch.no_grad() draws new slopes", False, "It only stops the recording for backward."),
-                Option(
-                    "It is still in training mode",
-                    True,
-                    "model.eval() was forgotten: the slopes are drawn anew at each call.",
                 ),
             ),
         ),

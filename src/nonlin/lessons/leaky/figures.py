@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from itertools import cycle
 
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from nonlin.lessons.leaky.experiments import Revival
-from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
+from nonlin.plots.picture import COLOURS, Picture, subplots
 from nonlin.typography import true_minus
 
 
@@ -79,37 +77,45 @@ def below_the_surface(revivals: Mapping[str, Revival]) -> Picture:
     return Picture(figure, "\n".join(lines))
 
 
-def fans(slopes: Mapping[str, Tensor], *, init: float = 0.25) -> Picture:
-    """What PReLU has become: one ray below zero for each learned slope, one panel a label, a dashed ray for the start.
+def share_of_the_v(slope: Tensor) -> Tensor:
+    """How much of LeakyReLU = line + V is the V: |1 - a| / (|1 - a| + |1 + a|), the same for a and 1 / a."""
+    bend, line = (1 - slope).abs(), (1 + slope).abs()
+    return bend / (bend + line)
+
+
+def learned_slopes(slopes: Mapping[str, Tensor], *, init: float = 0.25) -> Picture:
+    """Learned slopes on the left, and on the right the share of the V that each leaves; one row a label.
 
     Args:
-        slopes: a label, and slopes of shape (layers, seeds), for each panel.
+        slopes: a label, and slopes of shape (layers, seeds), for each row.
         init: where all of them began.
     """
-    figure, panels = subplots(1, len(slopes), height=3.4, width=10, sharey=True, squeeze=False)
+    figure, (left, right) = subplots(1, 2, height=3.6, width=10, sharey=True)
     lines = []
-    for axes, (label, found) in zip(panels[0], slopes.items(), strict=True):
-        for layer, (values, colour, style) in enumerate(zip(found, cycle(COLOURS), cycle(STYLES)), 1):
-            _rays(axes, values, colour, style, f"layer {layer}")
-        axes.plot([-1, 0], [-init, 0], color="black", linestyle=":", linewidth=2.5, label="start")
-        axes.plot([0, 1], [0, 1], color="black", linewidth=2)
-        axes.set(title=label, xlabel="x", xlim=(-1, 1), ylim=(-4, 2), xticks=(-1, 0, 1))
-        lines.append(
-            f"{label}: "
-            + "; ".join(
-                f"layer {layer} from {_number(values.min().item())} to {_number(values.max().item())}"
-                for layer, values in enumerate(found, 1)
-            )
-            + f"; mean size {found.abs().mean():.2f}."
+    for row, (label, found) in enumerate(slopes.items()):
+        shares = share_of_the_v(found)
+        for layer, (colour, marker) in enumerate(zip(COLOURS, "os^D"[: len(found)], strict=False)):
+            for axes, values in ((left, found[layer]), (right, shares[layer])):
+                place = [row + 0.22 * (layer - 1)] * len(values)
+                name = f"layer {layer + 1}" if row == 0 else None
+                axes.plot(values, place, marker, color=colour, markerfacecolor="none", markersize=5, label=name)
+        right.plot(shares.mean(), row, "|", color="black", markersize=26, label=None if row else "mean")
+        ends = (
+            f"layer {layer} from {_number(values.min().item())} to {_number(values.max().item())}"
+            for layer, values in enumerate(found, 1)
         )
-    panels[0][0].set_ylabel("PReLU(x)")
-    panels[0][0].legend(loc="lower right", fontsize=8)
+        lines.append(f"{label}: {'; '.join(ends)}; mean share of the V {shares.mean():.2f}.")
+    start = torch.tensor(init)
+    for axes, at in ((left, start), (right, share_of_the_v(start))):
+        axes.axvline(at, color="black", linestyle=":", label="start")
+    left.set(title="Slopes leave the range from 0 to 1", xlabel="learned slope a")
+    right.set(
+        title="Share of the V: the same for a and 1/a", xlabel="|1 − a| / (|1 − a| + |1 + a|)", xlim=(-0.03, 1.03)
+    )
+    left.set_yticks(range(len(slopes)), list(slopes))
+    left.invert_yaxis()
+    right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return Picture(figure, f"All slopes began at {init:g}.\n" + "\n".join(lines))
-
-
-def _rays(axes: Axes, values: Tensor, colour: str, style: object, label: str) -> None:
-    for number, slope in enumerate(values.tolist()):
-        axes.plot([-1, 0], [-slope, 0], color=colour, linestyle=style, linewidth=1.2, label=None if number else label)
 
 
 def forgotten_eval(points: Tensor, share: Tensor, answer: Tensor) -> Picture:

@@ -21,7 +21,7 @@ def _draw(*shape: int) -> Tensor:
 COLLAPSE = Exercise(
     number="01.1",
     title="Two layers in one",
-    minutes=5,
+    minutes=4,
     difficulty=1,
     solution=collapse,
     probes=(
@@ -146,7 +146,7 @@ _W1, _B1, _W2, _B2 = _draw(5, 10), _draw(5), _draw(3, 5), _draw(3)
 TEN_FIVE_THREE = Exercise(
     number="01.4",
     title="Find the bugs: the 10-5-3 network",
-    minutes=8,
+    minutes=5,
     difficulty=2,
     solution=network,
     probes=(
@@ -211,7 +211,7 @@ TEN_FIVE_THREE = Exercise(
         ),
         Mistake(
             answer=lambda x, w1, b1, w2, b2: torch.tanh(x @ w1.T + b1) @ w2.T + b2,
-            hint="no bug is left: but the network of section 8 bends with ReLU, and here it is tanh.",
+            hint="no bug is left: but the network bends with ReLU, and here it is tanh.",
         ),
         Mistake(
             answer=lambda x, w1, b1, w2, b2: torch.relu(x @ w1 + b1) @ w2 + b2,
@@ -227,140 +227,78 @@ TEN_FIVE_THREE = Exercise(
 )
 
 
-def kink_slope(left: float, right: float) -> float:
-    low, high = min(left, right), max(left, right)
-    return max(low, min(high, 0.0))
-
-
-KINK = Exercise(
-    number="01.5",
-    title="The smallest slope at a kink",
-    minutes=5,
-    difficulty=2,
-    solution=kink_slope,
-    probes=(
-        Probe(label="for slopes 0 and 1 (ReLU)", arguments=(0.0, 1.0)),
-        Probe(label="for slopes 0.25 and 1 (PReLU)", arguments=(0.25, 1.0)),
-        Probe(label="for slopes -1 and 1 (|x|)", arguments=(-1.0, 1.0)),
-        Probe(label="for slopes 1.5 and 1 (Hardswish at 3)", arguments=(1.5, 1.0)),
-        Probe(label="for slopes -0.5 and -2", arguments=(-0.5, -2.0)),
-        Probe(label="for slopes -0.3 and 2", arguments=(-0.3, 2.0)),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda left, right: min(left, right),
-            hint="smallest in size, not the most negative: for |x| the slopes are -1 and 1, and 0 lies between.",
-        ),
-        Mistake(
-            answer=lambda left, right: min(left, right, key=abs),
-            hint="you chose between the two ends; every slope in between is allowed as well, and 0 may be one of them.",
-        ),
-        Mistake(
-            answer=lambda left, right: left if abs(left) < abs(right) else right,
-            hint="that is the smaller of the two ends in size. Every slope in between is allowed as well: for |x| that is 0.",
-        ),
-        Mistake(
-            answer=lambda left, right: max(left, right),
-            hint="that is the largest; wanted is the one that is nearest to 0.",
-        ),
-        Mistake(
-            answer=lambda left, right: 0.0 if left * right <= 0 else min(abs(left), abs(right)),
-            hint="nearly: for two negative slopes the answer is negative, too.",
-        ),
-        Mistake(
-            answer=lambda left, right: max(0.0, min(left, right)),
-            hint="right unless both slopes are negative: then 0 does not lie between them.",
-        ),
-        Mistake(
-            answer=lambda left, right: min(abs(left), abs(right)),
-            hint="you return a size; wanted is the slope itself, with its sign. And for |x|, 0 lies between -1 and 1.",
-        ),
-        Mistake(
-            answer=lambda left, right: 0.0 if left * right <= 0 else min(left, right),
-            hint="nearly: of two negative slopes the smaller in size is the larger number, -0.5 and not -2.",
-        ),
-        Mistake(
-            answer=lambda left, right: (left + right) / 2,
-            hint="that is the middle, which is what torch.maximum returns.",
-        ),
-        Mistake(
-            answer=lambda left, right: 0.0,
-            hint="0 is allowed only if it lies between the two slopes: for PReLU it does not.",
-        ),
-        Mistake(
-            answer=lambda left, right: left,
-            hint="that is the slope from the left; which of all between the two is the smallest?",
-        ),
-    ),
-    hints=(
-        "Allowed is the whole interval between the two slopes. Which number in it is nearest to 0?",
-        "If the interval holds 0, that is the answer; else it is one of the ends. min and max do it without an if.",
-    ),
-    remark="torch returns this at every kink of the course but one: at SELU's it is the larger slope.",
-)
-
-
-def sawtooth(x: Tensor, folds: int) -> Tensor:
-    for _ in range(folds):
+def parity(bits: Tensor) -> Tensor:
+    x = bits.sum(dim=1) / 8
+    for _ in range(3):
         x = 2 * torch.relu(x) - 4 * torch.relu(x - 0.5)
     return x
 
 
-def _fold_often(x: Tensor, folds: int, tent: Callable[[Tensor], Tensor]) -> Tensor:
+def _folded(x: Tensor, folds: int, tent: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     for _ in range(folds):
-        x = tent(x)
+        x = tent(x) if tent else 2 * torch.relu(x) - 4 * torch.relu(x - 0.5)
     return x
 
 
-_UNIT = torch.linspace(0, 1, 65, dtype=torch.float64)
+_BITS = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 8)
 
-SAWTOOTH = Exercise(
-    number="01.6",
-    title="A saw with 2ᵏ edges",
-    minutes=10,
+PARITY = Exercise(
+    number="01.5",
+    title="The XOR of eight",
+    minutes=7,
     difficulty=3,
-    solution=sawtooth,
-    by_hand=ByHand(only=("relu",)),
-    probes=tuple(
-        Probe(label=f"on [0, 1], folds = {folds}", arguments=(_UNIT, folds), tolerance=1e-9) for folds in (1, 2, 5)
+    solution=parity,
+    by_hand=ByHand(only=("relu", "clamp", "mean", "arange", "linspace")),
+    probes=(
+        Probe(label="for all 256 rows of eight bits", arguments=(_BITS,), tolerance=1e-5),
+        Probe(label="for a single row, in float64", arguments=(_BITS[91:92].double(),), tolerance=1e-9),
     ),
     mistakes=(
         Mistake(
-            answer=lambda x, folds: 2 * torch.relu(x) - 4 * torch.relu(x - 0.5),
-            hint="one tent is right; now put its output through the same tent again, folds times in all.",
+            answer=lambda bits: bits.sum(dim=1),
+            hint="that counts the ones; wanted is 1 if the count is odd and 0 if it is even. A saw goes up and down.",
         ),
-        Mistake(answer=lambda x, folds: sawtooth(x, folds + 1), hint="one fold too many: folds = 1 is a single tent."),
         Mistake(
-            answer=lambda x, folds: 2 * torch.relu(x) - 2 * torch.relu(x - 0.5),
+            answer=lambda bits: _folded(bits.sum(dim=1) / 8, 1),
+            hint="one fold makes one tent, which is 1 at four ones alone: fold its output again.",
+        ),
+        Mistake(
+            answer=lambda bits: _folded(bits.sum(dim=1) / 8, 2),
+            hint="two folds make two tents, which are 1 at two and at six ones: one more fold.",
+        ),
+        Mistake(
+            answer=lambda bits: _folded(bits.sum(dim=1) / 8, 4),
+            hint="everything became 0: after three folds of multiples of 1/8 there is nothing left to fold. Do you divide "
+            "the count by 8, and fold no more than three times?",
+        ),
+        Mistake(
+            answer=lambda bits: _folded(bits.sum(dim=0) / 8, 3),
+            hint="sum(dim=0) adds up the rows; the ones of each row are added along dim=1.",
+        ),
+        Mistake(
+            answer=lambda bits: _folded(bits.sum() / 8, 3),
+            hint="that sums over all rows: one answer for each row is wanted, so sum along dim=1.",
+        ),
+        Mistake(
+            answer=lambda bits: _folded(bits.sum(dim=1) / 8, 3, lambda x: 2 * torch.relu(x) - 2 * torch.relu(x - 0.5)),
             hint="the second unit cancels the rise and no more: behind the middle it is flat. It has to come down again.",
         ),
         Mistake(
-            answer=lambda x, folds: _fold_often(x, folds, lambda x: 2 * torch.relu(x) - 2 * torch.relu(x - 0.5)),
-            hint="the loop is right. But the second unit cancels the rise and no more: behind the middle its sum is flat.",
-        ),
-        Mistake(
-            answer=lambda x, folds: _fold_often(x, folds, lambda x: 2 * torch.relu(x) - 4 * torch.relu(x - 1)),
-            hint="the second unit begins at 1, where the tent ends; it has to begin at its top, at 1/2.",
-        ),
-        Mistake(
-            answer=lambda x, folds: (2 * torch.relu(x) - 4 * torch.relu(x - 0.5)) ** folds,
-            hint="a power of a tent is a thinner tent. Apply it to its own output: tent(tent(x)).",
-        ),
-        Mistake(
-            answer=lambda x, folds: torch.relu(x) - 2 * torch.relu(x - 0.5),
+            answer=lambda bits: _folded(bits.sum(dim=1) / 8, 3, lambda x: torch.relu(x) - 2 * torch.relu(x - 0.5)),
             hint="up and down again, but only to 1/2: the next fold then never reaches its second half.",
         ),
         Mistake(
-            answer=lambda x, folds: folds * (2 * torch.relu(x) - 4 * torch.relu(x - 0.5)),
-            hint="a tent times k is a higher tent. Apply it to its own output: tent(tent(x)).",
+            answer=lambda bits: 1 - _folded(bits.sum(dim=1) / 8, 3),
+            hint="just the other way round: 1 is for an odd number of ones.",
         ),
     ),
     hints=(
-        "First one tent: up from 0 to 1 at x = 1/2, and down to 0 at x = 1. It bends once, so that two ReLUs are enough.",
-        "2 relu(x) rises with slope 2. What must a unit that begins at 1/2 contribute, to turn the slope into -2?",
-        "A loop: x = tent(x), folds times.",
+        "Only the number of ones counts. As a place on [0, 1] it is a multiple of 1/8.",
+        "The saw of k folds has 2^k edges: it is 0 at even multiples of 1/2^k and 1 at odd ones.",
+        "One fold is 2 relu(x) - 4 relu(x - 1/2). Apply it three times.",
     ),
-    remark="two units a layer, and 2^k pieces. In a single hidden layer, 2^k pieces take 2^k - 1 units.",
+    remark="six ReLUs in three layers. In one hidden layer eight do it, one for each corner of the saw; for 2^k bits it is "
+    "2k against 2^k.",
 )
 
 QUIZ = Quiz(
@@ -382,54 +320,34 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "And do those five layers, trained by gradient descent, find what one layer finds?",
+            "A line gets three of the four points of XOR right. Is its loss below ln 2, then?",
             (
+                Option("Yes, it is better than a coin", False, "The fourth point costs more than the three save."),
+                Option("It depends on the line", False, "The four m sum to 0 for every line, and the loss is convex."),
                 Option(
-                    "Not in general: same functions, another path",
+                    "No, for no line at all",
                     True,
-                    "In the matrix completion of section 3, three layers recovered the matrix and one did not.",
-                ),
-                Option(
-                    "Yes, since they compute the same functions",
-                    False,
-                    "Where the data leave a choice, depth changes which of the functions is found.",
-                ),
-                Option(
-                    "They cannot be trained at all",
-                    False,
-                    "They can: the gradient of each factor is a product of the others, and gradient descent follows it.",
+                    "The mean of a convex function is at least its value at the mean, which is ln 2.",
                 ),
             ),
         ),
         Question(
-            "Why is x² a poor activation?",
-            (
-                Option("It is not differentiable", False, "It is smoother than ReLU."),
-                Option("It is linear", False, "It is not, and it learns XOR with two units."),
-                Option(
-                    "A layer of any width stays a polynomial of degree 2, and a deep stack explodes",
-                    True,
-                    "No width helps; depth raises the degree, and doubles the logarithm of the signal at each layer.",
-                ),
-            ),
-        ),
-        Question(
-            "A step function is differentiable almost everywhere. Why does backward not train the layers below it?",
+            "Universal approximation promises for a hidden layer that is wide enough:",
             (
                 Option(
-                    "Because of the jump at 0",
-                    False,
-                    "A single point is hardly ever hit. Hardshrink jumps as well, and passes a gradient.",
-                ),
-                Option(
-                    "Its slope is 0 wherever it exists",
+                    "There are weights with which it follows the curve as closely as you like",
                     True,
-                    "Backward multiplies by the slope, so that nothing comes through.",
+                    "For ReLU in one dimension you have even seen which.",
                 ),
                 Option(
-                    "torch raises an error",
+                    "Training finds weights with which it follows the curve",
                     False,
-                    "It raises none if other parameters can be trained: those below just stay as they are.",
+                    "It speaks of weights that exist. With two ReLUs XOR can be computed, and most networks do not find it.",
+                ),
+                Option(
+                    "About 100 units are enough for any curve",
+                    False,
+                    "How many it takes depends on the curve: here twice the units left a quarter of the error.",
                 ),
             ),
         ),

@@ -1,12 +1,11 @@
-"""What a network can do without an activation, and what with one (lesson 01): XOR, deep linear networks, one hidden
-layer, folded paper."""
+"""What a network can do without an activation, and what with one (lesson 01): XOR, deep linear networks, folded paper,
+the bugs of a small network."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,33 +13,7 @@ from torch import Tensor
 from nonlin.intervals import Estimate, share_interval
 from nonlin.lab.networks import threads
 from nonlin.signatures import Elementwise
-from nonlin.toys.batched import as_linear, binary_cross_entropy, outputs, train_by
-
-
-def step(x: Tensor) -> Tensor:
-    """1 above 0, else 0: flat almost everywhere."""
-    return (x > 0).to(x.dtype)
-
-
-def relu_with_slope_at_zero(slope: float) -> Elementwise:
-    """ReLU, with a choice of what backward returns exactly at 0.
-
-    Args:
-        slope: that choice; torch's is 0.
-    """
-
-    class Chosen(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor) -> Tensor:
-            ctx.save_for_backward(x)
-            return torch.relu(x)
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Tensor) -> Tensor:
-            (x,) = ctx.saved_tensors
-            return gradient * ((x > 0).to(x.dtype) + slope * (x == 0).to(x.dtype))
-
-    return Chosen.apply
+from nonlin.toys.batched import as_linear, binary_cross_entropy, cross_entropy, identity, outputs, train_by
 
 
 def xor() -> tuple[Tensor, Tensor]:
@@ -59,9 +32,13 @@ class OneHidden:
     last_weight: Tensor
     last_bias: Tensor
 
+    def inputs(self, points: Tensor) -> Tensor:
+        """Inputs of the hidden units: (n, 2) to (n, width)."""
+        return points @ self.weight + self.bias
+
     def hidden(self, points: Tensor) -> Tensor:
         """Outputs of the hidden units: (n, 2) to (n, width)."""
-        return self.activation(points @ self.weight + self.bias)
+        return self.activation(self.inputs(points))
 
     def logits(self, points: Tensor) -> Tensor:
         """Shape (n,)."""
@@ -221,101 +198,40 @@ def _product(stack: list[Tensor]) -> Tensor:
     return product
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """The best that one hidden layer with random weights can do on a curve.
+def forms_of_10_5_3(seeds: int, *, steps: int = 80) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """The 10-5-3 network as it should be and with three bugs, trained on three classes that lie around one another.
 
     Args:
-        errors: root mean square over that of the curve, float64 (seeds,).
-        ranks: how many of the units' outputs (and the constant) are linearly independent, int64 (seeds,).
-        fitted: what was fitted, float64 (seeds, points).
+        seeds: number of networks of each form; the same first weights for all forms.
+        steps: of Adam, on all 300 points.
+
+    Returns:
+        By form: loss at the end, accuracy in per cent on the 300 points and on 5,000 new ones, each (seeds,).
     """
-
-    errors: Tensor
-    ranks: Tensor
-    fitted: Tensor
-
-
-def wave(x: Tensor) -> Tensor:
-    """The curve to fit: sin 3πx, three half-waves on each side of 0."""
-    return torch.sin(3 * math.pi * x)
-
-
-def fit_curve(
-    activation: Elementwise, width: int, *, target: Elementwise = wave, seeds: int = 10, points: int = 400
-) -> Fit:
-    """Fit a curve on [-1, 1] by one hidden layer whose first weights stay random; the last layer by least squares.
-
-    Least squares finds the best last layer there is, so that no optimizer can be blamed for what is missing.
-
-    Args:
-        activation: of the hidden layer, on float64.
-        width: its units. Unit k bends at a random place in [-1, 1], with a random slope of standard deviation 6.
-        target: the curve.
-        seeds: number of random layers.
-        points: number of places, evenly spaced, at which the curve is fitted and the error is taken.
-    """
-    x = torch.linspace(-1, 1, points, dtype=torch.float64)
-    y = target(x)
-    errors, ranks, fitted = [], [], []
-    for seed in range(seeds):
-        generator = torch.Generator().manual_seed(seed)
-        slope = 6 * torch.randn(width, generator=generator, dtype=torch.float64)
-        place = 2 * torch.rand(width, generator=generator, dtype=torch.float64) - 1
-        hidden = activation(slope * (x[:, None] - place))  # (points, width)
-        features = torch.cat([hidden, torch.ones(points, 1, dtype=torch.float64)], dim=1)
-        features = features / features.norm(dim=0).clamp(min=1e-300)  # a unit that is off everywhere stays 0
-        last = torch.linalg.lstsq(features, y[:, None], rcond=1e-10, driver="gelsd").solution
-        fitted.append((features @ last).squeeze(1))
-        errors.append((fitted[-1] - y).square().mean().sqrt() / y.square().mean().sqrt())
-        ranks.append(torch.linalg.matrix_rank(features, rtol=1e-10))
-    return Fit(torch.stack(errors), torch.stack(ranks), torch.stack(fitted))
+    inputs = torch.randn(5300, 10, generator=torch.Generator().manual_seed(2))
+    classes = torch.bucketize(inputs[:, :2].abs().sum(dim=1), torch.tensor([1.1, 1.9]))
+    forms: dict[str, tuple[Elementwise, Elementwise]] = {
+        "corrected": (torch.relu, identity),
+        "ReLU on the output": (torch.relu, torch.relu),
+        "softmax inside": (torch.relu, lambda z: torch.softmax(z, dim=-1)),
+        "no activation": (identity, identity),
+    }
+    return {name: _train_form(*form, inputs, classes, seeds, steps) for name, form in forms.items()}
 
 
-def firing_rate(
-    current: Tensor, *, threshold: float = 1.0, time_constant: float = 0.02, refractory: float = 0.002
-) -> Tensor:
-    r"""Spikes per second of a leaky integrate-and-fire neuron under a constant current.
+def _train_form(
+    hidden: Elementwise, at_the_end: Elementwise, inputs: Tensor, classes: Tensor, seeds: int, steps: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    parameters = as_linear(seeds, [10, 5, 3])
+    seen = classes[:300].expand(seeds, 300)
 
-    .. math:: r(I) = \Bigl(t_r + \tau \ln \frac{I}{I - \theta}\Bigr)^{-1} \text{ for } I > \theta, \text{ else } 0
+    def losses() -> Tensor:
+        return cross_entropy(at_the_end(outputs(parameters, inputs[:300], hidden)), seen)
 
-    Args:
-        current: input times the membrane's resistance, in units of the threshold.
-        threshold: θ, the voltage at which it fires and is reset to 0.
-        time_constant: τ of the leak, in seconds.
-        refractory: t_r, the pause after each spike, in seconds.
-    """
-    above = current.clamp(min=threshold * (1 + 1e-12))
-    rate = 1 / (refractory + time_constant * torch.log(above / (above - threshold)))
-    return torch.where(current > threshold, rate, torch.zeros_like(rate))
-
-
-def count_spikes(
-    current: float,
-    *,
-    seconds: float = 1.0,
-    step: float = 1e-5,
-    threshold: float = 1.0,
-    time_constant: float = 0.02,
-    refractory: float = 0.002,
-) -> int:
-    """The neuron of :func:`firing_rate` step by step: τ dv/dt = I - v, a spike and a reset to 0 at the threshold.
-
-    Args:
-        current: constant input, in units of the threshold.
-        seconds: how long to listen.
-        step: of Euler's method, in seconds.
-        threshold, time_constant, refractory: as for :func:`firing_rate`.
-    """
-    voltage, pause, spikes = 0.0, 0.0, 0
-    for _ in range(round(seconds / step)):
-        if pause > 0:
-            pause -= step
-            continue
-        voltage += step / time_constant * (current - voltage)
-        if voltage >= threshold:
-            spikes, voltage, pause = spikes + 1, 0.0, refractory
-    return spikes
+    train_by(torch.optim.Adam(parameters, lr=0.08), losses, steps)
+    with torch.no_grad(), threads(1):
+        right = (at_the_end(outputs(parameters, inputs, hidden)).argmax(dim=2) == classes).double()
+        return losses(), 100 * right[:, :300].mean(dim=1), 100 * right[:, 300:].mean(dim=1)
 
 
 # ReLU networks as folded paper: folds of the plane, and the straight pieces of a network with one input

@@ -1,7 +1,7 @@
-"""Figures of lesson 01: folded paper, bent grids, straight pieces, what one hidden layer can fit."""
+"""Figures of lesson 01: folded paper, bent grids, straight pieces."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -13,17 +13,13 @@ from torch import Tensor
 from nonlin.intervals import Estimate
 from nonlin.lessons.nonlinearity.experiments import (
     Completed,
-    Fit,
     Layer,
     OneHidden,
     corners,
-    count_spikes,
-    firing_rate,
     fold,
     fold_flat,
     snowflake_creases,
     snowflake_distance,
-    wave,
     xor,
 )
 from nonlin.plots.picture import COLOURS, STYLE, STYLES, Picture, subplots
@@ -155,37 +151,41 @@ def _best_cut(distance: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def bent_grids(networks: Mapping[str, OneHidden]) -> Picture:
-    """What two hidden units make of the plane, with the four points of XOR and the line that the last layer draws.
+    """What two hidden units make of the plane: above after the matrix, below after the activation.
 
     Args:
-        networks: by title. The dashed line is drawn where the network gets all four points right.
+        networks: by title. The dashed line, which the last layer draws, is shown where all four points are right.
     """
-    figure, panels = subplots(1, len(networks), height=3.1, squeeze=False)
+    figure, panels = subplots(2, len(networks), height=6.0, squeeze=False)
+    figure.suptitle("The matrix squeezes the plane, the activation bends it, a line cuts it", fontsize=12)
     points, labels = xor()
     lines = []
-    for axes, (title, network) in zip(panels[0], networks.items(), strict=True):
-        _draw_grid(axes, network)
-        hidden = network.hidden(points)
-        for label, style in enumerate(CLASSES):
-            axes.scatter(*hidden[labels == label].T, s=80, linewidths=2, zorder=5, **style)
+    for (above, below), (title, network) in zip(panels.T, networks.items(), strict=True):
         right = int(((network.logits(points) > 0) == (labels > 0.5)).sum())
-        a, b = hidden.mean(dim=0).tolist()
-        reach = 1.25 * (hidden - hidden.mean(dim=0)).abs().max().item()
-        axes.set(xlim=(a - reach, a + reach), ylim=(b - reach, b + reach))
+        for axes, layer, unit in ((above, network.inputs, "input of unit"), (below, network.hidden, "output of unit")):
+            _draw_grid(axes, layer, layer(points), labels)
+            axes.set(xlabel=f"{unit} 1", ylabel=f"{unit} 2")
+        above.set_title(f"{title}: after the matrix", fontsize=10)
+        below.set_title(f"{title}: {right} of 4 points right", fontsize=10)
         if right == 4:
-            _draw_line(axes, network.last_weight, network.last_bias)
-        axes.set(title=f"{title}: {right} of 4", xlabel="hidden unit 1", ylabel="hidden unit 2")
-        axes.grid(visible=False)
-        places = ", ".join(f"({a:.1f}, {b:.1f})" for a, b in hidden.tolist())
+            _draw_line(below, network.last_weight, network.last_bias)
+        places = ", ".join(f"({a:.1f}, {b:.1f})" for a, b in network.hidden(points).tolist())
         lines.append(f"{title}: the points (-1,-1), (-1,1), (1,-1), (1,1) go to {places}; {right} of 4 are right.")
     return Picture(figure, "\n".join(lines))
 
 
-def _draw_grid(axes: Axes, network: OneHidden) -> None:
+def _draw_grid(axes: Axes, layer: Callable[[Tensor], Tensor], places: Tensor, labels: Tensor) -> None:
+    """The plane's grid, and the four points, whose places on the axes are given, as a layer leaves them."""
     side = torch.linspace(-1.5, 1.5, 121)
     for level in torch.linspace(-1.5, 1.5, 13):
         for line in (torch.stack([side, level.expand(121)], 1), torch.stack([level.expand(121), side], 1)):
-            axes.plot(*network.hidden(line).T, color="0.65", linewidth=0.8)
+            axes.plot(*layer(line).T, color="0.65", linewidth=0.8)
+    for label, style in enumerate(CLASSES):
+        axes.scatter(*places[labels == label].T, s=80, linewidths=2, zorder=5, **style)
+    a, b = places.mean(dim=0).tolist()
+    reach = 1.25 * (places - places.mean(dim=0)).abs().max().item()
+    axes.set(xlim=(a - reach, a + reach), ylim=(b - reach, b + reach))
+    axes.grid(visible=False)
 
 
 def _draw_line(axes: Axes, weight: Tensor, bias: Tensor) -> None:
@@ -241,7 +241,7 @@ def straight_pieces(networks: Mapping[int, Sequence[Layer]], counts: Mapping[str
         pieces = len(x) - 1
         left.text(1.03, 0.4 - 1.25 * place, f"{pieces} pieces", va="center")
         lines.append(f"Left, hidden layers: {layers}; straight pieces: {pieces}.")
-    left.set(title="1, 2, 3, … hidden layers of two units", xlabel="x", yticks=[], xlim=(0, 1.3), xticks=[0, 0.5, 1])
+    left.set(title="each layer that folds doubles the pieces", xlabel="x", yticks=[], xlim=(0, 1.3), xticks=[0, 0.5, 1])
     left.spines["left"].set_visible(False)
     for (label, by_depth), colour, style, marker in zip(
         counts.items(), cycle(COLOURS), cycle(STYLES), cycle("os^D"), strict=False
@@ -251,62 +251,13 @@ def straight_pieces(networks: Mapping[int, Sequence[Layer]], counts: Mapping[str
         right.fill_between(depths, [e.low for e in found], [e.high for e in found], color=colour, alpha=0.2)
         said = (f"{e.mean:g}" if e.low == e.high else str(e) for e in found)
         lines.append(f"{label}: " + ", ".join(f"{e} at {d}" for d, e in zip(depths, said, strict=True)) + " layers.")
-    right.set(yscale="log", title="straight pieces, log scale", xlabel="hidden layers")
+    right.set(
+        yscale="log",
+        title="built by folding, and by chance",
+        xlabel="hidden layers",
+        ylabel="straight pieces (log scale)",
+    )
     right.yaxis.set_major_formatter("{x:g}")
     right.yaxis.set_minor_formatter(NullFormatter())
     right.legend()
-    return Picture(figure, "\n".join(lines))
-
-
-def fits(results: Mapping[str, Mapping[int, Fit]], shown: Mapping[str, int]) -> Picture:
-    """Left: the curve and some fits. Right: error against units, mean over seeds with the range of the seeds as a band.
-
-    Args:
-        results: label, then units, then what was fitted.
-        shown: label and units of those that are drawn on the left.
-    """
-    figure, (left, right) = subplots(1, 2, height=3.6)
-    lines = []
-    styles = dict(zip(results, zip(cycle(COLOURS), cycle(STYLES[1:]), cycle("os^Dv"), strict=False), strict=False))
-    for label, units in shown.items():
-        fitted = results[label][units].fitted[0]
-        x = torch.linspace(-1, 1, len(fitted), dtype=torch.float64)
-        left.plot(x, fitted, color=styles[label][0], linestyle=styles[label][1], label=f"{label}, {units} units")
-    left.plot(x, wave(x), color="0.5", linewidth=5, alpha=0.4, zorder=0, label="to be fitted")
-    left.set(xlabel="x", ylim=(-1.4, 2.2))
-    left.legend(fontsize=8, loc="upper center", ncols=2)
-    for label, by_width in results.items():
-        colour, style, marker = styles[label]
-        widths, errors = list(by_width), [fit.errors.clamp(min=1e-8) for fit in by_width.values()]
-        right.fill_between(widths, [e.min() for e in errors], [e.max() for e in errors], color=colour, alpha=0.15)
-        right.plot(widths, [e.mean() for e in errors], color=colour, linestyle=style, marker=marker, label=label)
-        lines.append(f"{label}: " + ", ".join(f"{e.mean():.2g} with {w}" for w, e in zip(widths, errors, strict=True)))
-    lines = [f"{line} units." for line in lines]
-    right.set(xscale="log", yscale="log", xlabel="hidden units", title="remaining error, over the size of the curve")
-    right.set_xticks(widths, [str(w) for w in widths])
-    right.minorticks_off()
-    right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture(figure, "\n".join(lines))
-
-
-def neuron() -> Picture:
-    """The firing rate of a leaky integrate-and-fire neuron, by formula and by simulation, beside ReLU and sigmoid."""
-    figure, (left, right) = subplots(1, 2, height=3.0)
-    lines = []
-    for axes, high, step in ((left, 4.0, 1e-4), (right, 120.0, 2e-5)):
-        current = torch.linspace(0, high, 2001, dtype=torch.float64)
-        axes.plot(current, firing_rate(current), color=COLOURS[0], label="formula")
-        for place in torch.linspace(high / 8, high, 8).tolist():
-            axes.plot(place, count_spikes(place, step=step), "o", color="black", markerfacecolor="white")
-        axes.set(xlabel="constant current, in units of the threshold", ylabel="spikes per second")
-    left.plot([0, 1, 4], [0, 0, firing_rate(torch.tensor(4.0)).item()], ":", color=COLOURS[1], label="a ReLU")
-    left.plot([], [], "o", color="black", markerfacecolor="white", label="simulated")
-    left.axvline(1, color="0.5", linewidth=1)
-    left.set_title("near the threshold: silent, then rising")
-    right.axhline(500, color=COLOURS[2], linestyle="--", label="1 / pause = 500")
-    right.set_title("far above it: the pause sets a limit")
-    for axes in (left, right):
-        axes.legend(loc="lower right")
-    for place in (0.9, 1.1, 2.0, 4.0, 120.0):
-        lines.append(f"Current {place:g}: {firing_rate(torch.tensor(place)).item():.0f} spikes per second.")
     return Picture(figure, "\n".join(lines))

@@ -347,7 +347,7 @@ BLAME = Claim(
         ),
     ),
     limits="One problem with 90, 8 and 2 % and 20 examples of the rarest class. The same softmax finds far more of "
-    "it when its probabilities are divided by the shares of the classes (section 10): what was missing was the "
+    "it when its probabilities are divided by the shares of the classes (section 8): what was missing was the "
     "decision.",
 )
 
@@ -402,8 +402,7 @@ CURES = Claim(
             judge=_judge_remedies("said"),
         ),
     ),
-    limits="The cure of one recall is paid by another; section 10 moves the decision instead. One problem, one "
-    "network.",
+    limits="The cure of one recall is paid by another; section 8 moves the decision instead. One problem, one network.",
 )
 
 # 46

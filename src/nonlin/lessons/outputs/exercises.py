@@ -1,7 +1,5 @@
 """Exercises and quiz of lesson 10, softmax and output layers."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,76 +11,6 @@ from nonlin.exercises.quiz import Option, Question, Quiz
 
 def _numbers(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-
-
-def softmax_backward(gradient: Tensor, y: Tensor) -> Tensor:
-    return y * (gradient - (gradient * y).sum(dim=-1, keepdim=True))
-
-
-Y = _numbers(4, 5, seed=1).softmax(dim=1)
-
-BACKWARD = Exercise(
-    number="10.1",
-    title="Softmax's backward without a matrix",
-    minutes=5,
-    difficulty=1,
-    solution=softmax_backward,
-    probes=(
-        Probe(label="for a batch of 4 vectors", arguments=(_numbers(4, 5), Y), tolerance=1e-12),
-        Probe(label="for a gradient of ones", arguments=(torch.ones(4, 5, dtype=torch.float64), Y), tolerance=1e-12),
-        Probe(label="for one vector", arguments=(_numbers(5, seed=2), Y[0]), tolerance=1e-12),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda gradient, y: gradient * y * (1 - y),
-            hint="that is sigmoid's: you used the diagonal of the Jacobian alone. Every output depends on every logit.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: gradient * y,
-            hint="that is the first of two terms; the second, y_j times the sum of all g_i y_i, is missing.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * (gradient - (gradient * y).sum()),
-            hint="your sum runs over the whole batch: each vector has a sum of its own, so give sum a dim, and keepdim.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=0, keepdim=True)),
-            hint="your sum runs down the batch: each vector lies along the last dimension, and has a sum of its own.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=-1)),
-            hint="the sums are right, but have lost their dimension, so that they do not fit the rows: keepdim=True.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * (gradient - gradient.sum(dim=-1, keepdim=True)),
-            hint="the sum is of g times y: the y_i of the row is missing.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * ((gradient * y).sum(dim=-1, keepdim=True) - gradient),
-            hint="right but for the sign: the diagonal comes with a plus, the product y_i y_j with a minus.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: gradient * y * (1 - y) - y * (gradient * y).sum(dim=-1, keepdim=True),
-            hint="the diagonal is counted twice: the sum over all i has the term y_j y_j in it already, so the first term is "
-            "g_j y_j alone.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: y * (gradient - (gradient * y).mean(dim=-1, keepdim=True)),
-            hint="the sum, not the mean: the y_i are weights that sum to 1 already.",
-        ),
-        Mistake(
-            answer=lambda gradient, y: gradient - (gradient * y).sum(dim=-1, keepdim=True),
-            hint="the factor y in front is missing: row j of the Jacobian is y_j times something.",
-        ),
-    ),
-    hints=(
-        "Entry j is the sum over i of g_i y_i (delta_ij - y_j). Write the sum as two sums.",
-        "The first sum has one term, g_j y_j; the second is y_j times the sum of all g_i y_i.",
-        "y * (gradient - the sum of gradient * y along the last dimension, with keepdim=True).",
-    ),
-    remark="a gradient of ones gives 0: the outputs sum to 1 whatever the logits are. For a vocabulary of 100,000 words "
-    "the matrix would have ten thousand million entries; you needed none of them.",
-)
 
 
 def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -101,9 +29,9 @@ def _as_given(logits: Tensor, labels: Tensor) -> Tensor:
 LABELS = torch.tensor([0, 2, 1])
 
 CROSS_ENTROPY = Exercise(
-    number="10.2",
+    number="10.1",
     title="Find the bugs: a cross-entropy",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=mean_cross_entropy,
     by_hand=ByHand(without=("nll_loss",)),
@@ -201,43 +129,77 @@ CROSS_ENTROPY = Exercise(
 )
 
 
-def lowest_loss() -> float:
-    return math.log(1 + 999 / math.e)
+def softmax_backward(gradient: Tensor, y: Tensor) -> Tensor:
+    return y * (gradient - (gradient * y).sum(dim=-1, keepdim=True))
 
 
-FLOOR = Exercise(
-    number="10.3",
-    title="A loss that cannot fall",
-    minutes=5,
-    difficulty=2,
-    solution=lowest_loss,
+Y = _numbers(4, 5, seed=1).softmax(dim=1)
+
+BACKWARD = Exercise(
+    number="10.2",
+    title="Softmax's backward without a matrix",
+    minutes=4,
+    difficulty=1,
+    solution=softmax_backward,
+    probes=(
+        Probe(label="for a batch of 4 vectors", arguments=(_numbers(4, 5), Y), tolerance=1e-12),
+        Probe(label="for a gradient of ones", arguments=(torch.ones(4, 5, dtype=torch.float64), Y), tolerance=1e-12),
+        Probe(label="for one vector", arguments=(_numbers(5, seed=2), Y[0]), tolerance=1e-12),
+    ),
     mistakes=(
         Mistake(
-            answer=0.0, hint="that holds for logits. Here the loss takes its own softmax of numbers between 0 and 1."
+            answer=lambda gradient, y: gradient * y * (1 - y),
+            hint="that is sigmoid's: you used the diagonal of the Jacobian alone. Every output depends on every logit.",
         ),
         Mistake(
-            answer=math.log(1000),
-            hint="that is the loss of a network that knows nothing. This one is perfect: its output is 1, 0, ..., 0.",
-        ),
-        Mistake(answer=math.log(1 + 9 / math.e), hint="that is the floor for 10 classes; here there are 1000."),
-        Mistake(answer=1.461, hint="1.461 is the floor of section 7, for 10 classes; here there are 1000."),
-        Mistake(answer=5.9, hint="right, but too short: three decimals, please."),
-        Mistake(answer=math.log(1 + 1000 / math.e), hint="1000 classes are one right one and 999 others."),
-        Mistake(
-            answer=math.log(math.e + 999),
-            hint="that is log of the sum of the exponentials; the right class's own logit, 1, is still to be subtracted.",
+            answer=lambda gradient, y: gradient * y,
+            hint="that is the first of two terms; the second, y_j times the sum of all g_i y_i, is missing.",
         ),
         Mistake(
-            answer=math.e / (math.e + 999),
-            hint="that is the probability which the second softmax gives to the right class; the loss is -log of it.",
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum()),
+            hint="your sum runs over the whole batch: each vector has a sum of its own, so give sum a dim, and keepdim.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=0, keepdim=True)),
+            hint="your sum runs down the batch: each vector lies along the last dimension, and has a sum of its own.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=1, keepdim=True)),
+            hint="right for a batch, but a single vector has no dim 1: count from the end, dim=-1.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).sum(dim=-1)),
+            hint="the sums are right, but have lost their dimension, so that they do not fit the rows: keepdim=True.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - gradient.sum(dim=-1, keepdim=True)),
+            hint="the sum is of g times y: the y_i of the row is missing.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * ((gradient * y).sum(dim=-1, keepdim=True) - gradient),
+            hint="right but for the sign: the diagonal comes with a plus, the product y_i y_j with a minus.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient * y * (1 - y) - y * (gradient * y).sum(dim=-1, keepdim=True),
+            hint="the diagonal is counted twice: the sum over all i has the term y_j y_j in it already, so the first term is "
+            "g_j y_j alone.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: y * (gradient - (gradient * y).mean(dim=-1, keepdim=True)),
+            hint="the sum, not the mean: the y_i are weights that sum to 1 already.",
+        ),
+        Mistake(
+            answer=lambda gradient, y: gradient - (gradient * y).sum(dim=-1, keepdim=True),
+            hint="the factor y in front is missing: row j of the Jacobian is y_j times something.",
         ),
     ),
     hints=(
-        "At its best the network passes on the vector (1, 0, 0, ..., 0). What is its softmax?",
-        "The right class gets e^1 / (e^1 + 999 e^0).",
+        "Entry j is the sum over i of g_i y_i (delta_ij - y_j). Write the sum as two sums.",
+        "The first sum has one term, g_j y_j; the second is y_j times the sum of all g_i y_i.",
+        "y * (gradient - the sum of gradient * y along the last dimension, with keepdim=True).",
     ),
-    remark="knowing nothing costs log 1000 = 6.908, and knowing everything 5.909: the whole of learning has to happen "
-    "within that one nat.",
+    remark="a gradient of ones gives 0: the outputs sum to 1 whatever the logits are. For a vocabulary of 100,000 words "
+    "the matrix would have ten thousand million entries; you needed none of them.",
 )
 
 
@@ -248,8 +210,15 @@ def are_probabilities(outputs: Tensor) -> bool:
 
 _LOGITS = 3 * _numbers(6, 1000, dtype=torch.float32)
 
+
+def _one_row_off(row: int, total: float) -> Tensor:
+    rows = _LOGITS[:, :3].softmax(dim=1)
+    rows[row] *= total
+    return rows
+
+
 DETECT = Exercise(
-    number="10.4",
+    number="10.3",
     title="A detector of forgotten softmaxes",
     minutes=5,
     difficulty=2,
@@ -265,9 +234,29 @@ DETECT = Exercise(
             label="for a softmax along the batch, as many examples as classes",
             arguments=(_LOGITS[:, :6].softmax(dim=0),),
         ),
+        Probe(label="where the first row of six sums to 2", arguments=(_one_row_off(0, 2.0),)),
+        Probe(label="where the last row of six sums to 2", arguments=(_one_row_off(5, 2.0),)),
+        Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda outputs: are_probabilities(outputs[:1]),
+            hint="you look at the first row alone: every row is to be a distribution.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).any()),
+            hint="one row that sums to 1 is enough for you: all rows are to, so .all(), not .any().",
+        ),
+        Mistake(
+            answer=lambda outputs: bool(((outputs >= 0).all(dim=1) & (abs(outputs.sum(dim=1) - 1) < 1e-4)).any()),
+            hint="one good row is enough for you: all rows are to be distributions, so .all(), not .any(), at the end.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1).round() == 1).all()),
+            hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-5 or so; round() lets "
+            "everything from 0.5 to 1.5 pass.",
+        ),
         Mistake(
             answer=lambda outputs: bool((outputs.sum(dim=1) == 1).all()),
             hint="sums of rounded numbers are rarely exactly 1: compare with a tolerance, as torch.allclose does.",
@@ -275,6 +264,10 @@ DETECT = Exercise(
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) == 1).all()),
             hint="both properties are there, but sums of rounded numbers are rarely exactly 1: allow a tolerance.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all()),
+            hint="no number below 0 is one of two properties: sigmoids have it, too. What do the numbers of a row sum to?",
         ),
         Mistake(
             answer=lambda outputs: bool(((outputs >= 0) & (outputs <= 1)).all()),
@@ -320,9 +313,9 @@ def _over_all(odds: Tensor) -> Tensor:
 _WEIGHTS = torch.tensor([1 / 2.7, 1 / 0.24, 1 / 0.06], dtype=torch.float64)
 
 TAKE_BACK = Exercise(
-    number="10.5",
+    number="10.4",
     title="Take the class weights back",
-    minutes=10,
+    minutes=7,
     difficulty=3,
     solution=without_weights,
     probes=(
@@ -384,7 +377,7 @@ TAKE_BACK = Exercise(
         "p_k is proportional to q_k / w_k, and the rows of p sum to 1.",
         "Inside a softmax, a factor 1 / w is a summand: the logit minus log w.",
     ),
-    remark="so the weights can be taken out again after training, exactly as section 10 put the priors out of the "
+    remark="so the weights can be taken out again after training, exactly as section 8 put the priors out of the "
     "decision: in the end they are a shift of the logits, little more.",
 )
 
@@ -444,7 +437,7 @@ QUIZ = Quiz(
                     True,
                     "The weights pretend that they are; for the real frequency the odds are to be divided by 99.",
                 ),
-                Option("Nothing at all", False, "It means something exact; section 10 and exercise 10.5 convert it."),
+                Option("Nothing at all", False, "It means something exact; section 8 and exercise 10.4 convert it."),
             ),
         ),
     )

@@ -336,8 +336,9 @@ def several_labels(*, labels: int = 3, seeds: int = 10, n: int = 500, steps: int
     """Points that may carry several labels at once, learned with one sigmoid a label and with a softmax.
 
     Label k is drawn with the probability sigmoid(4 x_k), so that all, some or none of the labels may be right. Both
-    networks are trained by binary cross-entropy on their outputs; a label is said where the output exceeds the
-    threshold that suits the training points best, which is chosen for each network.
+    networks are trained by binary cross-entropy for each label, the sigmoids on their logits, the softmax on its
+    probabilities, which have no other form; a label is said where the output exceeds the threshold that suits the
+    training points best, which is chosen for each network.
 
     Args:
         labels: and as many inputs.
@@ -353,13 +354,17 @@ def several_labels(*, labels: int = 3, seeds: int = 10, n: int = 500, steps: int
     drawn = torch.stack([torch.rand(2 * n, labels, generator=g) for g in generators])
     y = (drawn < torch.sigmoid(4 * x)).float()
     found = {}
-    for name, output in {"sigmoids": torch.sigmoid, "softmax": lambda z: z.softmax(dim=-1)}.items():
+    kinds: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Tensor]]] = {
+        "sigmoids": (torch.sigmoid, F.binary_cross_entropy_with_logits),
+        "softmax": (lambda z: z.softmax(-1), lambda z, y, **kw: F.binary_cross_entropy(z.softmax(-1), y, **kw)),
+    }
+    for name, (output, loss) in kinds.items():
         parameters = as_linear(seeds, [labels, 16, labels])
 
-        def loss(z: Tensor, f: Callable[[Tensor], Tensor] = output) -> Tensor:
-            return F.binary_cross_entropy(f(z), y[:, :n], reduction="none").mean(dim=(1, 2))
+        def each(z: Tensor, f: Callable[..., Tensor] = loss) -> Tensor:
+            return f(z, y[:, :n], reduction="none").mean(dim=(1, 2))
 
-        minimise(parameters, x[:, :n], loss, steps=steps, learning_rate=0.03)
+        minimise(parameters, x[:, :n], each, steps=steps, learning_rate=0.03)
         with torch.no_grad():
             said = output(networks(parameters, x))
         thresholds = torch.linspace(0.05, 0.95, 19)
@@ -367,3 +372,125 @@ def several_labels(*, labels: int = 3, seeds: int = 10, n: int = 500, steps: int
         best = right[:, :n].mean(dim=1).argmax(dim=1)
         found[name] = right[:, n:].mean(dim=1).gather(1, best.unsqueeze(1)).squeeze(1)
     return found
+
+
+# Calibration
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reliability:
+    """How often answers are right, by how sure they are; intervals of confidence that hold no answer are left out.
+
+    Args:
+        confidence: mean of the largest probability in each interval, (bins,).
+        right: share of the answers in it that are right, (bins,).
+        share: share of all answers that fall into it, (bins,).
+    """
+
+    confidence: Tensor
+    right: Tensor
+    share: Tensor
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error: the gap between confidence and right answers, averaged over the answers."""
+        return (self.share * (self.right - self.confidence).abs()).sum().item()
+
+
+def reliability(probabilities: Tensor, truth: Tensor, *, bins: int = 10) -> Reliability:
+    """Sort answers by their confidence into intervals of equal width.
+
+    Args:
+        probabilities: (n, classes).
+        truth: int64 (n,).
+        bins: number of intervals between 0 and 1.
+    """
+    confidence, said = probabilities.max(dim=-1)
+    number = (confidence * bins).long().clamp(max=bins - 1)
+    counts = number.bincount(minlength=bins).to(confidence.dtype)
+    full = counts > 0
+    means = [
+        number.bincount(each.to(confidence.dtype), bins)[full] / counts[full] for each in (confidence, said == truth)
+    ]
+    return Reliability(confidence=means[0], right=means[1], share=counts[full] / len(truth))
+
+
+def smoothed(logits: Tensor, labels: Tensor, *, by: float = 0.1) -> Tensor:
+    """Cross-entropy with label smoothing: the share ``by`` of the target is spread evenly over all classes."""
+    return (1 - by) * cross_entropy(logits, labels) - by * logits.log_softmax(dim=-1).mean(dim=(1, 2))
+
+
+def focal(logits: Tensor, labels: Tensor, *, gamma: float = 2.0) -> Tensor:
+    """Focal loss, -(1 - p)^gamma log p of the right class's probability p: what is known already counts less."""
+    logs = logits.log_softmax(dim=-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return ((1 - logs.exp()) ** gamma * -logs).mean(dim=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrated:
+    """How far a classifier's probabilities can be trusted; each of shape (seeds,).
+
+    Args:
+        accuracy: on test points; a temperature does not change it.
+        error: expected calibration error.
+        log_loss: in nats.
+        temperature: that suits other, held-out points best.
+        scaled_error: expected calibration error at that temperature.
+        scaled_log_loss: log loss at that temperature.
+    """
+
+    accuracy: Tensor
+    error: Tensor
+    log_loss: Tensor
+    temperature: Tensor
+    scaled_error: Tensor
+    scaled_log_loss: Tensor
+
+
+TRAINED_BY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross-entropy": cross_entropy,
+    "label smoothing 0.1": smoothed,
+    "focal loss, γ = 2": focal,
+}
+TEMPERATURES = torch.logspace(-0.5, 1, 76)
+
+
+@cache
+def calibration(
+    *, spread: float = 0.8, seeds: int = 10, n: int = 500, test_n: int = 4000, steps: int = 200
+) -> dict[str, Calibrated]:
+    """Small networks on ten overlapping clouds, trained longer than is good for their probabilities, by each loss.
+
+    Args:
+        spread: distance of the clouds.
+        seeds: independent training sets and networks.
+        n: training points, and as many held out for the temperature.
+        test_n: test points, common to all seeds.
+        steps: of Adam at 0.01.
+    """
+    centres = spread * torch.randn(10, 10, generator=torch.Generator().manual_seed(0))
+    points, labels = clouds([n // 10] * 10, centres, seeds=seeds)
+    held_out, their_labels = clouds([n // 10] * 10, centres, seeds=seeds, first_seed=5000)
+    test, truth = clouds([test_n // 10] * 10, centres, seeds=1, first_seed=9999)
+    truth = truth.expand(seeds, -1)
+    found = {}
+    for name, loss in TRAINED_BY.items():
+        parameters = as_linear(seeds, [10, 32, 10])
+        minimise(parameters, points, lambda z, f=loss: f(z, labels), steps=steps, learning_rate=0.01)
+        with torch.no_grad():
+            logits, held = networks(parameters, test), networks(parameters, held_out)
+        best = torch.stack([cross_entropy(held / t, their_labels) for t in TEMPERATURES]).argmin(dim=0)
+        scaled = logits / TEMPERATURES[best].view(-1, 1, 1)
+        found[name] = Calibrated(
+            accuracy=(logits.argmax(dim=-1) == truth).float().mean(dim=1),
+            error=_errors(logits, truth),
+            log_loss=cross_entropy(logits, truth),
+            temperature=TEMPERATURES[best],
+            scaled_error=_errors(scaled, truth),
+            scaled_log_loss=cross_entropy(scaled, truth),
+        )
+    return found
+
+
+def _errors(logits: Tensor, truth: Tensor) -> Tensor:
+    return torch.tensor([reliability(z.softmax(-1), y).expected_error for z, y in zip(logits, truth, strict=True)])

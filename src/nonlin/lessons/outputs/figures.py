@@ -1,4 +1,4 @@
-"""Figures of lesson 10: temperature in a triangle, gradients of mistakes, what a cure for imbalance costs."""
+"""Figures of lesson 10: temperature in a triangle, pulls of losses, reliability, what a cure for imbalance costs."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nonlin.activations.softmax import softmax
 from nonlin.intervals import mean_interval
-from nonlin.lessons.outputs.experiments import PRIORS, Imbalance
+from nonlin.lessons.outputs.experiments import PRIORS, Imbalance, Reliability
 from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
 
 # The corners of an equilateral triangle: every distribution over three classes is one point in it.
@@ -55,6 +55,7 @@ def _triangle(axes: Axes) -> None:
     for k, (place, shift) in enumerate(zip(CORNERS.tolist(), ((-8, -14), (8, -14), (0, 6)), strict=True)):
         axes.annotate(f"class {k}", place, shift, textcoords="offset points", ha="center")
     axes.set(aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.12, 1.0))
+    axes.set_title("Cold: into a corner; hot: to the centre", fontsize=10, y=-0.14)
     axes.axis("off")
 
 
@@ -67,7 +68,7 @@ def _bars(axes: Axes, label: str, values: Sequence[float], temperatures: Sequenc
         hatch = ("", "//", "..", "xx")[k]
         axes.bar(at, y.tolist(), width, color=COLOURS[k], hatch=hatch, edgecolor="white", label=f"T = {t:.3g}")
         axes.plot(at, y + 0.04, marker, color="black", markersize=5)
-    axes.set(title=f"logits {label}", xticks=range(3), ylim=(0, 1.1), ylabel="probability")
+    axes.set(title=f"logits {label}: the colder, the surer", xticks=range(3), ylim=(0, 1.1), ylabel="probability")
     axes.set_xticklabels([f"class {k}" for k in range(3)])
     axes.legend(loc="upper right", fontsize=8)
 
@@ -89,7 +90,8 @@ def gradients_of_mistakes(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor
         ends = f"below 0.01 from a lead of {gone[0]:.1f} on" if len(gone) else "never below 0.01 while wrong"
         lines.append(f"{label}: {pull_of(loss, torch.zeros(1)).item():.2f} when undecided; {ends}.")
     axes.axvline(0, color="black", linewidth=1)
-    axes.set(xlabel="lead of the wrong class, in logits  (right ← 0 → wrong)", ylabel="pull on the right logit")
+    axes.set(xlabel="lead of the wrong class, in logits  (right ← 0 → wrong)", ylabel="|gradient| at the right logit")
+    axes.set_title("How hard each loss pulls back an ever larger mistake", fontsize=10)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
 
@@ -99,6 +101,39 @@ def pull_of(loss: Callable[[Tensor, Tensor], Tensor], lead: Tensor) -> Tensor:
     logits = torch.stack([torch.zeros_like(lead), lead], dim=1).requires_grad_()
     (gradient,) = torch.autograd.grad(loss(logits, torch.zeros(len(lead), dtype=torch.int64)).sum(), logits)
     return gradient[:, 0].abs()
+
+
+def reliability_diagram(found: Mapping[str, Reliability]) -> Picture:
+    """Share of right answers against the confidence with which they were given; calibrated answers lie on the diagonal.
+
+    Intervals of confidence with less than 1 % of the answers are not drawn.
+
+    Args:
+        found: by label.
+    """
+    figure, axes = subplots(height=3.8, width=5.6)
+    axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1.5, label="as often right as said")
+    lines = []
+    for (label, one), colour, marker, style in zip(found.items(), COLOURS, "o^sD", STYLES, strict=False):
+        error, enough = one.expected_error, one.share >= 0.01  # the share of right answers among fewer is chance
+        axes.plot(
+            one.confidence[enough],
+            one.right[enough],
+            marker=marker,
+            linestyle=style,
+            color=colour,
+            linewidth=1,
+            label=label,
+        )
+        lines.append(f"{label}: expected calibration error {error:.3f}.")
+        lines += [
+            f"{label}: of the {100 * share:.0f} % that are {sure:.2f} sure, {right:.2f} are right."
+            for sure, right, share in zip(one.confidence, one.right, one.share, strict=True)
+        ]
+    axes.set(xlabel="confidence: largest probability", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title("Below the diagonal: too sure", fontsize=10)
+    axes.legend(loc="upper left", fontsize=8)
+    return Picture(figure, "\n".join(lines))
 
 
 def recalls(result: Imbalance, names: Sequence[str]) -> Picture:
@@ -120,6 +155,7 @@ def recalls(result: Imbalance, names: Sequence[str]) -> Picture:
     right.plot([1e-4, 1], [1e-4, 1], color="black", linestyle="--", linewidth=1.5, label="the truth")
     right.set(xscale="log", yscale="log", xlim=(1e-3, 1.3), ylim=(1e-4, 1.3))
     right.set(xlabel="true probability of the rarest class", ylabel="probability that is said")
+    right.set_title(f"{names[1]}: above the truth", fontsize=10)
     right.legend(loc="lower right", fontsize=8)
     return Picture(figure, "\n".join(lines))
 
@@ -137,7 +173,13 @@ def _recall_rows(axes: Axes, result: Imbalance, names: Sequence[str]) -> str:
                 place, y + 0.22 * (k - 1), "os^"[k], color=COLOURS[k], markersize=7, label=label if y == 0 else None
             )
             said.append(f"{name}, {label}: recall {mean or f'{recall[0]:.3g}'}.")
-    axes.set(xlim=(0.2, 1.02), xlabel="recall", yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+    axes.set_title("What finds the rarest class loses the common one", fontsize=10, pad=22)
+    axes.set(
+        xlim=(0.2, 1.02),
+        xlabel="recall: share of the class's points that are found",
+        yticks=range(len(names)),
+        ylim=(len(names) - 0.5, -0.5),
+    )
     axes.set_yticklabels(names)
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False, fontsize=8)
     return "\n".join(said)

@@ -37,6 +37,7 @@ from nonlin.lessons.rectified.experiments import (
     shares_while_learning,
     watch,
 )
+from nonlin.toys.race import adam
 from nonlin.toys.stacks import propagation
 
 RELU = ACTIVATIONS["relu"]
@@ -191,7 +192,7 @@ def _come_back() -> Measurement:
     plain = watch(RELU.function, learning_rate=0.1, steps=150, seeds=10)
     seen_off = (~plain.on).cummax(dim=0).values[:-1]  # off now or at an earlier step, for one point
     again = (seen_off & plain.on[1:]).any(dim=0)
-    moved = watch(RELU.function, learning_rate=0.1, steps=150, seeds=10, optimizer=_adam)
+    moved = watch(RELU.function, learning_rate=0.1, steps=150, seeds=10, optimizer=adam)
     fast = watch(RELU.function, learning_rate=0.3, steps=150, seeds=10)
     deep = fates_by_layer(RELU.function, learning_rate=0.2, steps=150, seeds=6)
     return {
@@ -200,10 +201,6 @@ def _come_back() -> Measurement:
         "off for all inputs, first layer, Adam": [moved.deaths, moved.revivals],
         "off for all inputs, third layer, plain gradient descent": [deep.died[-1], deep.revived[-1]],
     }
-
-
-def _adam(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=learning_rate)
 
 
 def _judge_come_back(measured: Measurement) -> Sequence[Case]:

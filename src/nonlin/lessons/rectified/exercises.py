@@ -1,6 +1,7 @@
 """Exercises and quiz of lesson 04, ReLU."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,8 @@ def my_relu(x: Tensor) -> Tensor:
 
 LIKE_TORCH = Exercise(
     number="04.1",
-    title="Find the bug: a ReLU that minus infinity breaks",
-    minutes=10,
+    title="Find the bug: a ReLU for every number",
+    minutes=5,
     difficulty=2,
     solution=my_relu,
     by_hand=ByHand(),
@@ -56,6 +57,10 @@ LIKE_TORCH = Exercise(
             hint="at -inf this is infinity minus infinity, at 3e38 the sum overflows, and at 0 its slope is 0.5.",
         ),
         Mistake(
+            answer=lambda x: x / 2 + x.abs() / 2,
+            hint="at -inf this is infinity minus infinity, and at 0 its slope is 0.5.",
+        ),
+        Mistake(
             answer=lambda x: torch.where(x >= 0, x, 0.0),
             hint="with >= the slope at 0 is 1, where torch has 0; and a NaN becomes 0.",
         ),
@@ -83,7 +88,7 @@ B = torch.tensor([-3.0, 3.0, 0.5, -3.0, 3.0, -1.0, -1.0, -0.9, -1.0, 1.0, -6.0])
 DEAD = Exercise(
     number="04.2",
     title="Which units are dead?",
-    minutes=10,
+    minutes=5,
     difficulty=2,
     solution=dead_on,
     probes=(
@@ -104,12 +109,12 @@ DEAD = Exercise(
         ),
         Mistake(
             answer=lambda w, b, low, high: b <= -high * w.abs(),
-            hint="that is the rule of section 5, where the data reach as far to the left as to the right. Here low and high may "
+            hint="that is the rule of section 4, where the data reach as far to the left as to the right. Here low and high may "
             "be any: look at both ends.",
         ),
         Mistake(
             answer=lambda w, b, low, high: b <= -2 * w.abs(),
-            hint="that is the rule of section 5, for data in [-2, 2]. Here low and high may be any: look at both ends.",
+            hint="that is the rule of section 4, for data in [-2, 2]. Here low and high may be any: look at both ends.",
         ),
         Mistake(
             answer=lambda w, b, low, high: b <= 0,
@@ -148,57 +153,14 @@ DEAD = Exercise(
 )
 
 
-def layers_until_half() -> int:
-    left, layers = 1.0, 0
-    while left > 1 / 2:
-        left, layers = left * (1 - 2**-4), layers + 1
-    return layers
-
-
-HALF_LOST = Exercise(
-    number="04.3",
-    title="Half of the inputs are lost",
-    minutes=5,
-    difficulty=2,
-    solution=layers_until_half,
-    mistakes=(
-        Mistake(
-            answer=8,
-            hint="you added the losses: 8 times 1/16 is 1/2. Each layer loses 1/16 of what is left, so the shares multiply.",
-        ),
-        Mistake(
-            answer=10, hint="(15/16)^10 is 0.524: after 10 layers a little more than half is left. One layer more."
-        ),
-        Mistake(answer=12, hint="(15/16)^11 is 0.492: half is lost one layer earlier."),
-        Mistake(
-            answer=6,
-            hint="did you take 1/8? With 4 units, all are off with probability 1/2 times 1/2 times 1/2 times 1/2.",
-        ),
-        Mistake(answer=1, hint="that would be one unit: it is off for half of the inputs. A layer has 4."),
-        Mistake(answer=16, hint="each layer loses one input in 16; how many layers lose half of them?"),
-        Mistake(answer=4, hint="4 is the width. How likely is it that all 4 units are off at once?"),
-        Mistake(
-            answer=math.log(0.5) / math.log(1 - 2**-4),
-            hint="right up to the last step: layers are whole. How many does it take to fall to half or below?",
-        ),
-    ),
-    hints=(
-        "All four units of a layer are off with probability 1/16: then nothing comes out, for this input, ever again.",
-        "After L layers the share (15/16)^L is left. For which whole L is it first at most 1/2?",
-    ),
-    remark="with 4 units eleven layers lose half of the inputs, with 8 units 178, with 64 more than 10^19: narrow is what "
-    "hurts.",
-)
-
-
 def soft(x: Tensor, lambd: float) -> Tensor:
     return F.relu(x - lambd) - F.relu(-x - lambd)
 
 
 SOFT = Exercise(
-    number="04.4",
+    number="04.3",
     title="Softshrink from two ReLUs",
-    minutes=5,
+    minutes=3,
     difficulty=1,
     solution=soft,
     by_hand=ByHand(only=("relu",)),
@@ -248,79 +210,104 @@ SOFT = Exercise(
 )
 
 
-def sparse_step(z: Tensor, x: Tensor, dictionary: Tensor, lambd: float, t: float) -> Tensor:
-    return F.softshrink(z - t * dictionary.T @ (dictionary @ z - x), t * lambd)
+def slim(w: Tensor, b: Tensor, a: Tensor, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
+    alive = torch.maximum(w * low + b, w * high + b) > 0
+    w, b, a = w[alive], b[alive], a[alive]
+    size = w.abs()
+    return w / size, b / size, a * size
 
 
-_generator = torch.Generator().manual_seed(3)
-_D = torch.randn(5, 8, generator=_generator)
-_Z, _X = torch.randn(8, generator=_generator), torch.randn(5, generator=_generator)
+def _alive(w: Tensor, b: Tensor, low: float, high: float) -> Tensor:
+    return torch.maximum(w * low + b, w * high + b) > 0
 
-STEP = Exercise(
-    number="04.5",
-    title="One step towards a sparse code",
-    minutes=15,
+
+def _slimmed(
+    keep: Callable[[Tensor, Tensor, float, float], Tensor],
+    rescale: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]],
+) -> Callable[..., tuple[Tensor, ...]]:
+    """An answer in two parts: which units are kept, and what becomes of those."""
+
+    def answer(w: Tensor, b: Tensor, a: Tensor, low: float, high: float) -> tuple[Tensor, ...]:
+        kept = keep(w, b, low, high)
+        return rescale(w[kept], b[kept], a[kept])
+
+    return answer
+
+
+def _to_size_one(w: Tensor, b: Tensor, a: Tensor) -> tuple[Tensor, ...]:
+    return w.sign(), b / w.abs(), a * w.abs()
+
+
+_NOT_ZERO = W != 0
+_W, _B = W[_NOT_ZERO], B[_NOT_ZERO]
+_A = torch.tensor([1.0, -2.0, 0.5, 1.0, 3.0, -1.0, 2.0, -0.7, 1.5])
+
+SLIM = Exercise(
+    number="04.4",
+    title="The same network, slimmer",
+    minutes=8,
     difficulty=3,
-    solution=sparse_step,
+    solution=slim,
     probes=(
-        Probe(label="with t = 0.1, lambda = 2", arguments=(_Z, _X, _D, 2.0, 0.1), tolerance=1e-5),
-        Probe(label="with t = 0.02, lambda = 10", arguments=(_Z, _X, _D, 10.0, 0.02), tolerance=1e-5),
-        Probe(label="from z = 0", arguments=(torch.zeros(8), _X, _D, 0.5, 0.1), tolerance=1e-5),
+        Probe(label="on [-2, 2]", arguments=(_W, _B, _A, -2.0, 2.0)),
+        Probe(label="on [0, 5]", arguments=(3 * _W, _B, _A, 0.0, 5.0)),
+        Probe(label="in float64, on [-4, -1]", arguments=(_W.double(), _B.double(), _A.double(), -4.0, -1.0)),
     ),
     mistakes=(
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.softshrink(z - t * dictionary.T @ (dictionary @ z - x), lambd),
-            hint="the threshold is t lambda, not lambda: a small step may shrink by a small amount only.",
+            answer=_slimmed(_alive, lambda w, b, a: (w / w.abs(), b / w.abs(), a / w.abs())),
+            hint="what w and b lose, a must gain: divide w and b by |w|, and multiply a by it.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.softshrink(
-                z + t * dictionary.T @ (dictionary @ z - x), t * lambd
-            ),
-            hint="that climbs: go against the gradient, with a minus.",
+            answer=_slimmed(_alive, lambda w, b, a: (w / w.abs(), b / w.abs(), a)),
+            hint="w and b are smaller now, and so is what comes out of the unit: a must make up for it.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: (
-                F.softshrink(z, t * lambd) - t * dictionary.T @ (dictionary @ z - x)
-            ),
-            hint="shrink last: as it stands the gradient step moves the zeros away from 0 again.",
+            answer=_slimmed(_alive, lambda w, b, a: (w / w.abs(), b, a * w.abs())),
+            hint="with w alone the kink moves, since it is at -b / w: b must be divided as well.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: z - t * (dictionary.T @ (dictionary @ z - x) + lambd * z.sign()),
-            hint="a step along the sign of z jumps across 0 and never stays there: no entry becomes exactly 0. Take the "
-            "proximal step, which is softshrink.",
+            answer=_slimmed(_alive, lambda w, b, a: (w / w, b / w, a * w)),
+            hint="ReLU(c x) = c ReLU(x) holds for c > 0 only. You divide by w itself, which turns the units with negative w "
+            "round: divide by |w|.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: z - t * dictionary.T @ (dictionary @ z - x),
-            hint="that is the gradient step alone; lambda is missing: shrink what it gives.",
+            answer=_slimmed(_alive, lambda w, b, a: (w, b, a)),
+            hint="the dead are gone. Now rescale each unit that is left, so that |w| = 1.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.softshrink(z - dictionary.T @ (dictionary @ z - x), t * lambd),
-            hint="the step along the gradient has the length t, too.",
+            answer=_slimmed(lambda w, b, low, high: w == w, _to_size_one),
+            hint="rescaled as it should be; but the dead units are still there.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.softshrink(z - t * (dictionary @ z - x), t * lambd),
-            hint="D z - x has m entries and z has k: by the chain rule the gradient is D^T (D z - x).",
+            answer=_slimmed(lambda w, b, low, high: ~_alive(w, b, low, high), _to_size_one),
+            hint="you keep the dead. Turn the mask round.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.hardshrink(
-                z - t * dictionary.T @ (dictionary @ z - x), t * lambd
-            ),
-            hint="the absolute value belongs to the soft threshold; the hard one keeps what it does not cut.",
+            answer=_slimmed(lambda w, b, low, high: (-b / w > low) & (-b / w < high), _to_size_one),
+            hint="a unit whose kink lies outside the data may be on for all of them: it is a straight line there, and "
+            "the network needs it.",
         ),
         Mistake(
-            answer=lambda z, x, dictionary, lambd, t: F.softshrink(
-                z - 2 * t * dictionary.T @ (dictionary @ z - x), t * lambd
-            ),
-            hint="the gradient of one half of the squared distance has no factor 2.",
+            answer=_slimmed(lambda w, b, low, high: w * high + b > 0, _to_size_one),
+            hint="you look at the right end alone. A unit with w < 0 is largest at the left end.",
+        ),
+        Mistake(
+            answer=_slimmed(lambda w, b, low, high: torch.minimum(w * low + b, w * high + b) > 0, _to_size_one),
+            hint="those are the units that are on for all of the data; those that are on for some are alive, too.",
+        ),
+        Mistake(
+            answer=_slimmed(lambda w, b, low, high: torch.maximum(w * low + b, w * high + b) >= 0, _to_size_one),
+            hint="a unit whose largest input is exactly 0 adds nothing and has the slope 0: it is dead as well.",
         ),
     ),
     hints=(
-        "The gradient of |D z - x|^2 / 2 with respect to z is D^T (D z - x).",
-        "Take a step of length t against it. Then solve section 9's small problem with the penalty t lambda.",
-        "F.softshrink(z - t * gradient, t * lambd)",
+        "First the mask: a unit is alive if w x + b is positive at one end of the interval at least. w[mask] keeps it.",
+        "ReLU(w x + b) = |w| ReLU((w x + b) / |w|), since |w| > 0.",
+        "So w and b are divided by |w|, and a is multiplied by it.",
     ),
-    remark="repeated until nothing moves, this is ISTA (Daubechies, Defrise and De Mol, 2004). A step is a linear layer with "
-    "an activation: written out as layers with learned matrices it becomes LISTA (Gregor and LeCun, 2010).",
+    remark="dead units and the scale are two ways in which weights can differ that no data can tell apart. To prune by "
+    "the size of a weight alone is therefore to prune by an accident.",
 )
 
 QUIZ = Quiz(
@@ -362,20 +349,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "Half of a ReLU layer's outputs are zero. How much of the gradient of the next layer's weights is zero, for a "
-            "batch of 256 images?",
-            (
-                Option("About half", False, "That is the gradient of the units. A weight adds up over the batch."),
-                Option("About three quarters", False, "That is so for a single image."),
-                Option(
-                    "Almost nothing, unless units are dead",
-                    True,
-                    "A weight's gradient is a sum over images, and is 0 only if every term is.",
-                ),
-            ),
-        ),
-        Question(
-            "Sparse networks did better on unseen points than dense ones. What did LeakyReLU, without a single zero, show?",
+            "Networks with 83 % zeros did better on unseen points than networks with 50 %. What did LeakyReLU, without a single zero, show?",
             (
                 Option(
                     "That it was the height of the threshold, not the zeros",

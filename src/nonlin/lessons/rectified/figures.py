@@ -1,5 +1,6 @@
 """Figures of lesson 04: the lives of units, who is on for what, thresholds that denoise."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
 
@@ -13,6 +14,7 @@ from nonlin.plots.picture import COLOURS, STYLES, Picture, subplots
 from nonlin.plots.records import describe
 
 VIEW = 3.2  # how far from 0 the axis of kinks reaches
+FATES = {False: (COLOURS[0], "-", "kink of a unit that lives"), True: (COLOURS[1], "--", "kink of a unit that dies")}
 
 
 def lives(film: Film, seed: int = 0) -> Picture:
@@ -36,27 +38,38 @@ def lives(film: Film, seed: int = 0) -> Picture:
     shown = torch.cat([film.y, film.fits[0, seed]])  # a later fit may be anywhere
     above.set_ylim(shown.min().item() - 0.3, shown.max().item() + 0.3)
     above.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    below.axvspan(-VIEW, film.x[0], facecolor="0.93", edgecolor="0.8", hatch="//", linewidth=0)
-    below.axvspan(film.x[-1], VIEW, facecolor="0.93", edgecolor="0.8", hatch="//", linewidth=0)
+    for low, high in ((-VIEW, film.x[0]), (film.x[-1], VIEW)):
+        below.axvspan(low, high, facecolor="0.93", edgecolor="0.8", hatch="//", linewidth=0)
     died: list[int] = []
-    for unit, colour, style in zip(range(units), cycle(COLOURS), cycle(STYLES), strict=False):
+    crosses: Counter[tuple[float, int]] = Counter()
+    for unit in range(units):
         dead = film.dead[:, seed, unit]
-        end = int(dead.nonzero()[0]) if dead.any() else steps
+        dies = bool(dead.any())
+        end = int(dead.nonzero()[0]) if dies else steps
         path = film.kinks[: end + 1, seed, unit]
-        below.plot(path, torch.arange(1, end + 2), color=colour, linestyle=style, linewidth=1.3)
-        if dead.any():
+        colour, style, _ = FATES[dies]
+        below.plot(path, torch.arange(1, end + 2), color=colour, linestyle=style, linewidth=1.2)
+        if dies:
             died.append(end)
-            place = path[-1].clamp(-VIEW + 0.06, VIEW - 0.06)
+            place = round(path[-1].clamp(-VIEW + 0.1, VIEW - 0.1).item(), 2)
             below.plot(place, end + 1, "X", color="black", markersize=9, markeredgecolor="white", zorder=5)
+            crosses[place, end + 1] += 1
+    for (place, when), count in crosses.items():
+        if count > 1:  # they hide each other
+            below.annotate(f"×{count}", (place, when), (-20 if place > 0 else 8, -4), textcoords="offset points")
     below.set(xlim=(-VIEW, VIEW), yscale="log", xlabel="x; a line is the place of one unit's kink")
     below.set(ylabel="step + 1 (log scale), downwards")
     below.yaxis.set_major_formatter("{x:g}")
     below.set_ylim(1.2 * (steps + 1), 0.8)
-    below.plot([], [], "X", color="black", markersize=9, label="a unit dies")
+    for colour, style, label in FATES.values():
+        below.plot([], [], color=colour, linestyle=style, linewidth=1.2, label=label)
+    below.plot([], [], "X", color="black", markersize=9, label="dead from here on")
     below.fill_between([], [], facecolor="0.93", edgecolor="0.8", hatch="//", label="no data here")
     below.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     losses = ", ".join(f"{film.loss[when, seed]:.3g} at step {when}" for when in (0, middle, steps))
     born = died.count(0)
+    above.set_title("The fit: one answer for all points, if no unit is left")
+    below.set_title(f"{units} units: {born} born dead, {len(died) - born} die, {units - len(died)} live on")
     return Picture(
         figure,
         f"Of {units} units {born} were dead at the start and {len(died) - born} died, at the steps "
@@ -82,8 +95,9 @@ def shares_on(shares: Mapping[str, Tensor]) -> Picture:
             f"for {100 * ordered[: max(1, len(values) // 10)].mean():.0f} %, the busiest tenth for "
             f"{100 * ordered[-max(1, len(values) // 10) :].mean():.0f} %."
         )
-    axes.axhline(50, color="0.4", linewidth=1)
+    axes.axhline(50, color="0.4", linewidth=1, label="half")
     axes.set(xlabel="units, sorted, in %", ylabel="on for this many inputs, in %", ylim=(-3, 103))
+    axes.set_title("Half in the mean, by units that differ")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return Picture(figure, "\n".join(lines))
 
@@ -114,6 +128,7 @@ def dead_by_rate(rates: Sequence[float], dead: Mapping[str, Sequence[Tensor]]) -
             f"{label}: {', '.join(f'{found} % at rate {r:g}' for r, found in zip(rates, means, strict=True))}."
         )
     axes.set(xscale="log", xlabel="learning rate (log scale)", ylabel="units dead or NaN, in %", ylim=(-4, 104))
+    axes.set_title("Units lost by rate, with 95 % intervals over networks")
     axes.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
     axes.minorticks_off()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -157,6 +172,7 @@ def threshold_and_accuracy(zeros: Sequence[float], accuracies: Mapping[str, Sequ
         )
         lines.append(f"{label}: {', '.join(f'{m} % at {z:.0f} %' for m, z in zip(means, x, strict=True))}.")
     axes.set(xlabel="outputs of ReLU at this threshold that are 0, in %", ylabel="accuracy on unseen points, in %")
+    axes.set_title("Is it the zeros? Mean over seeds, with 95 % intervals")
     axes.legend(loc="upper left", frameon=False)
     return Picture(figure, "Accuracy on unseen points, by the share of zeros.\n" + "\n".join(lines))
 
@@ -211,5 +227,6 @@ def denoised(
     if at is not None:
         axes[-1].axvline(at, color="0.4", linestyle=":", label="the pictures")
     axes[-1].set(xlabel="threshold λ / noise σ", ylabel="error, root mean square", ylim=(0, None))
+    axes[-1].set_title("Which threshold errs least?", fontsize=10)
     axes[-1].legend(loc="lower left")
     return Picture(figure, "\n".join(lines))

@@ -8,46 +8,6 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def slope_from_output(y: Tensor) -> Tensor:
-    return y * (1 - y)
-
-
-SLOPE = Exercise(
-    number="03.1",
-    title="The slope of sigmoid, from its output",
-    minutes=5,
-    difficulty=1,
-    solution=slope_from_output,
-    probes=(
-        Probe(label="for outputs between 0 and 1", arguments=(torch.linspace(0, 1, 11),)),
-        Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(6.0).double().reshape(2, 3) / 6,)),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda y: torch.sigmoid(y) * (1 - torch.sigmoid(y)),
-            hint="you applied sigmoid again: y already is the output, so use it as it stands.",
-        ),
-        Mistake(answer=lambda y: 1 - y**2, hint="1 - y^2 is the slope of tanh."),
-        Mistake(
-            answer=lambda y: y * (1 + y), hint="check the sign: the slope must be 0 at y = 1, where sigmoid is flat."
-        ),
-        Mistake(
-            answer=lambda y: y * (y - 1), hint="the sign: sigmoid rises everywhere, so its slope is nowhere negative."
-        ),
-        Mistake(answer=lambda y: 1 - y, hint="that is one factor of two: the slope is a product."),
-        Mistake(
-            answer=lambda y: 1 - 2 * y,
-            hint="that is the derivative of y (1 - y) with respect to y; wanted is the slope of sigmoid itself.",
-        ),
-    ),
-    hints=(
-        "Differentiate 1 / (1 + e^-x) with the chain rule; one factor of the result is sigmoid itself.",
-        "The other factor is e^-x / (1 + e^-x). Add and subtract 1 in its numerator: what is it in terms of y?",
-    ),
-    remark="y is all that backward needs, and the next layer keeps y anyway: no extra memory.",
-)
-
-
 def my_sigmoid(x: Tensor) -> Tensor:
     return torch.exp(-torch.logaddexp(torch.zeros_like(x), -x))
 
@@ -57,9 +17,9 @@ def _sigmoid_by_where(x: Tensor) -> Tensor:
 
 
 STABLE = Exercise(
-    number="03.2",
+    number="03.1",
     title="Find the bug: a sigmoid with the right slope everywhere",
-    minutes=10,
+    minutes=7,
     difficulty=2,
     solution=my_sigmoid,
     by_hand=ByHand(allows=("relu",)),
@@ -98,6 +58,11 @@ STABLE = Exercise(
             "not 0, and in float64 its tail is lost.",
         ),
         Mistake(
+            answer=lambda x: 1 / (1 + torch.exp(-x.clamp(min=-88))),
+            hint="no infinity in the value any more. But backward squares 1 + e^-x, and that overflows from -44 on: your slope "
+            "at -80 is 0.",
+        ),
+        Mistake(
             answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-50, 50))),
             hint="clamping the input makes the function constant out there: its slope is 0 too early, its tail is lost.",
         ),
@@ -116,6 +81,46 @@ STABLE = Exercise(
 )
 
 
+def slope_from_output(y: Tensor) -> Tensor:
+    return y * (1 - y)
+
+
+SLOPE = Exercise(
+    number="03.2",
+    title="The slope of sigmoid, from its output",
+    minutes=3,
+    difficulty=1,
+    solution=slope_from_output,
+    probes=(
+        Probe(label="for outputs between 0 and 1", arguments=(torch.linspace(0, 1, 11),)),
+        Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(6.0).double().reshape(2, 3) / 6,)),
+    ),
+    mistakes=(
+        Mistake(
+            answer=lambda y: torch.sigmoid(y) * (1 - torch.sigmoid(y)),
+            hint="you applied sigmoid again: y already is the output, so use it as it stands.",
+        ),
+        Mistake(answer=lambda y: 1 - y**2, hint="1 - y^2 is the slope of tanh."),
+        Mistake(
+            answer=lambda y: y * (1 + y), hint="check the sign: the slope must be 0 at y = 1, where sigmoid is flat."
+        ),
+        Mistake(
+            answer=lambda y: y * (y - 1), hint="the sign: sigmoid rises everywhere, so its slope is nowhere negative."
+        ),
+        Mistake(answer=lambda y: 1 - y, hint="that is one factor of two: the slope is a product."),
+        Mistake(
+            answer=lambda y: 1 - 2 * y,
+            hint="that is the derivative of y (1 - y) with respect to y; wanted is the slope of sigmoid itself.",
+        ),
+    ),
+    hints=(
+        "Differentiate 1 / (1 + e^-x) with the chain rule; one factor of the result is sigmoid itself.",
+        "The other factor is e^-x / (1 + e^-x). Add and subtract 1 in its numerator: what is it in terms of y?",
+    ),
+    remark="y is all that backward needs, and the next layer keeps y anyway: no extra memory.",
+)
+
+
 def tanh_from_sigmoid(x: Tensor) -> Tensor:
     return 2 * torch.sigmoid(2 * x) - 1
 
@@ -123,10 +128,10 @@ def tanh_from_sigmoid(x: Tensor) -> Tensor:
 RELATION = Exercise(
     number="03.3",
     title="Tanh is a sigmoid in disguise",
-    minutes=5,
+    minutes=4,
     difficulty=1,
     solution=tanh_from_sigmoid,
-    by_hand=ByHand(allows=("sigmoid",)),
+    by_hand=ByHand(only=("sigmoid",)),
     probes=number_line(torch.float64),
     mistakes=(
         Mistake(
@@ -156,92 +161,104 @@ RELATION = Exercise(
         "Which two numbers turn the range (0, 1) into (-1, 1)?",
         "Divide numerator and denominator of tanh by e^x: which exponent appears where sigmoid has -x?",
     ),
-    remark="so tanh is sigmoid with 4 times the slope and a mean of zero: section 8 pulls the two apart.",
+    remark="so tanh is sigmoid with 4 times the slope and a mean of zero: section 6 pulls the two apart.",
 )
 
 
-def layers_until_a_millionth() -> int:
-    import math
+def loss_on_logit(x: Tensor, y: Tensor) -> Tensor:
+    minus_abs = torch.where(x < 0, x, -x)
+    return torch.where(x < 0, 0.0, x) - x * y + torch.log1p(torch.exp(minus_abs))
 
-    return math.ceil(math.log(1e-6) / math.log(1 / 4))
+
+def _bce_by_formula(x: Tensor, y: Tensor) -> Tensor:
+    p = 1 / (1 + torch.exp(-x))
+    return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
 
 
-DEPTH = Exercise(
+def _bce_clamped(x: Tensor, y: Tensor) -> Tensor:
+    p = (1 / (1 + torch.exp(-x))).clamp(1e-7, 1 - 1e-7)
+    return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
+
+
+def _truth_and_logits(*logits: float, truth: float, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    x = torch.tensor(logits, dtype=dtype)
+    return x, torch.full_like(x, truth)
+
+
+LOSS = Exercise(
     number="03.4",
-    title="How deep is too deep?",
-    minutes=5,
-    difficulty=2,
-    solution=layers_until_a_millionth,
-    mistakes=(
-        Mistake(answer=9, hint="(1/4)^9 is 3.8e-6: still above a millionth."),
-        Mistake(answer=9.9658, hint="the right equation; but a number of layers is whole: round up."),
-        Mistake(answer=9.97, hint="the equation is right. A number of layers is whole: round up."),
-        Mistake(answer=-9.9658, hint="the sign: divide by the logarithm of 1/4, not of 4. Then round up."),
-        Mistake(answer=5, hint="(1/4)^5 is 1/1024, about a thousandth. A millionth is a thousandth of that."),
-        Mistake(answer=11, hint="10 layers are enough: (1/4)^10 is 9.5e-7."),
-        Mistake(answer=6, hint="6 is for a factor of 1/10 a layer; sigmoid's largest slope is 1/4."),
-        Mistake(answer=20, hint="20 is for a factor of 1/2 a layer; sigmoid's largest slope is 1/4."),
-    ),
-    hints=(
-        "At best, each sigmoid multiplies the gradient by its largest slope.",
-        "Solve (1/4)^n <= 1e-6 for n and round up.",
-    ),
-    remark="that is the best case: every unit at x = 0. Weights can make up for it only as long as nothing saturates.",
-)
-
-
-def lecun_tanh_slope(x: Tensor) -> Tensor:
-    y = torch.tanh(2 / 3 * x)
-    return 1.7159 * 2 / 3 * (1 - y**2)
-
-
-LECUN = Exercise(
-    number="03.5",
-    title="LeCun's tanh",
-    minutes=10,
+    title="A loss that no logit breaks",
+    minutes=8,
     difficulty=3,
-    solution=lecun_tanh_slope,
-    probes=number_line(torch.float64),
+    solution=loss_on_logit,
+    by_hand=ByHand(
+        allows=("relu",), without=("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss")
+    ),
+    probes=(
+        Probe(label="between -3 and 3, truth 1", arguments=_truth_and_logits(-3, -1, 0.5, 3, truth=1), with_slope=True),
+        Probe(label="between -3 and 3, truth 0", arguments=_truth_and_logits(-3, -1, 0.5, 3, truth=0), with_slope=True),
+        Probe(label="at a logit of 0", arguments=_truth_and_logits(0, truth=1), with_slope=True),
+        Probe(label="confidently wrong, at 200, truth 0", arguments=_truth_and_logits(200, truth=0), with_slope=True),
+        Probe(label="confidently wrong, at -200, truth 1", arguments=_truth_and_logits(-200, truth=1), with_slope=True),
+        Probe(
+            label="in float64, at 700 and -700",
+            arguments=_truth_and_logits(700, -700, truth=0, dtype=torch.float64),
+            with_slope=True,
+        ),
+    ),
     mistakes=(
         Mistake(
-            answer=lambda x: 1.7159 * (1 - torch.tanh(2 / 3 * x) ** 2),
-            hint="the inner derivative is missing: the chain rule brings a factor of 2/3.",
+            answer=_bce_by_formula,
+            hint="this is the printed formula, through p: at 200 the probability has rounded to 1, and the logarithm of "
+            "1 - p is that of 0. Put sigmoid into the logarithm on paper, before torch does it in numbers.",
         ),
         Mistake(
-            answer=lambda x: 2 / 3 * (1 - (1.7159 * torch.tanh(2 / 3 * x)) ** 2),
-            hint="1 - y^2 holds for y = tanh alone, before it is multiplied by 1.7159.",
+            answer=_bce_clamped,
+            hint="clamping p stops the infinity and with it the slope: a unit that is confidently wrong would no longer "
+            "learn, and pays 16 instead of 200.",
         ),
         Mistake(
-            answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(x) ** 2),
-            hint="the slope is taken at the wrong place: tanh sees 2x/3, not x.",
+            answer=lambda x, y: torch.log1p(torch.exp(x)) - x * y,
+            hint="right on paper. But e^x overflows for a large logit: take x out of the logarithm where x > 0.",
         ),
         Mistake(
-            answer=lambda x: 2 / 3 * (1 - torch.tanh(2 / 3 * x) ** 2),
-            hint="the inner derivative is there; the factor 1.7159 in front is not.",
-        ),
-        Mistake(answer=lambda x: 1.7159 * torch.tanh(2 / 3 * x), hint="that is the function; its slope is asked for."),
-        Mistake(
-            answer=lambda x: 2 / 3 * (1 - torch.tanh(x) ** 2),
-            hint="the inner derivative is there. The factor 1.7159 in front is not, and tanh must be taken at 2x/3, not at x.",
+            answer=lambda x, y: torch.log1p(torch.exp(-x)) + x * (1 - y),
+            hint="right on paper. But e^-x overflows for a very negative logit: take -x out of the logarithm there.",
         ),
         Mistake(
-            answer=lambda x: 1.7159 * 2 / 3 * (1 - torch.tanh(2 / 3 * x)),
-            hint="nearly: the slope of tanh is 1 minus its square.",
+            answer=lambda x, y: x.clamp(min=0) - x * y + torch.log1p(torch.exp(-x.abs())),
+            hint="right everywhere but in the slope at 0, which is 0 - y: clamp and abs have kinks there that cancel on "
+            "paper only. One torch.where with both branches harmless has none.",
         ),
         Mistake(
-            answer=lambda x: 1 - (1.7159 * torch.tanh(2 / 3 * x)) ** 2,
-            hint="1 - y^2 holds for y = tanh alone. Then the chain rule brings 2/3, and 1.7159 stays in front.",
+            answer=lambda x, y: torch.where(
+                x > 0, x - x * y + torch.log1p(torch.exp(-x)), torch.log1p(torch.exp(x)) - x * y
+            ),
+            hint="torch.where picks the right value but differentiates both branches: at 200 the other one overflows, and 0 "
+            "times infinity is NaN. Choose the exponent, not the result.",
         ),
         Mistake(
-            answer=lambda x: 1 - torch.tanh(x) ** 2,
-            hint="that is the slope of tanh itself: both constants are missing, the 1.7159 outside and the 2/3 inside.",
+            answer=lambda x, y: (
+                torch.where(x < 0, 0.0, x) - x * (1 - y) + torch.log1p(torch.exp(torch.where(x < 0, x, -x)))
+            ),
+            hint="yes and no are swapped: a large logit must cost much if the truth is 0.",
+        ),
+        Mistake(
+            answer=lambda x, y: -torch.where(x < 0, 0.0, x) + x * y - torch.log1p(torch.exp(torch.where(x < 0, x, -x))),
+            hint="the sign: a loss is never negative.",
+        ),
+        Mistake(
+            answer=lambda x, y: torch.where(x < 0, 0.0, x) + torch.log1p(torch.exp(torch.where(x < 0, x, -x))),
+            hint="that is the loss for a truth of 0. For a truth of 1 it is smaller by x.",
         ),
     ),
     hints=(
-        "Two constants, one chain rule: d/dx a tanh(b x) = a b tanh'(b x).",
-        "Call y = tanh(2x/3), without the 1.7159. Then tanh' is 1 - y^2.",
+        "-log(1 - sigmoid(x)) = log(1 + e^x), and -log sigmoid(x) is that minus x. So the loss is log(1 + e^x) - x y.",
+        "log(1 + e^x) = x + log(1 + e^-x): use the one for x < 0 and the other for x > 0.",
+        "So it is max(x, 0) - x y + log(1 + e^-|x|). Mind the kinks at 0: torch.where(x < 0, x, -x) has none that hurts.",
     ),
-    remark="its slope at 0 is 1.144, and f(1) is very nearly 1: targets of -1 and 1 lie on the steep part.",
+    remark="this is what binary_cross_entropy_with_logits computes. Its slope, sigmoid(x) - y, is simply what the network "
+    "says minus what is true.",
 )
 
 QUIZ = Quiz(

@@ -185,7 +185,7 @@ STOCHASTIC = Claim(
 
 
 def _interleaved(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each function, on one thread, in rounds that rotate."""
+    """Seconds of each function, on one thread, in rounds whose order is drawn anew."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     settle_allocator()
     with threads(1):

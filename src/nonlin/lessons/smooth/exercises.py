@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -18,7 +18,7 @@ def silu_slope(x: Tensor) -> Tensor:
 SILU_SLOPE = Exercise(
     number="08.1",
     title="The slope of SiLU",
-    minutes=5,
+    minutes=3,
     difficulty=1,
     solution=silu_slope,
     probes=number_line(torch.float64),
@@ -58,47 +58,175 @@ SILU_SLOPE = Exercise(
 )
 
 
-def dip_of_swish_2() -> tuple[float, float]:
-    u = 0.2784645427610738  # u e^u = 1/e
-    return -(1 + u) / 2, -u / 2
+def beta_gradient(x: Tensor, beta: Tensor, gradient: Tensor) -> Tensor:
+    s = torch.sigmoid(beta * x)
+    return (gradient * x**2 * s * (1 - s)).sum()
 
 
-DIP = Exercise(
+BETA = Exercise(
     number="08.2",
-    title="A dip without a search",
+    title="The gradient of β",
     minutes=5,
-    difficulty=1,
-    solution=dip_of_swish_2,
+    difficulty=2,
+    solution=beta_gradient,
+    by_hand=ByHand(allows=("sigmoid", "silu", NUMPY)),
+    probes=(
+        Probe(
+            label="for a vector, with β = 1",
+            arguments=(
+                torch.linspace(-3, 3, 13).double(),
+                torch.tensor(1.0).double(),
+                torch.linspace(-1, 2, 13).double(),
+            ),
+            tolerance=1e-12,
+        ),
+        Probe(
+            label="for a matrix, with β = 2.5",
+            arguments=(
+                torch.linspace(-2, 2, 12).double().reshape(3, 4),
+                torch.tensor(2.5).double(),
+                torch.linspace(1, -2, 12).double().reshape(3, 4),
+            ),
+            tolerance=1e-12,
+        ),
+    ),
     mistakes=(
-        Mistake(answer=(-0.639, -0.139), hint="right, but too short: four decimals, please."),
-        Mistake(answer=(-0.64, -0.14), hint="right, but two decimals are too few: four, please."),
         Mistake(
-            answer=(0.6392, 0.1392),
-            hint="the numbers are right, and both are negative: the dip lies below 0, on the left.",
-        ),
-        Mistake(answer=(-1.2785, -0.2785), hint="those are SiLU's, with β = 1. Which scaling turns β = 1 into β = 2?"),
-        Mistake(
-            answer=(-1.2784645427610738, -0.1392322713805369),
-            hint="the depth is right, but the place moves as well: βx = −1.278 there.",
+            answer=lambda x, beta, gradient: gradient * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x),
+            hint="right for each element. But one β serves them all: its gradient is the sum.",
         ),
         Mistake(
-            answer=(-0.6392322713805369, -0.2784645427610738),
-            hint="the place is right, but the depth shrinks as well: swish is x times a gate, and x has halved.",
+            answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)).sum(),
+            hint="one factor x is missing: x stands in front of the gate, and the chain rule brings it once more out of βx.",
         ),
         Mistake(
-            answer=(-2.5569290855221476, -0.5569290855221476),
-            hint="the wrong way round: a larger β makes the bend sharper, so that the dip is nearer and flatter.",
+            answer=lambda x, beta, gradient: (x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)).sum(),
+            hint="that is the slope of the summed outputs. The gradient that comes from above has to be multiplied in, "
+            "element by element.",
         ),
         Mistake(
-            answer=(-0.1392322713805369, -0.6392322713805369),
-            hint="place and value are swapped: the place first.",
+            answer=lambda x, beta, gradient: (gradient * x**2 * torch.sigmoid(x) * torch.sigmoid(-x)).sum(),
+            hint="right for β = 1 alone: the gate is σ(βx).",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).mean(),
+            hint="the sum, not the mean: β has an effect on the loss through every element, and effects add up.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * beta * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).sum(),
+            hint="you differentiated with respect to x inside the gate: the inner derivative of βx, with respect to β, is x.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient.sum() * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).sum(),
+            hint="the gradient has to be multiplied in element by element, before anything is summed.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * beta * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
+            ).sum(),
+            hint="right for β = 1 alone: the inner derivative of βx, with respect to β, is x, without a β.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x)).sum(),
+            hint="you multiplied the gradient by y itself, or left the gate as it is: σ(βx) is to be differentiated, by β.",
+        ),
+        Mistake(
+            answer=lambda x, beta, gradient: (
+                gradient * (torch.sigmoid(beta * x) + beta * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x))
+            ).sum(),
+            hint="that is the slope with respect to x. Here x is held fixed, and β is what moves.",
         ),
     ),
     hints=(
-        "x σ(βx) = (βx) σ(βx) / β: SiLU in other units, both along x and along y.",
-        "So SiLU's lowest point, (−1.27846, −0.27846), is divided by β in both coordinates.",
+        "Hold x fixed and differentiate x σ(βx) with respect to β: the chain rule, with inner derivative x.",
+        "Each element gives g x · x · σ(βx) (1 − σ(βx)). One β serves all elements.",
     ),
-    remark="the dip has the same shape for every β and shrinks towards the corner of ReLU: its depth is 0.278 / β.",
+    remark="each summand is positive times g: β grows where larger outputs are wanted, on either side of 0. This is what the "
+    "package's Swish returns in backward.",
+)
+
+
+def gelu_with_tail(x: Tensor) -> Tensor:
+    return 0.5 * x * torch.erfc(-x / math.sqrt(2))
+
+
+def _textbook_gelu(x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def _textbook_gelu_tanh(x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def my_gelu_tanh(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
+
+
+TANH_TAIL = Exercise(
+    number="08.3",
+    title="Find the bug: the tail of the tanh form",
+    minutes=4,
+    difficulty=2,
+    solution=my_gelu_tanh,
+    by_hand=ByHand(allows=("sigmoid",)),
+    probes=(
+        Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
+        Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
+        Probe(label="at x = −6, to 1 part in 10,000", arguments=(torch.tensor([-6.0]),), tolerance=1e-14),
+        # Wide enough for the usual 0.79788456 in place of the root.
+        Probe(
+            label="in float64",
+            arguments=(torch.tensor([-3.0, 0.0, 3.0]).double(),),
+            with_slope=True,
+            tolerance=1e-7,
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            answer=_textbook_gelu_tanh,
+            hint="between −2 and 3 all is well; at −5, tanh is so near to −1 that 1 + tanh has lost its digits. Which "
+            "function is (1 + tanh u) / 2, without a difference?",
+        ),
+        Mistake(
+            answer=gelu_with_tail,
+            hint="that keeps the tail, of the exact GELU. Asked for is the tanh form, which is another function.",
+        ),
+        Mistake(
+            answer=_textbook_gelu,
+            hint="that is the exact GELU in its textbook form: another function, and with the same fault.",
+        ),
+        Mistake(
+            answer=lambda x: x * torch.sigmoid(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)),
+            hint="the right function at the wrong place: (1 + tanh u) / 2 is σ(2u), not σ(u).",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)),
+            hint="that is the gate; GELU is x times the gate.",
+        ),
+        Mistake(
+            answer=lambda x: x * torch.sigmoid(1.702 * x),
+            hint="that is the sigmoid form, a coarser approximation: keep the polynomial in x.",
+        ),
+        Mistake(
+            answer=lambda x: my_gelu_tanh(x) / 2,
+            hint="half of what is wanted: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u), so it goes as well.",
+        ),
+        Mistake(
+            answer=lambda x: 2 * my_gelu_tanh(x),
+            hint="twice too large: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u).",
+        ),
+    ),
+    hints=(
+        "By lesson 03, tanh u = 2 σ(2u) − 1. Put that into (1 + tanh u) / 2.",
+        "The 1 and the −1 cancel on paper, before the computer can lose anything: what remains is σ(2u).",
+    ),
+    remark="the same formula, and the digits are there down to x = −6 and beyond. That is how our gelu_tanh computes it.",
 )
 
 
@@ -111,9 +239,9 @@ def _clamped_exponent(x: Tensor) -> Tensor:
 
 
 SOFTPLUS = Exercise(
-    number="08.3",
+    number="08.4",
     title="Find the bug: a softplus with both its tails",
-    minutes=10,
+    minutes=5,
     difficulty=2,
     solution=my_softplus,
     by_hand=ByHand(allows=("relu",)),
@@ -182,178 +310,14 @@ SOFTPLUS = Exercise(
 )
 
 
-def gelu_with_tail(x: Tensor) -> Tensor:
-    return 0.5 * x * torch.erfc(-x / math.sqrt(2))
-
-
-def _textbook_gelu(x: Tensor) -> Tensor:
-    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
-
-
-def _textbook_gelu_tanh(x: Tensor) -> Tensor:
-    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-
-def my_gelu_tanh(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
-
-
-TANH_TAIL = Exercise(
-    number="08.4",
-    title="Find the bug: the tail of the tanh form",
-    minutes=10,
-    difficulty=2,
-    solution=my_gelu_tanh,
-    by_hand=ByHand(allows=("sigmoid",)),
-    probes=(
-        Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
-        Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
-        Probe(label="at x = −6, to 1 part in 10,000", arguments=(torch.tensor([-6.0]),), tolerance=1e-14),
-        Probe(label="in float64", arguments=(torch.tensor([-3.0, 0.0, 3.0]).double(),), with_slope=True),
-    ),
-    mistakes=(
-        Mistake(
-            answer=_textbook_gelu_tanh,
-            hint="between −2 and 3 all is well; at −5, tanh is so near to −1 that 1 + tanh has lost its digits. Which "
-            "function is (1 + tanh u) / 2, without a difference?",
-        ),
-        Mistake(
-            answer=gelu_with_tail,
-            hint="that keeps the tail, of the exact GELU. Asked for is the tanh form, which is another function.",
-        ),
-        Mistake(
-            answer=_textbook_gelu,
-            hint="that is the exact GELU in its textbook form: another function, and with the same fault.",
-        ),
-        Mistake(
-            answer=lambda x: x * torch.sigmoid(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)),
-            hint="the right function at the wrong place: (1 + tanh u) / 2 is σ(2u), not σ(u).",
-        ),
-        Mistake(
-            answer=lambda x: torch.sigmoid(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)),
-            hint="that is the gate; GELU is x times the gate.",
-        ),
-        Mistake(
-            answer=lambda x: x * torch.sigmoid(1.702 * x),
-            hint="that is the sigmoid form, a coarser approximation: keep the polynomial in x.",
-        ),
-        Mistake(
-            answer=lambda x: my_gelu_tanh(x) / 2,
-            hint="half of what is wanted: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u), so it goes as well.",
-        ),
-        Mistake(
-            answer=lambda x: 2 * my_gelu_tanh(x),
-            hint="twice too large: the factor ½ is a part of the gate, (1 + tanh u) / 2 = σ(2u).",
-        ),
-    ),
-    hints=(
-        "By lesson 03, tanh u = 2 σ(2u) − 1. Put that into (1 + tanh u) / 2.",
-        "The 1 and the −1 cancel on paper, before the computer can lose anything: what remains is σ(2u).",
-    ),
-    remark="the same formula, and the digits are there down to x = −6 and beyond. That is how our gelu_tanh computes it.",
-)
-
-
-def beta_gradient(x: Tensor, beta: Tensor, gradient: Tensor) -> Tensor:
-    s = torch.sigmoid(beta * x)
-    return (gradient * x**2 * s * (1 - s)).sum()
-
-
-BETA = Exercise(
-    number="08.5",
-    title="The gradient of β",
-    minutes=10,
-    difficulty=2,
-    solution=beta_gradient,
-    by_hand=ByHand(allows=("sigmoid", "silu")),
-    probes=(
-        Probe(
-            label="for a vector, with β = 1",
-            arguments=(
-                torch.linspace(-3, 3, 13).double(),
-                torch.tensor(1.0).double(),
-                torch.linspace(-1, 2, 13).double(),
-            ),
-        ),
-        Probe(
-            label="for a matrix, with β = 2.5",
-            arguments=(
-                torch.linspace(-2, 2, 12).double().reshape(3, 4),
-                torch.tensor(2.5).double(),
-                torch.linspace(1, -2, 12).double().reshape(3, 4),
-            ),
-        ),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda x, beta, gradient: gradient * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x),
-            hint="right for each element. But one β serves them all: its gradient is the sum.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)).sum(),
-            hint="one factor x is missing: x stands in front of the gate, and the chain rule brings it once more out of βx.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)).sum(),
-            hint="that is the slope of the summed outputs. The gradient that comes from above has to be multiplied in, "
-            "element by element.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (gradient * x**2 * torch.sigmoid(x) * torch.sigmoid(-x)).sum(),
-            hint="right for β = 1 alone: the gate is σ(βx).",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (
-                gradient * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
-            ).mean(),
-            hint="the sum, not the mean: β has an effect on the loss through every element, and effects add up.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (
-                gradient * beta * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
-            ).sum(),
-            hint="you differentiated with respect to x inside the gate: the inner derivative of βx, with respect to β, is x.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (
-                gradient.sum() * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
-            ).sum(),
-            hint="the gradient has to be multiplied in element by element, before anything is summed.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (
-                gradient * beta * x**2 * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)
-            ).sum(),
-            hint="right for β = 1 alone: the inner derivative of βx, with respect to β, is x, without a β.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (gradient * x * torch.sigmoid(beta * x)).sum(),
-            hint="you multiplied the gradient by y itself, or left the gate as it is: σ(βx) is to be differentiated, by β.",
-        ),
-        Mistake(
-            answer=lambda x, beta, gradient: (
-                gradient * (torch.sigmoid(beta * x) + beta * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x))
-            ).sum(),
-            hint="that is the slope with respect to x. Here x is held fixed, and β is what moves.",
-        ),
-    ),
-    hints=(
-        "Hold x fixed and differentiate x σ(βx) with respect to β: the chain rule, with inner derivative x.",
-        "Each element gives g x · x · σ(βx) (1 − σ(βx)). One β serves all elements.",
-    ),
-    remark="each summand is positive times g: β grows where larger outputs are wanted, on either side of 0. This is what the "
-    "package's Swish returns in backward.",
-)
-
-
 def uniform_gate(x: Tensor, a: float) -> Tensor:
     return x * ((x + a) / (2 * a)).clamp(0, 1)
 
 
 UNIFORM = Exercise(
-    number="08.6",
+    number="08.5",
     title="Design an activation: a uniform threshold",
-    minutes=10,
+    minutes=5,
     difficulty=3,
     solution=uniform_gate,
     probes=(
@@ -409,7 +373,7 @@ UNIFORM = Exercise(
         "(x + a) / (2a), as long as it is between 0 and 1; then times x.",
     ),
     remark="with a = 3 this is Hardswish, which lesson 09 meets on small devices: a Swish with a uniform threshold, "
-    "without an exponential. Its slope has two kinks, where the density of T jumps.",
+    "without an exponential. Its tail is exactly 0, so nothing is lost there; its slope jumps where the density of T does.",
 )
 
 QUIZ = Quiz(

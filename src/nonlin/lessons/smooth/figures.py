@@ -40,6 +40,7 @@ def coin_flips(probability: Elementwise, mean: Elementwise, *, name: str, draws:
         axes.plot(line, mean(line), color="black", linewidth=2.5, label=name)
         axes.set(xlabel="x", ylim=(-2.6, 3.1))
         axes.legend(loc="upper left")
+    figure.suptitle(f"{name} is the mean of a coin toss: x passes or becomes 0")
     left.set(title="one toss for each of 700 inputs", ylabel="x · coin")
     right.set(title=f"{draws} tosses for each of {len(places)} inputs")
     counts = ", ".join(f"{label}: {int(chosen.sum())}" for label, (chosen, *_) in kinds.items())
@@ -76,6 +77,7 @@ def thresholds(gates: Mapping[str, Elementwise], density: Callable[[Elementwise,
     panels[0].set(title="density of the threshold T", xlabel="T", ylim=(0, 0.65))
     panels[1].set(title="gate: P(T < x)", xlabel="x")
     panels[2].set(title="activation: x · P(T < x)", xlabel="x", ylim=(-0.5, 2), xlim=(-4, 2))
+    figure.suptitle("One idea: x passes if it exceeds a random threshold T")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(gates), frameon=False)
     return Picture(figure, "\n".join(lines))
@@ -99,6 +101,7 @@ def relative_errors(x: Tensor, forms: Mapping[str, Tensor], exact: Tensor, *, wi
         lines.append(f"{label}: the largest relative error is {at}.")
     axes.axhline(1, color="black", linewidth=1)
     axes.annotate("nothing is right", (x[-1], 1), ha="right", va="bottom")
+    axes.set_title("The further left, the more digits are lost")
     axes.set(xlabel="x", ylabel="relative error, log scale", ylim=(1e-8, 8))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
@@ -124,6 +127,7 @@ def bends(swish: Callable[[Tensor, float], Tensor], slope: Callable[[Tensor, flo
         dip = f"lowest at x = {place:.2f} with {y.min():.3f}" if place > x[0] else "falls to the left end of the figure"
         away = (y - x.clamp(min=0)).abs().max()
         lines.append(f"β = {beta:g}: {dip}; at most {away:.2f} away from ReLU between −5 and 5.")
+    figure.suptitle("β changes the size of the bend, not its shape")
     left.set(title="x σ(βx)", xlabel="x", ylim=(-1.2, 3))
     right.set(title="slope", xlabel="x", ylim=(-0.25, 1.25))
     for axes in (left, right):
@@ -134,7 +138,7 @@ def bends(swish: Callable[[Tensor, float], Tensor], slope: Callable[[Tensor, flo
 def approximations(
     exact: Elementwise, exact_slope: Elementwise, forms: Mapping[str, tuple[Elementwise, Elementwise]]
 ) -> Picture:
-    """What approximations add to the values (left) and to the slopes (right).
+    """How far approximations are off in their values (left) and slopes (right), on a logarithmic axis.
 
     Args:
         exact, exact_slope: the function and its derivative.
@@ -146,16 +150,15 @@ def approximations(
     for (label, form), colour, style in zip(forms.items(), cycle(COLOURS), cycle(STYLES), strict=False):
         said = []
         for axes, right, approximate, what in zip(panels, (exact, exact_slope), form, ("value", "slope"), strict=True):
-            error = approximate(x) - right(x)
-            axes.plot(x, error, color=colour, linestyle=style, label=label)
-            largest = error.abs().argmax()
-            said.append(f"{what} off by up to {error[largest].abs():.2g}, at x = ±{x[largest].abs():.2f}")
+            error = (approximate(x) - right(x)).abs()
+            axes.semilogy(x, error.clamp(min=1e-9), color=colour, linestyle=style, label=label)
+            largest = error.argmax()
+            said.append(f"{what} off by up to {error[largest]:.2g}, at x = ±{x[largest].abs():.2f}")
         lines.append(f"{label}: {'; '.join(said)}.")
-    for axes, title in zip(panels, ("error of the value", "error of the slope"), strict=True):
-        axes.set(title=title, xlabel="x")
-        axes.set_yscale("symlog", linthresh=1e-3)
-        axes.axhspan(-1e-3, 1e-3, color="0.93", zorder=0)
-    panels[0].set_ylabel("linear in the grey band, log outside")
+    for axes, title in zip(panels, ("of the value", "of the slope"), strict=True):
+        axes.set(title=title, xlabel="x", ylim=(1e-7, 1e-1))
+    panels[0].set_ylabel("size of the error, log scale")
+    figure.suptitle("Approximations are worst beside the bend, not at 0 and not far out")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(forms), frameon=False)
     return Picture(figure, "\n".join(lines))
 
@@ -180,6 +183,7 @@ def learned(runs: Mapping[str, Tensor]) -> Picture:
         panel.minorticks_off()
         ends = ", ".join(f"{end:.2f}" for end in values[-1].mean(dim=1))
         lines.append(f"{label}: after {len(values) - 1} steps, by layer, {ends} (means over {values.shape[2]} seeds).")
+    figure.suptitle("Learned β: where it ends depends on where it starts")
     axes[0][0].set_ylabel("β, log scale")
     axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "\n".join(lines))
@@ -203,6 +207,7 @@ def slopes_along(lines: Mapping[str, Mapping[str, LossLine]]) -> Picture:
                 f"{100 * line.largest_jump:.1f} % of the range of the slope."
             )
         row[0].set_ylabel("slope of the loss")
+    figure.suptitle("Kinks show in the loss of one point; many points blur them")
     for axes in panels[-1]:
         axes.set_xlabel("way along the line")
     return Picture(figure, "\n".join(said))

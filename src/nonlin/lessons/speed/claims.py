@@ -5,7 +5,6 @@ figure is the median over the rounds with the 95 % interval of that median, whic
 distribution: an interval above a bound decides for, one below it against, one around it not at all.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from time import get_clock_info, perf_counter, process_time
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS
-from nonlin.bench.cost import WARM_UP, margin, settle_allocator
+from nonlin.bench.cost import WARM_UP, margin, rounds, settle_allocator
 from nonlin.intervals import Estimate, Family, above, exact
 from nonlin.lab.networks import threads
 from nonlin.ledger import Always, Case, Claim, Compared, Measurement, Never, Part, all_hold, margins
@@ -27,17 +26,12 @@ _clock = process_time if get_clock_info("process_time").resolution < 1e-5 else p
 
 
 def _ratios(functions: Mapping[str, Callable[[], object]], base: str, repeats: int) -> dict[str, list[float]]:
-    """Time of each function over that of the base in the same round, on one thread.
-
-    The order is drawn anew for each round: nobody is always first, and nobody always follows the same other, whose
-    memory it would get.
-    """
-    draw = random.Random(0)
+    """Time of each function over that of the base in the same round, on one thread."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     settle_allocator()
     with threads(1):
-        for _ in range(WARM_UP + repeats):
-            for name in draw.sample(list(functions), len(functions)):
+        for order in rounds(list(functions), WARM_UP + repeats):
+            for name in order:
                 start = _clock()
                 functions[name]()
                 seconds[name].append(_clock() - start)

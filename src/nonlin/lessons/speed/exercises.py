@@ -1,89 +1,165 @@
 """Exercises and quiz of lesson 14, speed, memory and in-place."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import mean, median
 
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import MASK, NUMPY, ByHand
+from nonlin.exercises.by_hand import MASK, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
+Functions = Mapping[str, Callable[[Tensor], float]]
+Orders = Sequence[Sequence[str]]
 
-def relu_backward(gradient: Tensor, y: Tensor) -> Tensor:
-    return torch.sign(y) * gradient
+
+def medians(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+    ratios = {name: [] for name in functions}
+    for number, order in enumerate(orders):
+        taken = {name: functions[name](x) for name in order}
+        if number >= 2:
+            for name in functions:
+                ratios[name].append(taken[name] / taken[base])
+    return tuple(median(ratios[name]) for name in functions)
 
 
-WITHOUT_A_MASK = Exercise(
+def _instrumented(code: int) -> Callable[[Tensor], float]:
+    """A function that writes its code into the log that it gets as x, and returns made-up seconds that tell when."""
+
+    def call(log: Tensor) -> float:
+        place = int(log.count_nonzero())
+        log[place] = code
+        return 1 + code + (4 * place + code) % 13 + place / 100
+
+    return call
+
+
+def _all_rounds(functions: Functions, x: Tensor, orders: Orders) -> list[dict[str, float]]:
+    return [{name: functions[name](x) for name in order} for order in orders]
+
+
+def _summed_up(
+    summary: Callable[[list[dict[str, float]], str, str], float], skip: int = 2
+) -> Callable[..., tuple[float, ...]]:
+    """Wrong ways to sum up what was measured: from the counted rounds, a name and the base."""
+
+    def answer(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+        counted = _all_rounds(functions, x, orders)[skip:]
+        return tuple(summary(counted, name, base) for name in functions)
+
+    return answer
+
+
+def _median_ratio(counted: list[dict[str, float]], name: str, base: str) -> float:
+    return median(taken[name] / taken[base] for taken in counted)
+
+
+def _one_after_the_other(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+    times = {name: [function(x) for _ in orders][2:] for name, function in functions.items()}
+    return tuple(median(a / b for a, b in zip(times[name], times[base], strict=True)) for name in functions)
+
+
+def _in_the_order_of_the_last_round(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+    counted = _all_rounds(functions, x, orders)[2:]
+    return tuple(_median_ratio(counted, name, base) for name in counted[-1])
+
+
+CALLS = {name: _instrumented(code) for code, name in enumerate(("relu", "relu6", "prelu"), 1)}
+THREE = (
+    "relu6 relu prelu",
+    "prelu relu relu6",
+    "relu6 prelu relu",
+    "relu6 relu prelu",
+    "relu6 prelu relu",
+    "relu6 relu prelu",
+    "prelu relu6 relu",
+)
+TWO = ("prelu relu", "prelu relu", "relu prelu", "prelu relu", "relu prelu", "relu prelu", "prelu relu")
+
+MEDIANS = Exercise(
     number="14.1",
-    title="ReLU's backward without a mask",
-    minutes=5,
-    difficulty=1,
-    solution=relu_backward,
-    by_hand=ByHand(without=("where", "masked_fill", MASK)),
+    title="Medians within rounds",
+    minutes=7,
+    difficulty=3,
+    solution=medians,
     probes=(
         Probe(
-            label="for outputs from 0 to 3",
-            arguments=(torch.linspace(-2, 2, 13), torch.linspace(-3, 3, 13).clamp(min=0)),
+            label="with 3 functions",
+            arguments=(CALLS, torch.zeros(99), [order.split() for order in THREE], "relu"),
         ),
-        Probe(label="for tiny outputs", arguments=(torch.tensor([5.0, -5.0]), torch.tensor([1e-30, 1e-3]))),
         Probe(
-            label="in float64, for a (2, 3) tensor",
-            arguments=(torch.full((2, 3), 0.5).double(), torch.arange(6.0).double().reshape(2, 3)),
+            label="with 2 functions",
+            arguments=(
+                {name: CALLS[name] for name in ("relu", "prelu")},
+                torch.zeros(99),
+                [order.split() for order in TWO],
+                "prelu",
+            ),
         ),
     ),
     mistakes=(
         Mistake(
-            answer=lambda gradient, y: gradient * (y > 0),
-            hint="y > 0 is a comparison: it makes a mask of bools, which the exercise is to do without. Which function gives "
-            "1.0 and 0.0 at once?",
+            answer=_summed_up(_median_ratio, skip=0),
+            hint="the two warm-up rounds run, but you counted them.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * (1 - (y == 0).to(y.dtype)),
-            hint="y == 0 is a comparison as well: it makes a mask of bools. Which function gives 1.0 and 0.0 at once?",
+            answer=lambda functions, x, orders, base: _summed_up(_median_ratio, skip=0)(functions, x, orders[2:], base),
+            hint="the first two rounds are not counted, but not run either: then nothing is warmed up.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * y.bool(),
-            hint="y.bool() is the mask that was to be avoided. Which function gives 1.0 and 0.0 at once?",
+            answer=_summed_up(_median_ratio, skip=1),
+            hint="one round is left out; the warm-up has two.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * y / y,
-            hint="where y is 0 that is 0 / 0, which is NaN.",
+            answer=_summed_up(_median_ratio, skip=3),
+            hint="three rounds are left out; rounds are numbered from 0, so round 2 counts.",
         ),
         Mistake(
-            answer=lambda gradient, y: torch.sign(gradient * y),
-            hint="that is -1, 0 or 1; the size of the gradient is lost. Multiply the gradient by the sign of y.",
+            answer=_summed_up(
+                lambda counted, name, base: median(t[name] for t in counted) / median(t[base] for t in counted)
+            ),
+            hint="that divides two medians, which may come from different rounds: divide within each round first.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient.clamp(min=0) * torch.sign(y),
-            hint="sign(y) is right; but a negative gradient passes as well: do not rectify it.",
+            answer=_summed_up(lambda counted, name, base: mean(taken[name] / taken[base] for taken in counted)),
+            hint="that is the mean of the ratios; a single disturbed round moves it. Take the median.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * y,
-            hint="where ReLU is on, its slope is 1 and not y: the gradient passes unchanged.",
+            answer=_summed_up(lambda counted, name, base: median(taken[name] for taken in counted)),
+            hint="those are medians of seconds, which belong to one machine: divide by the base's within each round.",
         ),
         Mistake(
-            answer=lambda gradient, y: torch.sign(y),
-            hint="that is the slope; by the chain rule backward returns slope times gradient.",
+            answer=_summed_up(lambda counted, name, base: _median_ratio(counted, base, name)),
+            hint="upside down: a function that takes twice the base's time is to give 2.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient.clamp(min=0),
-            hint="you rectified the gradient. Where y is positive, a negative gradient passes as well.",
+            answer=_summed_up(
+                lambda counted, name, base: min(t[name] for t in counted) / min(t[base] for t in counted)
+            ),
+            hint="minima hide the spread, and need not come from one round: take the median of the ratios.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * y.clamp(max=1),
-            hint="right from y = 1 on; for a y between 0 and 1 the slope is 1 too, however small y is.",
+            answer=_one_after_the_other,
+            hint="you finish one function before the next begins: a disturbance then hits one of them alone. Every round "
+            "must run all of them.",
         ),
         Mistake(
-            answer=lambda gradient, y: gradient * torch.sign(gradient) * torch.sign(y),
-            hint="the sign of the gradient must stay: take the sign of y alone.",
+            answer=lambda functions, x, orders, base: medians(functions, x, [list(functions)] * len(orders), base),
+            hint="every round has the order of functions: take that of orders, which differs from round to round.",
+        ),
+        Mistake(
+            answer=_in_the_order_of_the_last_round,
+            hint="the right medians, in the order of a round: return them in the order of functions.",
         ),
     ),
     hints=(
-        "The slope is 1 where y > 0 and 0 where y = 0. y is never negative: which function of y is that?",
-        "torch.sign gives -1, 0 or 1, as numbers of the same dtype, in one vectorised pass.",
+        "Two loops: over the rounds with their number, and in each over its names, keeping the seconds by name.",
+        "At the end of a round whose number is at least 2, append each name's seconds divided by base's.",
+        "Then the median of each list: sorted, the middle one; or statistics.median.",
     ),
-    remark="the package does it like this, with out= and mul_, so that nothing but the result is allocated.",
+    remark="warm-up, an order of its own for each round, ratios within a round, and a median. The input that the check "
+    "passed was a logbook, in which each function noted its call.",
 )
 
 
@@ -94,8 +170,8 @@ def copies_for_textbook_mish() -> float:
 
 PASSES = Exercise(
     number="14.2",
-    title="Predict the time of a formula",
-    minutes=5,
+    title="Count the passes of Mish",
+    minutes=4,
     difficulty=2,
     solution=copies_for_textbook_mish,
     mistakes=(
@@ -115,152 +191,8 @@ PASSES = Exercise(
         "List the operations in the order in which Python runs them, and for each the tensors read and written.",
         "Four of the five read one tensor and write one; the product reads two. Divide by what a copy moves.",
     ),
-    remark="a fused Mish moves 2 numbers. If memory were all that counts, it would be 5.5 times as fast; section 5 shows "
-    "what torch's Mish costs on your machine.",
-)
-
-
-def measure(functions: dict, x: Tensor, repeats: int) -> dict:
-    names = list(functions)
-    seconds = {name: [] for name in names}
-    for number in range(2 + repeats):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
-            taken = functions[name](x)
-            if number >= 2:
-                seconds[name].append(taken)
-    return seconds
-
-
-def _instrumented(code: int) -> Callable[[Tensor], float]:
-    """A function that writes its code into the log that it gets as x, and returns made-up seconds that tell when."""
-
-    def call(log: Tensor) -> float:
-        place = int(log.count_nonzero())
-        log[place] = code
-        return code + place / 100
-
-    return call
-
-
-def _in_rounds(
-    functions: Mapping[str, Callable[[Tensor], float]], x: Tensor, orders: Sequence[list[str]], skip: int
-) -> dict[str, list[float]]:
-    """Wrong ways to measure: rounds in the given orders, of which the first ``skip`` are not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for number, order in enumerate(orders):
-        for name in order:
-            taken = functions[name](x)
-            if number >= skip:
-                seconds[name].append(taken)
-    return seconds
-
-
-def _rotated(functions: Mapping[str, object], rounds: int) -> list[list[str]]:
-    names = list(functions)
-    return [names[k % len(names) :] + names[: k % len(names)] for k in range(rounds)]
-
-
-def _without_wrapping(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
-    names = list(functions)
-    return _in_rounds(functions, x, [names[k:] + names[:k] for k in range(2 + repeats)], 2)
-
-
-def _the_other_way_round(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
-    names = list(functions)
-    starts = [-k % len(names) for k in range(2 + repeats)]
-    return _in_rounds(functions, x, [names[k:] + names[:k] for k in starts], 2)
-
-
-def _warmed_up_apart(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
-    for function in functions.values():
-        function(x)
-        function(x)
-    return _in_rounds(functions, x, _rotated(functions, repeats), 0)
-
-
-def _one_after_the_other(functions: dict, x: Tensor, repeats: int) -> dict[str, list[float]]:
-    return {name: [function(x) for _ in range(2 + repeats)][2:] for name, function in functions.items()}
-
-
-CALLS = {name: _instrumented(code) for code, name in enumerate(("relu", "relu6", "prelu"), 1)}
-
-ROTATION = Exercise(
-    number="14.3",
-    title="A benchmark that rotates",
-    minutes=10,
-    difficulty=3,
-    solution=measure,
-    by_hand=ByHand(allows=(NUMPY,)),
-    probes=(
-        Probe(label="with 3 functions and 4 repeats", arguments=(CALLS, torch.zeros(99), 4)),
-        Probe(
-            label="with 2 functions and 1 repeat",
-            arguments=({name: CALLS[name] for name in ("relu", "prelu")}, torch.zeros(99), 1),
-        ),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, [list(functions)] * (2 + repeats), 2),
-            hint="every round starts with the same function: let round k start with function k % n.",
-        ),
-        Mistake(
-            answer=_without_wrapping,
-            hint="it rotates through the first n rounds only: from round n on names[k:] is empty. Take k % n in place of k.",
-        ),
-        Mistake(
-            answer=_one_after_the_other,
-            hint="you finish one function before the next begins: a disturbance then hits one of them alone. Every round "
-            "must run all of them.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, repeats), 0),
-            hint="the order rotates, but there is no warm-up: the first two rounds are to run and not to be counted.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats), 0),
-            hint="the two warm-up rounds run, but you counted them.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats), 3),
-            hint="three rounds are left out; rounds are numbered from 0, so round 2 counts.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, 2 + repeats)[2:], 0),
-            hint="the first two rounds are not counted, but not run either: then nothing is warmed up.",
-        ),
-        Mistake(
-            answer=_warmed_up_apart,
-            hint="you warmed up before the rounds began. Here rounds 0 and 1 are the warm-up, and rotate like the others.",
-        ),
-        Mistake(
-            answer=_the_other_way_round,
-            hint="it rotates the other way: round 1 is to start with function 1, the second of them.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: {
-                name: sum(taken) for name, taken in measure(functions, x, repeats).items()
-            },
-            hint="you added the seconds up. Return the list, so that median and quartiles can be taken.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(functions, x, _rotated(functions, repeats), 2),
-            hint="two rounds too few: the warm-up comes on top of the repeats.",
-        ),
-        Mistake(
-            answer=lambda functions, x, repeats: _in_rounds(
-                functions, x, [list(functions)[:: 1 - 2 * (k % 2)] for k in range(2 + repeats)], 2
-            ),
-            hint="forwards and backwards in turn: then whoever stands in the middle of three never runs first.",
-        ),
-    ),
-    hints=(
-        "Two loops: over 2 + repeats rounds, and in each over all names, starting one further on than before.",
-        "A list is rotated by names[k:] + names[:k]; with k = number % len(names) it starts over.",
-        "Call the function in every round, and append what it returns only from round 2 on.",
-    ),
-    remark="warm-up, rotation, rounds that keep pairs together: the ratios within a round are now worth something. The "
-    "input that the check passed was a logbook, in which each function noted its call.",
+    remark="a fused Mish moves 2 numbers, 5.5 times fewer. How much faster it is depends on what its logarithm and "
+    "exponentials cost beside that.",
 )
 
 
@@ -280,6 +212,12 @@ def _nothing_copied(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...
     return tuple(log)
 
 
+def _switched_off(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
+    for layer in layers:
+        layer.inplace = False
+    return _nothing_copied(x, layers)
+
+
 def _log_copied(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
     log = []
     for layer in layers:
@@ -296,24 +234,37 @@ def _inputs(x: Tensor, layers: Sequence[nn.Module]) -> tuple[Tensor, ...]:
     return tuple(log)
 
 
+class Overwriting(nn.Module):
+    """A ReLU that always works in place, without an option that could be switched off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu_()
+
+
 X = torch.tensor([-1.0, 0.5, 2.0])
 
 LOGBOOK = Exercise(
-    number="14.4",
+    number="14.3",
     title="Find the bug: the logbook that changes afterwards",
-    minutes=10,
+    minutes=5,
     difficulty=2,
     solution=outputs,
     probes=(
         Probe(label="with Tanh, ReLU", arguments=(X, [nn.Tanh(), nn.ReLU()])),
         Probe(label="with Tanh, ReLU(inplace=True)", arguments=(X, [nn.Tanh(), nn.ReLU(inplace=True)])),
         Probe(label="with ReLU(inplace=True), Tanh", arguments=(X, [nn.ReLU(inplace=True), nn.Tanh()])),
+        Probe(label="with layers of your own that overwrite", arguments=(X, [nn.Tanh(), Overwriting(), nn.Tanh()])),
     ),
     mistakes=(
         Mistake(
             answer=_nothing_copied,
             hint="what is logged and what goes into the next layer are the same memory (detach() cuts the graph, not the "
             "memory), and a layer that works in place overwrites both.",
+        ),
+        Mistake(
+            answer=_switched_off,
+            hint="that changes the caller's layers, and a layer need not have an option to switch off: leave the layers, and "
+            "copy.",
         ),
         Mistake(
             answer=lambda x, layers: _nothing_copied(x.clone(), layers),
@@ -346,75 +297,93 @@ LOGBOOK = Exercise(
 )
 
 
-def elu_slope_from_output(y: Tensor, alpha: float) -> Tensor:
-    return torch.where(y > 0, 1.0, y + alpha)
+def elu_backward(gradient: Tensor, y: Tensor, alpha: float) -> Tensor:
+    below = y.clamp(max=0) + alpha
+    above = torch.sign(y.clamp(min=0))
+    return gradient * (below + (1 - alpha) * above)
 
 
-ELU_SLOPE = Exercise(
-    number="14.5",
-    title="ELU's slope, from its output",
-    minutes=5,
-    difficulty=2,
-    solution=elu_slope_from_output,
+def _by_slope(slope: Callable[[Tensor, float], Tensor]) -> Callable[[Tensor, Tensor, float], Tensor]:
+    return lambda gradient, y, alpha: gradient * slope(y, alpha)
+
+
+GRADIENT = torch.linspace(-1.9, 2.3, 24)
+
+ELU_BACKWARD = Exercise(
+    number="14.4",
+    title="ELU's backward, cheap in both",
+    minutes=7,
+    difficulty=3,
+    solution=elu_backward,
+    by_hand=ByHand(
+        allows=("relu", "hardtanh", "threshold", "leaky_relu"), without=("where", "masked_fill", "masked_scatter", MASK)
+    ),
     probes=(
-        Probe(label="with alpha = 1", arguments=(torch.linspace(-0.875, 2, 24), 1.0)),
-        Probe(label="with alpha = 2", arguments=(torch.linspace(-1.875, 2, 32), 2.0)),
-        Probe(label="with alpha = 0.5", arguments=(torch.linspace(-0.375, 2, 20), 0.5)),
-        Probe(label="in float64", arguments=(torch.tensor([[-0.25, 3.0]]).double(), 1.0)),
+        Probe(label="with alpha = 1", arguments=(GRADIENT, torch.linspace(-0.875, 2, 24), 1.0)),
+        Probe(label="with alpha = 2", arguments=(GRADIENT, torch.linspace(-1.875, 1, 24), 2.0)),
+        Probe(label="with alpha = 0.5", arguments=(GRADIENT[:20], torch.linspace(-0.375, 2, 20), 0.5)),
+        Probe(
+            label="in float64, for tiny outputs",
+            arguments=(torch.tensor([[3.0, -3.0]]).double(), torch.tensor([[1e-30, -0.25]]).double(), 0.25),
+        ),
     ),
     mistakes=(
         Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, y + 1),
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + 1),
             hint="right for alpha = 1 only. Below zero y is alpha (e^x - 1): solve that for alpha e^x.",
         ),
         Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha * torch.exp(y)),
-            hint="you put the output where the input belongs: alpha e^x is the slope, and you have y, not x.",
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha),
+            hint="right below zero; above zero this gives alpha, and the slope is 1. Something that is 1 for a positive y "
+            "and 0 else has to be added.",
         ),
         Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, torch.exp(y)),
-            hint="the slope below zero is alpha e^x, with x and not y in the exponent: you have y, so express it by y.",
-        ),
-        Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha * y + alpha),
-            hint="once too often alpha: y is alpha e^x - alpha already, so it takes y and one alpha.",
-        ),
-        Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, y - alpha),
-            hint="the sign: y = alpha e^x - alpha, so alpha has to be added to get alpha e^x.",
-        ),
-        Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, alpha).to(y.dtype),
-            hint="alpha is the slope at y = 0 only; further down it falls to 0.",
-        ),
-        Mistake(
-            answer=lambda y, alpha: (y + alpha).clamp(max=1),
+            answer=_by_slope(lambda y, alpha: (y + alpha).clamp(max=1)),
             hint="a clamp joins the two pieces only where they meet, which is for alpha = 1; for another alpha the slope "
             "jumps at 0.",
         ),
         Mistake(
-            answer=lambda y, alpha: y + alpha,
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha + (1 - alpha) * torch.sign(y)),
+            hint="the sign of a negative y is -1, and changes the lower piece as well: clamp y from below first.",
+        ),
+        Mistake(
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha + torch.sign(y.clamp(min=0))),
+            hint="above zero this is alpha + 1; the slope there is 1: add 1 - alpha.",
+        ),
+        Mistake(
+            answer=_by_slope(lambda y, alpha: y + alpha),
             hint="that is the piece below zero; above zero the slope is 1.",
         ),
         Mistake(
-            answer=lambda y, alpha: torch.where(y >= 0, 1.0, y + alpha),
-            hint="y = 0 belongs to the lower piece, where the slope is alpha: it is > and not >=.",
+            answer=_by_slope(lambda y, alpha: alpha * y.clamp(max=0).exp() + (1 - alpha) * torch.sign(y.clamp(min=0))),
+            hint="you put the output where the input belongs: below zero the slope is alpha e^x, and you have y, not x.",
         ),
         Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, y, y + alpha),
-            hint="above zero you return the value; the slope there is 1.",
+            answer=lambda gradient, y, alpha: elu_backward(torch.ones_like(gradient), y, alpha),
+            hint="that is the slope; by the chain rule backward returns slope times gradient.",
         ),
         Mistake(
-            answer=lambda y, alpha: torch.where(y > 0, 1.0, y),
-            hint="below zero y is alpha (e^x - 1), and its derivative is alpha e^x: something has to be added to y.",
+            answer=lambda gradient, y, alpha: elu_backward(gradient.clamp(min=0), y, alpha),
+            hint="you rectified the gradient: a negative one passes as well.",
+        ),
+        Mistake(
+            answer=_by_slope(
+                lambda y, alpha: y.clamp(max=0) + alpha + (1 - alpha) * torch.heaviside(y, torch.ones_like(y))
+            ),
+            hint="y = 0 belongs to the lower piece, where the slope is alpha.",
+        ),
+        Mistake(
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha + (1 - alpha) * y.clamp(min=0, max=1)),
+            hint="right from y = 1 on; for a y between 0 and 1 the slope is 1 too, however small y is.",
         ),
     ),
     hints=(
-        "For x <= 0, ELU is alpha (e^x - 1). Differentiate, then express the result by y.",
-        "alpha e^x = y + alpha. Above zero the slope is 1; the sign of y tells which piece it is.",
+        "For x <= 0 the slope is alpha e^x, which is y + alpha.",
+        "clamp(max=0) is 0 for every positive y: the lower piece is then alpha there, and lacks 1 - alpha.",
+        "torch.sign of y.clamp(min=0) is 1 for a positive y and 0 else, as numbers, without a mask.",
     ),
-    remark="so ELU adds nothing to what two convolutions keep. The price: near y = -alpha the sum y + alpha loses the "
-    "relative accuracy of a tiny slope.",
+    remark="it keeps the output, which the next layer keeps anyway, and never guesses. The price: near y = -alpha the sum "
+    "y + alpha loses the relative accuracy of a tiny slope.",
 )
 
 QUIZ = Quiz(
@@ -424,7 +393,7 @@ QUIZ = Quiz(
             (
                 Option("The first one is the slowest", False, "Any of the four would have been, in that place."),
                 Option(
-                    "Nothing follows, until the order rotates and the first rounds are left out",
+                    "Nothing follows, until the order is shuffled in every round and the first rounds are left out",
                     True,
                     "What the process does for the first time is charged to whoever is first.",
                 ),

@@ -60,8 +60,8 @@ def share_of_zeros(y: Tensor) -> float:
 
 ZEROS = Exercise(
     number="00.2",
-    title="The share of exact zeros",
-    minutes=3,
+    title="Find the bug: the share of exact zeros",
+    minutes=2,
     difficulty=1,
     solution=share_of_zeros,
     probes=(
@@ -95,100 +95,86 @@ ZEROS = Exercise(
         ),
     ),
     hints=("y == 0 is a tensor of True and False.", "The mean of zeros and ones is the share of ones."),
-    remark="lesson 12 counts them in every image of a test set.",
+    remark="y.numel() instead of len(y) does it as well. Lesson 12 counts such zeros in every image of a test set.",
 )
 
 
-def standardise(photograph: Tensor) -> Tensor:
+def zeros_by_channel(photograph: Tensor) -> Tensor:
     mean = photograph.mean(dim=(1, 2), keepdim=True)
     std = photograph.std(dim=(1, 2), keepdim=True)
-    return (photograph - mean) / std
+    y = torch.relu((photograph - mean) / std)
+    return (y == 0).float().mean(dim=(1, 2))
 
 
-_PHOTOGRAPH = torch.linspace(0, 1, 3 * 4 * 5).reshape(3, 4, 5) ** 2
+def _zeros(y: Tensor) -> Tensor:
+    return (y == 0).float().mean(dim=(1, 2))
 
-STANDARDISE = Exercise(
+
+_PHOTOGRAPH = torch.stack([torch.linspace(0, 1, 20) ** power for power in (0.25, 2, 8)]).reshape(3, 4, 5)
+_STRIPES = torch.stack([torch.linspace(0, 1, 42) ** power for power in (4, 0.5, 1)]).reshape(3, 6, 7)
+
+PHOTOGRAPH = Exercise(
     number="00.3",
-    title="Standardise a photograph",
+    title="What ReLU takes from a photograph",
     minutes=5,
     difficulty=2,
-    solution=standardise,
-    probes=(Probe(label="for a (3, 4, 5) picture", arguments=(_PHOTOGRAPH,), tolerance=1e-5),),
+    solution=zeros_by_channel,
+    probes=(
+        Probe(label="for a (3, 4, 5) picture", arguments=(_PHOTOGRAPH,), tolerance=1e-6),
+        Probe(label="for a (3, 6, 7) picture", arguments=(_STRIPES,), tolerance=1e-6),
+    ),
     mistakes=(
         Mistake(
-            answer=lambda p: (p - p.mean()) / p.std(),
+            answer=lambda p: _zeros(torch.relu(p)),
+            hint="that counts black pixels: standardise first, so that ReLU has something to cut.",
+        ),
+        Mistake(
+            answer=lambda p: _zeros(torch.relu(p - p.mean())),
             hint="you used one mean for all three channels: each channel gets its own, so that no colour dominates.",
         ),
         Mistake(
-            answer=lambda p: p - p.mean(dim=(1, 2), keepdim=True),
-            hint="the mean of each channel is 0 now; its standard deviation is not 1 yet.",
+            answer=lambda p: (torch.relu(p - p.mean(dim=(1, 2), keepdim=True)) == 0).float().mean(),
+            hint="that is the share in the whole picture; wanted is one number a channel: the mean over dimensions 1 and 2.",
         ),
         Mistake(
-            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.std(),
-            hint="each channel has its own mean now; it gets its own standard deviation, too.",
+            answer=lambda p: (torch.relu(p - p.mean(dim=(1, 2), keepdim=True)) == 0).sum(dim=(1, 2)),
+            hint="that is how many there are in each channel; divide by the number of pixels, or take a mean.",
         ),
         Mistake(
-            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.var(dim=(1, 2), keepdim=True),
-            hint="that divides by the variance; the standard deviation is its square root.",
+            answer=lambda p: (torch.relu(p - p.mean(dim=(1, 2), keepdim=True)) == 0).mean(dim=(1, 2)),
+            hint="a mean needs numbers, and y == 0 holds True and False: .float() turns them into 1 and 0.",
         ),
         Mistake(
-            answer=lambda p: (p - p.mean(dim=(1, 2))) / p.std(dim=(1, 2)),
+            answer=lambda p: _zeros(torch.relu(p - p.mean(dim=(1, 2)))),
             hint="the mean has the shape (3,) and cannot be subtracted from (3, height, width): keepdim=True makes it "
             "(3, 1, 1).",
         ),
         Mistake(
-            answer=lambda p: (p - p.mean(dim=1, keepdim=True)) / p.std(dim=1, keepdim=True),
-            hint="dim=1 averages over the height alone; a channel's pixels fill dimensions 1 and 2.",
-        ),
-        Mistake(
-            answer=lambda p: (p - p.min()) / (p.max() - p.min()),
-            hint="that stretches the values to [0, 1]; wanted are mean 0 and standard deviation 1.",
-        ),
-        Mistake(
-            answer=lambda p: (p - p.mean(dim=0)) / p.std(dim=0),
+            answer=lambda p: _zeros(torch.relu(p - p.mean(dim=0))),
             hint="dim=0 averages over the channels at each pixel; average over the pixels, dimensions 1 and 2.",
         ),
         Mistake(
-            answer=lambda p: p - p.mean(dim=(1, 2), keepdim=True) / p.std(dim=(1, 2), keepdim=True),
+            answer=lambda p: _zeros(torch.relu(p - p.mean(dim=1, keepdim=True))),
+            hint="dim=1 averages over the height alone; a channel's pixels fill dimensions 1 and 2.",
+        ),
+        Mistake(
+            answer=lambda p: 1 - _zeros(torch.relu(p - p.mean(dim=(1, 2), keepdim=True))),
+            hint="that is the share of the others, which ReLU lets pass.",
+        ),
+        Mistake(
+            answer=lambda p: 100 * _zeros(torch.relu(p - p.mean(dim=(1, 2), keepdim=True))),
+            hint="that is per cent; return numbers between 0 and 1.",
+        ),
+        Mistake(
+            answer=lambda p: _zeros(torch.relu(p - p.mean(dim=(1, 2), keepdim=True) / p.std(dim=(1, 2), keepdim=True))),
             hint="division binds more tightly than subtraction: brackets are missing.",
         ),
-        Mistake(
-            answer=lambda p: (p - p.mean(dim=(1, 2), keepdim=True)) / p.std(dim=(1, 2), keepdim=True, correction=0),
-            hint="nearly: you divided by n, as NumPy does; torch.std divides by n - 1. Both are in use; take torch's here.",
-        ),
     ),
     hints=(
-        "The picture has shape (3, height, width): which dimensions are the pixels?",
-        "keepdim=True keeps the mean's shape (3, 1, 1), so that it can be subtracted from every pixel.",
+        "Standardise as in section 2: mean and std over dim=(1, 2), with keepdim=True.",
+        "y == 0 is True or False for each pixel; as numbers, their mean over dim=(1, 2) is the share in each channel.",
     ),
-    remark="about half of the values are negative now, so that an activation has something to do.",
-)
-
-
-def slope_of_maximum_at_zero() -> float:
-    x = torch.tensor(0.0, requires_grad=True)
-    torch.maximum(x, torch.tensor(0.0)).backward()
-    return x.grad.item()
-
-
-KINK = Exercise(
-    number="00.4",
-    title="Three ways to write ReLU, two slopes at 0",
-    minutes=5,
-    difficulty=2,
-    solution=slope_of_maximum_at_zero,
-    mistakes=(
-        Mistake(
-            answer=0.0, hint="0 is what the other two give. torch.maximum does something else: let autograd tell you."
-        ),
-        Mistake(answer=1.0, hint="1 would be the slope from the right alone. At a tie, who gets the gradient?"),
-        Mistake(answer=-1.0, hint="a slope of ReLU is never negative: look at the graph."),
-    ),
-    hints=(
-        "Make x = torch.tensor(0.0, requires_grad=True), apply torch.maximum, call backward(), read x.grad.",
-        "At a tie torch.maximum shares the gradient equally between its two arguments.",
-    ),
-    remark="all three agree on the values and not on the slope at one point: the records state which one torch uses.",
+    remark="three channels, three shares. Dividing by the standard deviation changes none of them: it moves no value across 0.",
 )
 
 QUIZ = Quiz(

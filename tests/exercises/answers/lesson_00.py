@@ -1,0 +1,103 @@
+"""Answers of learners to the exercises of lesson 00."""
+
+import torch
+from torch import nn
+
+
+def relu_by_mask(x):
+    y = x.clone()
+    y[y < 0] = 0
+    return y
+
+
+def relu_by_rows(x):
+    return torch.stack([torch.zeros_like(x), x]).amax(dim=0)
+
+
+def share_by_loop(y):
+    values = y.reshape(-1).tolist()
+    return len([value for value in values if value == 0]) / len(values)
+
+
+def standardised(photograph):
+    mean = photograph.mean(dim=(1, 2), keepdim=True)
+    return (photograph - mean) / photograph.std(dim=(1, 2), keepdim=True)
+
+
+def zeros_by_loop(photograph):
+    shares = []
+    for channel in photograph:
+        y = torch.relu((channel - channel.mean()) / channel.std())
+        shares.append((y == 0).float().mean())
+    return torch.stack(shares)
+
+
+def zeros_by_flattening(photograph):
+    flat = photograph.flatten(1)
+    z = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True)
+    return (z.clamp(min=0) == 0).sum(dim=1) / flat.shape[1]
+
+
+def zeros_by_views(photograph):
+    mean, std = (f(photograph, dim=(1, 2)).view(-1, 1, 1) for f in (torch.mean, torch.std))
+    y = nn.ReLU()((photograph - mean) / std)
+    return 1 - torch.count_nonzero(y, dim=(1, 2)) / y[0].numel()
+
+
+RIGHT = {
+    "00.1": [
+        lambda x: x.clamp(min=0),
+        lambda x: torch.maximum(x, torch.zeros_like(x)),
+        lambda x: torch.where(x > 0, x, torch.zeros_like(x)),
+        lambda x: (x + x.abs()) / 2,
+        lambda x: x * (x > 0),
+        relu_by_mask,
+        relu_by_rows,
+        lambda x: x.masked_fill(x < 0, 0),
+    ],
+    "00.2": [
+        lambda y: (y == 0).float().mean().item(),
+        lambda y: (y == 0).sum().item() / y.numel(),
+        lambda y: (y == 0).float().mean(),
+        lambda y: 1 - torch.count_nonzero(y).item() / y.numel(),
+        lambda y: float((y.numpy() == 0).mean()),
+        share_by_loop,
+    ],
+    "00.3": [
+        lambda p: (torch.relu(standardised(p)) == 0).float().mean(dim=(1, 2)),
+        lambda p: (standardised(p) <= 0).float().mean(dim=(1, 2)),
+        zeros_by_loop,
+        zeros_by_flattening,
+        zeros_by_views,
+        lambda p: torch.tensor([(c <= c.mean()).float().mean().item() for c in p]),
+    ],
+}
+
+WRONG = {
+    "00.1": [
+        (lambda x: max(0, x), "torch.clamp"),
+        (lambda x: torch.max(x, 0), "along dimension 0"),
+        (lambda x: x.clamp(max=0), "negative half"),
+        (lambda x: torch.abs(x), "flips"),
+        (lambda x: x[x > 0], "shape stays"),
+        (lambda x: 0 if x < 0 else x, "Python's max and if"),
+        (torch.relu, "write it yourself"),
+    ],
+    "00.2": [
+        (lambda y: (y == 0).sum().item() / len(y), "numel"),
+        (lambda y: (y == 0).sum().item(), "how many"),
+        (lambda y: (y == 0).mean(), "numbers"),
+        (lambda y: (y != 0).float().mean().item(), "others"),
+        (lambda y: torch.isclose(y, torch.zeros_like(y)).float().mean().item(), "exact zeros"),
+        (lambda y: (torch.relu(y) == 0).float().mean(), "negative numbers are not zeros"),
+    ],
+    "00.3": [
+        (lambda p: (torch.relu(p) == 0).float().mean(dim=(1, 2)), "black pixels"),
+        (lambda p: (torch.relu((p - p.mean()) / p.std()) == 0).float().mean(dim=(1, 2)), "each channel gets its own"),
+        (lambda p: (torch.relu(standardised(p)) == 0).float().mean(), "whole picture"),
+        (lambda p: (torch.relu(standardised(p)) == 0).sum(dim=(1, 2)), "how many"),
+        (lambda p: (torch.relu(standardised(p)) == 0).mean(dim=(1, 2)), "numbers"),
+        (lambda p: (torch.relu(standardised(p)) != 0).float().mean(dim=(1, 2)), "lets pass"),
+        (lambda p: (torch.relu((p - p.mean((1, 2))) / p.std((1, 2))) == 0).float().mean((1, 2)), "keepdim=True"),
+    ],
+}

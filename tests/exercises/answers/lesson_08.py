@@ -1,0 +1,148 @@
+"""Answers to the exercises of lesson 08."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+C = math.sqrt(2 / math.pi)
+
+
+def silu_slope_by_autograd(x):
+    leaf = nn.Parameter(x.clone())
+    F.silu(leaf).sum().backward()
+    return leaf.grad
+
+
+def silu_slope_by_numpy(x):
+    s = torch.sigmoid(x).numpy()
+    return torch.as_tensor(s * (1 + x.numpy() * (1 - s)))
+
+
+def beta_gradient_in_a_loop(x, beta, gradient):
+    total = torch.zeros((), dtype=x.dtype)
+    for value, g in zip(x.flatten(), gradient.flatten(), strict=True):
+        s = 1 / (1 + torch.exp(-beta * value))
+        total = total + g * value**2 * s * (1 - s)
+    return total
+
+
+def beta_gradient_by_numpy(x, beta, gradient):
+    x, beta, gradient = x.numpy(), beta.item(), gradient.numpy()
+    s = 1 / (1 + np.exp(-beta * x))
+    return torch.tensor((gradient * x**2 * s * (1 - s)).sum())
+
+
+def softplus_in_cases(x):
+    left, right = torch.where(x > 0, 0.0, x), torch.where(x > 0, x, 0.0)
+    return torch.where(x > 0, x + torch.log1p(torch.exp(-right)), torch.log1p(torch.exp(left)))
+
+
+def softplus_by_index(x):
+    y = torch.empty_like(x)
+    y[x > 0] = x[x > 0] + torch.log1p(torch.exp(-x[x > 0]))
+    y[x <= 0] = torch.log1p(torch.exp(x[x <= 0]))
+    return y
+
+
+def uniform_in_cases(x, a):
+    y = torch.zeros_like(x)
+    y[x > a] = x[x > a]
+    inside = x.abs() <= a
+    y[inside] = x[inside] * (x[inside] + a) / (2 * a)
+    return y
+
+
+def polynomial(x):
+    return C * (x + 0.044715 * x**3)
+
+
+RIGHT = {
+    "08.1": [
+        lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x)),
+        lambda x: F.silu(x) + torch.sigmoid(x) * (1 - F.silu(x)),
+        lambda x: (s := x.sigmoid()) + x * s - x * s**2,
+        silu_slope_by_autograd,
+        silu_slope_by_numpy,
+    ],
+    "08.2": [
+        lambda x, beta, g: (g * x * x * torch.sigmoid(beta * x) * torch.sigmoid(-beta * x)).sum(),
+        lambda x, beta, g: torch.sum(g * x**2 / (2 + torch.exp(beta * x) + torch.exp(-beta * x))),
+        lambda x, beta, g: (g * x**2).flatten() @ (s := torch.sigmoid(beta * x).flatten()).mul(1 - s),
+        lambda x, beta, g: (g * x**2 / (4 * torch.cosh(beta * x / 2) ** 2)).sum(),
+        beta_gradient_in_a_loop,
+        beta_gradient_by_numpy,
+    ],
+    "08.3": [
+        lambda x: x * torch.sigmoid(2 * polynomial(x)),
+        lambda x: x / (1 + torch.exp(-2 * polynomial(x))),
+        lambda x: x * torch.sigmoid(2 * 0.79788456 * (x + 0.044715 * torch.pow(x, 3))),
+        lambda x: x * torch.special.expit(1.5957691216057308 * x * (1 + 0.044715 * x * x)),
+        lambda x: x * nn.Sigmoid()(2 * polynomial(x)),
+    ],
+    "08.4": [
+        lambda x: torch.logaddexp(x, torch.tensor(0.0, dtype=x.dtype)),
+        lambda x: torch.logaddexp(torch.zeros_like(x), x),
+        lambda x: (
+            torch.where(x > 30, x, torch.log1p(torch.exp(torch.where(x > 30, 0.0, x)))) * 1.0
+            if x.dtype == torch.float32
+            else torch.logaddexp(x, x.new_zeros(()))
+        ),
+        softplus_in_cases,
+        softplus_by_index,
+    ],
+    "08.5": [
+        lambda x, a: x * torch.clamp((x + a) / (2 * a), 0.0, 1.0),
+        lambda x, a: x * F.hardsigmoid(3 * x / a),
+        lambda x, a: F.hardswish(3 * x / a) * a / 3,
+        lambda x, a: torch.where(x < -a, 0.0, torch.where(x > a, x, x * (x + a) / (2 * a))),
+        lambda x, a: x * F.hardtanh(x / (2 * a) + 0.5, 0, 1),
+        lambda x, a: torch.as_tensor(x.numpy() * np.clip((x.numpy() + a) / (2 * a), 0, 1)),
+        uniform_in_cases,
+    ],
+}
+
+WRONG = {
+    "08.1": [
+        (lambda x: torch.sigmoid(x) * torch.sigmoid(-x), "two terms"),
+        (lambda x: x.sigmoid(), "first term"),
+        (lambda x: x * torch.sigmoid(x) * torch.sigmoid(-x), "second term"),
+        (lambda x: torch.sigmoid(x) * (1 + torch.sigmoid(-x)), "the factor x is missing"),
+        (F.silu, "its slope is asked for"),
+        (lambda x: 1 + F.silu(x) * torch.sigmoid(-x), "multiplies it by the gate"),
+    ],
+    "08.2": [
+        (lambda x, beta, g: g * x**2 * (s := torch.sigmoid(beta * x)) * (1 - s), "one β serves them all"),
+        (lambda x, beta, g: (g * x * (s := torch.sigmoid(beta * x)) * (1 - s)).sum(), "one factor x is missing"),
+        (lambda x, beta, g: (x**2 * (s := torch.sigmoid(beta * x)) * (1 - s)).sum(), "comes from above"),
+        (lambda x, beta, g: (g * x**2 * (s := torch.sigmoid(x)) * (1 - s)).sum(), "β = 1 alone"),
+        (lambda x, beta, g: (g * x**2 * (s := torch.sigmoid(beta * x)) * (1 - s)).mean(), "not the mean"),
+        (lambda x, beta, g: (g * x * torch.sigmoid(beta * x)).sum(), "to be differentiated"),
+    ],
+    "08.3": [
+        (lambda x: x / 2 * (1 + torch.tanh(polynomial(x))), "without a difference"),
+        (lambda x: x / 2 * torch.erfc(-x / 2**0.5), "another function"),
+        (lambda x: x * torch.sigmoid(polynomial(x)), "σ(2u), not σ(u)"),
+        (lambda x: torch.sigmoid(2 * polynomial(x)), "x times the gate"),
+        (lambda x: x * torch.sigmoid(1.702 * x), "coarser"),
+        (lambda x: x / 2 * torch.sigmoid(2 * polynomial(x)), "half of what is wanted"),
+    ],
+    "08.4": [
+        (lambda x: torch.log(1 + x.exp()), "both faults"),
+        (lambda x: x.exp().log1p(), "At 100 e^x still overflows"),
+        (lambda x: torch.where(x > 20, x, x.exp().log1p()), "differentiates both branches"),
+        (lambda x: torch.where(x > 20, x, (x.exp() + 1).log()), "two faults"),
+        (lambda x: x.clamp_min(0) + torch.log1p((-x.abs()).exp()), "have kinks"),
+        (lambda x: x + torch.log1p((-x).exp()), "the left tail is lost"),
+    ],
+    "08.5": [
+        (lambda x, a: ((x + a) / 2 / a).clamp(0, 1), "that is the gate"),
+        (lambda x, a: x * (x + a) / 2 / a, "cannot be below 0"),
+        (lambda x, a: F.hardswish(x), "here a is a parameter"),
+        (lambda x, a: x * (1 + x / a).clamp(0, 1), "reaches 1 at x = 0"),
+        (lambda x, a: x * (x / a).clamp(0, 1), "between 0 and a"),
+        (lambda x, a: x * ((a - x) / 2 / a).clamp(0, 1), "must open as x grows"),
+    ],
+}
