@@ -157,6 +157,11 @@ ONLY_ON = Exercise(
     probes=(
         Probe(label="for 3 features and 8 units", arguments=_parts(0, 3, 8), tolerance=1e-10),
         Probe(label="for 6 features and 24 units", arguments=_parts(1, 6, 24), tolerance=1e-10),
+        Probe(
+            label="where all columns hold numbers",
+            arguments=(*_parts(3, 2, 9)[:2], torch.ones(2, 9).double()),
+            tolerance=1e-10,
+        ),
         Probe(label="where no unit is on", arguments=_dead(*_parts(2, 3, 8)), tolerance=1e-10),
     ),
     mistakes=(
@@ -166,7 +171,7 @@ ONLY_ON = Exercise(
         ),
         Mistake(
             answer=lambda x, inner, outer: (outer.nan_to_num() @ (inner @ x), int((inner @ x > 0).sum())),
-            hint="the NaN are gone, but all columns were read for it. Choose columns by what is on.",
+            hint="the NaN are gone, but units that are off take part with negative values. Choose columns by what is on.",
         ),
         Mistake(
             answer=lambda x, inner, outer: (only_on(x, inner, outer)[0], len(inner)),
