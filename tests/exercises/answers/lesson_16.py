@@ -30,37 +30,6 @@ def causal_by_places(scores):
     return torch.where(place[:, None] >= place, scores, -torch.inf).softmax(-1)
 
 
-def allowed_by_where(scores, allowed):
-    some = allowed.any(-1, keepdim=True)
-    safe = torch.where(some, torch.where(allowed, scores, -math.inf), torch.zeros_like(scores))
-    return torch.where(allowed, F.softmax(safe, -1), 0.0)
-
-
-def allowed_with_one_more(scores, allowed):
-    lowest = torch.finfo(scores.dtype).min
-    return torch.where(allowed, scores, lowest).softmax(dim=-1) * allowed
-
-
-def allowed_by_rows(scores, allowed):
-    rows = []
-    for row, mask in zip(scores, allowed, strict=True):
-        if mask.any():
-            rows.append(row.masked_fill(~mask, -math.inf).softmax(0))
-        else:
-            rows.append(0 * row)
-    return torch.stack(rows)
-
-
-def allowed_by_diagonal(scores, allowed):
-    nothing = ~allowed.any(1)
-    mask = allowed | (torch.eye(len(allowed), dtype=torch.bool) & nothing[:, None])
-    return scores.masked_fill(~mask, float("-inf")).softmax(1) * allowed.to(scores.dtype)
-
-
-def allowed_by_attention(scores, allowed):
-    return torch.nan_to_num(scores.masked_fill(~allowed, -math.inf).softmax(-1))
-
-
 def only_on_in_a_loop(x, inner, outer):
     y, n = torch.zeros_like(x), 0
     for unit in range(inner.shape[0]):
@@ -170,8 +139,7 @@ RIGHT = {
             .expand_as(scores), is_causal=True, scale=1.0,
         ),
     ],
-    "16.3": [allowed_by_where, allowed_with_one_more, allowed_by_rows, allowed_by_diagonal, allowed_by_attention],
-    "16.4": [
+    "16.3": [
         only_on_in_a_loop,
         only_on_by_index,
         only_on_in_numpy,
@@ -179,7 +147,7 @@ RIGHT = {
         lambda x, inner, outer: (outer[:, inner @ x > 0] @ (inner[inner @ x > 0] @ x), (inner @ x > 0).sum().item()),
         lambda x, inner, outer: [outer.T[inner @ x > 0].T @ (inner @ x)[inner @ x > 0], int((inner @ x > 0).sum())],
     ],
-    "16.5": [layer_by_steps, layer_by_torch, layer_of_modules, layer_in_place, layer_in_numpy],
+    "16.4": [layer_by_steps, layer_by_torch, layer_of_modules, layer_in_place, layer_in_numpy],
 }  # fmt: skip
 WRONG = {
     "16.1": [
@@ -200,14 +168,6 @@ WRONG = {
         (lambda scores: scores.softmax(-1), "without a mask"),
     ],
     "16.3": [
-        (lambda scores, allowed: torch.where(allowed, scores, -math.inf).softmax(-1), "0 divided by 0"),
-        (lambda scores, allowed: (scores + torch.log(allowed.double())).softmax(-1).nan_to_num(), "gradient is NaN"),
-        (lambda scores, allowed: torch.where(allowed, scores, -1e9).softmax(-1), "a row of equal scores"),
-        (lambda scores, allowed: scores.softmax(-1).where(allowed, 0.0), "no longer sum to 1"),
-        (lambda scores, allowed: (scores * allowed).softmax(-1) * allowed, "takes its part of the sum"),
-        (lambda scores, allowed: allowed_by_where(scores, ~allowed), "not for one that is hidden"),
-    ],
-    "16.4": [
         (lambda x, inner, outer: (outer @ F.relu(inner @ x), int((inner @ x > 0).sum())), "0 · NaN is NaN"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], inner.shape[0]), "of the units that are on"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], (inner @ x > 0).double().mean().item()),
@@ -218,7 +178,7 @@ WRONG = {
         (lambda x, inner, outer: (torch.where((inner @ x >= 0), outer, 0) @ (inner @ x).relu(),
                                   int((inner @ x >= 0).sum())), "counts as off"),
     ],
-    "16.5": [
+    "16.4": [
         (changed_layer(scale=False), "the scale is missing"),
         (changed_layer(mask=99), "the causal mask is missing"),
         (changed_layer(mask=2), "off by one"),

@@ -127,71 +127,6 @@ CAUSAL_MASK = Exercise(
 )
 
 
-def softmax_of_allowed(scores: Tensor, allowed: Tensor) -> Tensor:
-    nothing = ~allowed.any(dim=-1, keepdim=True)
-    masked = scores.masked_fill(~allowed, -math.inf).masked_fill(nothing, 0.0)
-    return masked.softmax(dim=-1).masked_fill(~allowed, 0.0)
-
-
-_ALLOWED = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4, [False, False, True, False]])
-
-MASKED_WHOLE = Exercise(
-    number="16.3",
-    title="A row that may look at nothing",
-    minutes=5,
-    difficulty=2,
-    solution=softmax_of_allowed,
-    probes=(
-        Probe(label="for four rows, one masked whole", arguments=(_SCORES, _ALLOWED), with_slope=True, tolerance=1e-12),
-        Probe(label="for large scores", arguments=(200 * _SCORES, _ALLOWED.flip(0)), with_slope=True, tolerance=1e-12),
-        Probe(
-            label="where all is allowed",
-            arguments=(_SCORES, torch.ones_like(_ALLOWED)),
-            with_slope=True,
-            tolerance=1e-12,
-        ),
-    ),
-    mistakes=(
-        Mistake(
-            answer=lambda scores, allowed: scores.masked_fill(~allowed, -math.inf).softmax(dim=-1),
-            hint="a row of -inf alone gives NaN: 0 divided by 0.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: (
-                (scores + torch.zeros_like(scores).masked_fill(~allowed, -math.inf)).softmax(dim=-1).nan_to_num()
-            ),
-            hint="the weights are right, but the gradient is NaN still: it goes through the softmax of that row. Give "
-            "the row other scores before softmax, and clear its weights behind it.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: scores.masked_fill(~allowed, -1e9).softmax(dim=-1),
-            hint="a row of equal scores, however low, gets equal weights: a row that may look at nothing is to give 0.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: scores.softmax(dim=-1) * allowed,
-            hint="what is cleared after softmax is missing from the sum: the other weights no longer sum to 1.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: scores.masked_fill(~allowed, 0.0).softmax(dim=-1) * allowed,
-            hint="a score of 0 still takes its part of the sum: hidden places need a score of -inf.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: scores.exp() * allowed / (1e-9 + (scores.exp() * allowed).sum(-1, True)),
-            hint="that overflows for large scores, and the small number shifts the weights: leave it to softmax.",
-        ),
-        Mistake(
-            answer=lambda scores, allowed: softmax_of_allowed(scores, ~allowed),
-            hint="True stands for a place that may be looked at, not for one that is hidden.",
-        ),
-    ),
-    hints=(
-        "allowed.any(dim=-1, keepdim=True) says which rows may look at something.",
-        "Give rows that may look at nothing a score of 0 everywhere, take softmax, and clear what is not allowed.",
-    ),
-    remark="no NaN forward and none backward. torch's scaled_dot_product_attention does the same since version 2.5.",
-)
-
-
 def only_on(x: Tensor, inner: Tensor, outer: Tensor) -> tuple[Tensor, int]:
     hidden = inner @ x
     on = hidden > 0
@@ -214,7 +149,7 @@ def _dead(x: Tensor, inner: Tensor, outer: Tensor) -> tuple[Tensor, Tensor, Tens
 
 
 ONLY_ON = Exercise(
-    number="16.4",
+    number="16.3",
     title="Read only what is on",
     minutes=5,
     difficulty=2,
@@ -222,12 +157,21 @@ ONLY_ON = Exercise(
     probes=(
         Probe(label="for 3 features and 8 units", arguments=_parts(0, 3, 8), tolerance=1e-10),
         Probe(label="for 6 features and 24 units", arguments=_parts(1, 6, 24), tolerance=1e-10),
+        Probe(
+            label="where all columns hold numbers",
+            arguments=(*_parts(3, 2, 9)[:2], torch.ones(2, 9).double()),
+            tolerance=1e-10,
+        ),
         Probe(label="where no unit is on", arguments=_dead(*_parts(2, 3, 8)), tolerance=1e-10),
     ),
     mistakes=(
         Mistake(
             answer=lambda x, inner, outer: (outer @ (inner @ x).relu(), int((inner @ x > 0).sum())),
             hint="that reads all columns: 0 · NaN is NaN. Choose the columns before you multiply.",
+        ),
+        Mistake(
+            answer=lambda x, inner, outer: (outer.nan_to_num() @ (inner @ x), int((inner @ x > 0).sum())),
+            hint="the NaN are gone, but units that are off take part with negative values. Choose columns by what is on.",
         ),
         Mistake(
             answer=lambda x, inner, outer: (only_on(x, inner, outer)[0], len(inner)),
@@ -308,7 +252,7 @@ def _weights(seed: int, places: int, width: int) -> tuple[Tensor, ...]:
 
 
 LAYER = Exercise(
-    number="16.5",
+    number="16.4",
     title="A whole layer",
     minutes=8,
     difficulty=3,

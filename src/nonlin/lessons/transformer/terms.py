@@ -9,8 +9,6 @@ TERMS = {
     "softmax from how well its query fits their keys.",
     "causal mask": "Scores of minus infinity for all later places, so that attention cannot see what is still to be "
     "guessed.",
-    "RMS norm": "A layer that divides the features of each place by the root of their mean square, and multiplies each "
-    "by a learned number.",
     "pre-norm": "Putting the norm at the start of each branch of a residual network, so that what is added up is never "
     "normalised itself.",
 }
