@@ -222,10 +222,10 @@ def test_resume_refuses_other_options_and_other_images(capsys, bright, runs, mon
 
 def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(cost, "SHAPES", ((4, 4),))
-    monkeypatch.setattr(cost, "TARGETS", {(4, 4): 1.15})
+    monkeypatch.setattr(cost, "TARGET", 1.15)
     code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2", "--output", str(tmp_path))
     assert code == 0
-    assert "(4, 4) float32" in out
+    assert "float32\n(4, 4): ours / torch.nn" in out
     assert "target: at most 1.15" in out
     assert re.search(r"^silu +4 +4 +4 +4$", out, flags=re.MULTILINE)
     assert "swish" not in out
