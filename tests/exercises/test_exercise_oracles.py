@@ -330,11 +330,9 @@ def product_itself(x: Tensor, y: Tensor, gate: Callable[[Tensor], Tensor]) -> Te
     return x * y * (gate(one) - gate(-one))
 
 
-def squarings_until_infinite() -> int:
-    size, layers = torch.tensor(1.01), 0
-    while size.isfinite():
-        size, layers = size * size, layers + 1
-    return layers
+def stackable_by_torch(x: Tensor, gate: Tensor, value: Tensor, out: Tensor) -> Tensor:
+    h = F.rms_norm(x, x.shape[-1:], eps=0.0)
+    return x + torch.mul(h @ gate.T * torch.sigmoid(h @ gate.T), h @ value.T) @ out.T
 
 
 # Lesson 06
@@ -681,11 +679,11 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "10.2": softmax_backward_of_autograd,
     "10.3": rows_are_probabilities,
     "10.4": without_weights_exactly,
-    "11.1": glu_gradients_of_torch,
-    "11.2": gated_hidden_by_counting,
+    "11.2": glu_gradients_of_torch,
+    "11.4": gated_hidden_by_counting,
     "11.3": swiglu_by_halves,
-    "11.4": product_itself,
-    "11.5": squarings_until_infinite,
+    "11.1": product_itself,
+    "11.5": stackable_by_torch,
     "06.1": gain_by_length,
     "06.2": norm_divided_by,
     "06.3": weights_by_torchs_fan_in,
@@ -796,10 +794,11 @@ FURTHER: dict[str, tuple[tuple[Any, ...], ...]] = {
         (SURE, numbers(1e-9, 1.0, 1e9)),
         (-3000 + random(3, 3), numbers(3, 2, 1)),
     ),
-    "11.1": ((random(9, 4), random(9, 4, seed=1), 5 * random(9, 4, seed=2)),),
-    "11.2": tuple(itertools.product((1, 2, 3, 10, 64), (2, 3, 7, 8, 9, 100, 256))),
+    "11.2": ((random(9, 4), random(9, 4, seed=1), 5 * random(9, 4, seed=2)),),
+    "11.4": tuple(itertools.product((1, 2, 3, 10, 64), (2, 3, 7, 8, 9, 100, 256))),
     "11.3": ((random(7, 3), random(8, 3), random(2, 4)), (random(2, 1, 3), random(2, 3), random(5, 1))),
-    "11.4": tuple((LINE, random(50, seed=1), gate) for gate in (F.relu, F.gelu, F.silu)),
+    "11.5": ((random(7, 3), random(4, 3), random(4, 3, seed=1), random(3, 4)),),
+    "11.1": tuple((LINE, random(50, seed=1), gate) for gate in (F.relu, F.gelu, F.silu)),
     "06.1": tuple((f, LINE) for f in (F.gelu, F.elu, torch.exp, lambda z: 3 - z)),
     "06.3": tuple((random(*shape).float(), 1.3) for shape in ((5, 7), (6, 4, 3), (8, 2, 3, 5), (2, 3, 2, 2, 2))),
     "06.4": tuple((f, LINE, random(3, 9)) for f in (F.gelu, torch.exp, lambda z: 3 - z)),
@@ -876,9 +875,10 @@ TOLERANCES = {
     "10.1": 1e-15,
     "10.2": 1e-14,
     "10.4": 1e-12,
-    "11.1": 1e-7,
+    "11.2": 1e-7,
     "11.3": 1e-13,
-    "11.4": 1e-14,
+    "11.1": 1e-14,
+    "11.5": 1e-12,
     "06.4": 1e-11,
     "12.2": 1e-15,
     "13.1": 1e-14,

@@ -294,7 +294,7 @@ ROUTES = {
     ("09.3", "hardsigmoid"): (lambda x: x * F.hardsigmoid(x),),
     ("10.1", "cross_entropy"): (F.cross_entropy, lambda z, labels: nn.CrossEntropyLoss()(z, labels)),
     ("10.1", "log_softmax"): (lambda z, at: -torch.special.log_softmax(z, 1)[torch.arange(len(at)), at].mean(),),
-    ("11.1", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
+    ("11.2", "autograd"): (lambda g, a, b: (g * torch.sigmoid(b), by_autograd(lambda t: g * a * torch.sigmoid(t), b)),),
     ("12.2", "logit"): (torch.logit, torch.special.logit, Tensor.logit, torch.ops.aten.logit),
     ("13.2", "nonlin's own mean_interval"): (lambda ours, relu, t: ends(mean_interval(ours - relu)),),
     ("14.4", "greater"): (lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * torch.greater(y, 0)),),

@@ -10,6 +10,7 @@ from nonlin.lessons.conditions.experiments import (
     fit_curve,
     relu_with_slope_at_zero,
     step,
+    with_slope,
 )
 from nonlin.lessons.conditions.figures import fits, neuron
 from nonlin.toys.batched import identity
@@ -37,6 +38,14 @@ def test_a_chosen_slope_is_returned_at_zero_only() -> None:
     relu_with_slope_at_zero(0.25)(x).sum().backward()
     assert x.grad.tolist() == [0, 0.25, 1]
     assert torch.equal(step(x), torch.tensor([0.0, 0.0, 1.0]))
+
+
+def test_a_chosen_slope_is_what_backward_multiplies_by() -> None:
+    x = torch.tensor([-2.0, 0.5, 3.0], requires_grad=True)
+    y = with_slope(step, lambda z: z.square())(x)
+    y.backward(torch.tensor([1.0, 10.0, 2.0]))
+    assert y.tolist() == [0, 1, 1]
+    assert x.grad.tolist() == [4, 2.5, 18]
 
 
 def test_the_simulated_neuron_follows_the_formula() -> None:

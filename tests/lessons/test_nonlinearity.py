@@ -14,6 +14,7 @@ from nonlin.lessons.nonlinearity.experiments import (
     corners,
     fold,
     fold_flat,
+    forms_of_10_5_3,
     pieces,
     random_network,
     snowflake_creases,
@@ -178,3 +179,16 @@ def test_nine_in_ten_networks_learn_xor_from_a_width_on() -> None:
     narrow = {f"tanh, {width} units": LEARN[:n] + FAIL[n:] for width, n in shares.items()}
     at = CLAIMS[60].judge(XOR | narrow).parts[1].dependence.at
     assert 2.4 < at.low < 3.5 == at.mean < at.high < 4
+
+
+def test_the_forms_of_a_network_differ_in_their_bug_alone() -> None:
+    """A constant at the end leaves the loss at ln 3; a second softmax can't bring it below ln(e + 2) - 1."""
+    start = forms_of_10_5_3(3, steps=1)
+    assert all(part.shape == (3,) for form in start.values() for part in form)
+    trained = forms_of_10_5_3(3, steps=80)
+    loss, seen, unseen = trained["corrected"]
+    assert (loss < start["corrected"][0]).all()
+    assert ((unseen >= 0) & (unseen <= 100)).all()
+    assert seen.mean() > unseen.mean() > trained["no activation"][2].mean() + 20
+    assert (trained["softmax inside"][0] > math.log(math.e + 2) - 1).all()
+    assert not torch.equal(trained["ReLU on the output"][0], loss)

@@ -185,3 +185,32 @@ def test_the_last_bias_starts_where_the_output_is_the_mean() -> None:
 def test_a_lost_class_is_counted() -> None:
     found = experiments.double_softmax(classes=4, spread=0.0, seeds=2, n=80, steps=1)  # all clouds in one place
     assert found["logits"].lost.min() >= 1
+
+
+def test_reliability_sorts_answers_by_how_sure_they_are() -> None:
+    sure, unsure = [0.95, 0.05], [0.45, 0.55]
+    found = experiments.reliability(torch.tensor([sure] * 4 + [unsure] * 2), torch.tensor([0, 0, 0, 1, 1, 0]))
+    assert found.confidence.tolist() == pytest.approx([0.55, 0.95])
+    assert found.right.tolist() == pytest.approx([0.5, 0.75])
+    assert found.share.tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert found.expected_error == pytest.approx(0.05 / 3 + 0.2 * 2 / 3)
+
+
+def test_losses_of_doubt_are_torchs_and_their_formulas() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(4, 9, 3, generator=generator), torch.randint(3, (4, 9), generator=generator)
+    wanted = [F.cross_entropy(z, y, label_smoothing=0.2) for z, y in zip(logits, labels, strict=True)]
+    torch.testing.assert_close(experiments.smoothed(logits, labels, by=0.2), torch.stack(wanted))
+    right = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
+    torch.testing.assert_close(experiments.focal(logits, labels), (-((1 - right) ** 2) * right.log()).mean(1))
+    torch.testing.assert_close(experiments.focal(logits, labels, gamma=0.0), cross_entropy(logits, labels))
+
+
+def test_a_temperature_mends_sureness() -> None:
+    found = experiments.calibration(seeds=2, n=200, test_n=500, steps=120)
+    assert list(found) == list(experiments.TRAINED_BY)
+    plain = found["cross-entropy"]
+    assert (plain.temperature > 1).all()
+    assert (plain.scaled_error < plain.error).all()
+    assert (plain.scaled_log_loss < plain.log_loss).all()
+    assert (found["label smoothing 0.1"].error < plain.error).all()

@@ -12,8 +12,7 @@ from nonlin.minutes import FURTHER, HIDDEN, Section, core, sections, write_minut
 from nonlin.notebooks import LESSONS
 
 NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(LESSONS.glob("*.ipynb"))}
-OLD_FORM = {"11"}  # still as one long path, with all exercises at its end
-every_lesson = pytest.mark.parametrize("number", [number for number in NOTEBOOKS if number not in OLD_FORM])
+every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
 NAME = re.compile(r'(predict|outcome)\(\s*"(\d\d[a-z])"')
 
 
@@ -37,11 +36,6 @@ def tree(cell: nbformat.NotebookNode) -> ast.Module:
 def test_the_core_path_fits_into_its_hour(number: str) -> None:
     minutes = core(NOTEBOOKS[number])
     assert minutes <= 25 if number == "00" else 45 <= minutes <= 60
-
-
-@pytest.mark.parametrize("number", sorted(OLD_FORM))
-def test_a_lesson_of_the_old_form_has_no_core_path_yet(number: str) -> None:
-    assert core(NOTEBOOKS[number]) > 60
 
 
 @every_lesson
@@ -125,6 +119,13 @@ def test_a_lesson_asks_for_earlier_ones_only(number: str) -> None:
     assert all(needed < number for needed in NEEDS[number])
     [before] = re.findall(r"^\*.*Before this: (.*)$", NOTEBOOKS[number].cells[0].source, re.MULTILINE)
     assert tuple(sorted(re.findall(r"\]\((\d\d)_\w+\.ipynb\)", before))) == NEEDS[number]
+
+
+def test_each_lesson_leads_to_the_next() -> None:
+    names = [path.name for path in sorted(LESSONS.glob("*.ipynb"))]
+    for number, following in zip(NOTEBOOKS, names[1:], strict=False):
+        [target] = re.findall(r"^Next: [^(]*\((.*?)\)", text(number), re.MULTILINE)
+        assert target == following, number
 
 
 def test_each_term_is_explained_in_bold_in_its_lesson() -> None:

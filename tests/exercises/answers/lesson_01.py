@@ -66,6 +66,12 @@ def parity_with_other_tents(bits):
     return x
 
 
+def parity_by_layers(bits):
+    count = nn.Linear(bits.shape[1], 1, bias=False).to(bits.dtype)
+    nn.init.constant_(count.weight, 1 / bits.shape[1])
+    return tent(tent(tent(count(bits)[:, 0])))
+
+
 RIGHT = {
     "01.1": [
         lambda w1, b1, w2, b2: (w2 @ w1, w2 @ b1 + b2),
@@ -100,6 +106,7 @@ RIGHT = {
         parity_by_halves,
         parity_in_one_layer,
         parity_with_other_tents,
+        parity_by_layers,
     ],
 }
 

@@ -50,7 +50,7 @@ class Support(Protocol):
 
     @property
     def source(self) -> str:
-        """Where the evidence is, in a few letters: ``"c16"`` for a claim, ``"L12"`` for a lesson."""
+        """Where the evidence is, in a few letters: ``"c16"`` for a claim, ``"L13"`` for a lesson."""
 
     def find(self, ledger: Ledger) -> Found:
         """What the ledger, the runs or a measurement say about it, and whether that is what the line needs."""
@@ -105,7 +105,7 @@ class ByRuns:
     better: bool
     batch_norm: bool = True
     by: float = 0.0
-    source: str = "L12"
+    source: str = "L13"
 
     def find(self, ledger: Ledger) -> Found:
         entry = reference_runs(batch_norm=self.batch_norm).get(self.activation)
@@ -124,7 +124,7 @@ class LeadAtMost:
     any depth."""
 
     points: float
-    source: str = "L12"
+    source: str = "L13"
 
     def find(self, ledger: Ledger) -> Found:
         leads = [
@@ -150,7 +150,7 @@ class Level:
     activation: str
     rival: str
     points: float
-    source: str = "L12"
+    source: str = "L13"
 
     def find(self, ledger: Ledger) -> Found:
         tables = [reference_runs(depth=depth, reference=self.rival) for depth in (1, 3)]
@@ -263,20 +263,6 @@ def forget_gate() -> tuple[bool, str]:
     return after[1] > 1000 * after[0], figures + f"{after[0]:.0e} and {after[1]:.0e}"
 
 
-def second_derivatives() -> tuple[bool, str]:
-    """ReLU's is 0 at every point that was tried, those of tanh, softplus and sine are not."""
-    functions = {name: ACTIVATIONS[name].function for name in ("relu", "tanh", "softplus", "sine")}
-    x = torch.linspace(-2, 2, 101, dtype=torch.float64, requires_grad=True)
-    found = {}
-    for name, function in functions.items():
-        slope = torch.autograd.grad(function(x).sum(), x, create_graph=True)[0]
-        second = torch.autograd.grad(slope.sum(), x)[0] if slope.requires_grad else torch.zeros_like(x)
-        found[name] = (second.abs() > 1e-6).double().mean().item()
-    said = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.items())
-    right = found["relu"] == 0 and min(share for name, share in found.items() if name != "relu") > 0.9
-    return right, f"points between −2 and 2 at which the second derivative is not 0: {said}"
-
-
 @dataclass(frozen=True)
 class Practice:
     """Who does it: a model or a paper, looked up in its own code or text.
@@ -324,7 +310,7 @@ class Advice:
 
     @property
     def sources(self) -> str:
-        """Where the evidence is: ``"c16, L12"``; ``"practice"`` where nothing of it was measured here."""
+        """Where the evidence is: ``"c16, L13"``; ``"practice"`` where nothing of it was measured here."""
         return ", ".join(dict.fromkeys(each.source for each in self.support)) or "practice"
 
     def __str__(self) -> str:
@@ -422,13 +408,13 @@ GUIDE: tuple[Advice, ...] = (
     Advice(
         situation=OUTPUT,
         advice="In (−1, 1): tanh and squared error; in [0, 1]: a logit and BCE; any number: nothing.",
-        support=(ByMeasurement("L02", fitting_ranges),),
+        support=(ByMeasurement("L03", fitting_ranges),),
         practice=(Practice("DCGAN", 2015, "tanh at the end of the generator", "pytorch/examples, dcgan/main.py"),),
     ),
     Advice(
         situation=OUTPUT,
         advice="Logits that must not run away: c tanh(x/c) caps them softly.",
-        support=(ByMeasurement("L02", capped),),
+        support=(ByMeasurement("L03", capped),),
         practice=(
             Practice("Gemma 2", 2024, "c = 50 in attention, 30 at the end; off by default in Gemma 3", "transformers"),
         ),
@@ -454,18 +440,18 @@ GUIDE: tuple[Advice, ...] = (
     Advice(
         situation=RECURRENT,
         advice="Tanh bounds the state, though not the gradient.",
-        support=(ByMeasurement("L10", tanh_bounds_the_state),),
+        support=(ByMeasurement("L06", tanh_bounds_the_state),),
         practice=(Practice("LSTM in Keras", 2015, "tanh, with sigmoid gates", "keras/layers/rnn/lstm.py"),),
     ),
     Advice(
         situation=RECURRENT,
         advice="ReLU from the identity matrix; from large random weights it explodes.",
-        support=(ByMeasurement("L10", relu_from_identity), ByClaim("7b", R, "random weights with gain 1.7")),
+        support=(ByMeasurement("L06", relu_from_identity), ByClaim("7b", R, "random weights with gain 1.7")),
     ),
     Advice(
         situation=RECURRENT,
         advice="Sigmoid in gates only: in the loop it loses the gradient. Start a forget gate at bias 1.",
-        support=(ByMeasurement("L10", sigmoid_loses_it), ByMeasurement("L09", forget_gate)),
+        support=(ByMeasurement("L06", sigmoid_loses_it), ByMeasurement("L06", forget_gate)),
         practice=(
             Practice("Keras", 2015, "forget bias 1", "keras/layers/rnn/lstm.py"),
             Practice("PyTorch", 2016, "every bias from U(−1/√H, 1/√H)", "torch/nn/modules/rnn.py"),
@@ -531,11 +517,12 @@ GUIDE: tuple[Advice, ...] = (
     Advice(
         situation=MEMORY,
         advice="One that keeps its output: inplace saves nothing at ReLU, nor at SiLU.",
-        support=(ByMeasurement("L13", free_of_memory),),
+        support=(ByMeasurement("L14", free_of_memory),),
     ),
     Advice(
         situation=ELSEWHERE,
         advice="Functions of coordinates: sine with SIREN's weights, or Fourier features before ReLU.",
+        support=(ByClaim("64a", C), ByClaim("65", D, "σ = 1")),
         practice=(
             Practice("SIREN", 2020, "sin(30x), weights from U(±√(6/n)/30)", "arXiv:2006.09661"),
             Practice("NeRF", 2020, "ReLU behind 10 and 4 frequencies", "bmild/nerf"),
@@ -544,7 +531,7 @@ GUIDE: tuple[Advice, ...] = (
     Advice(
         situation=ELSEWHERE,
         advice="Differential equations: tanh, softplus or sine; ReLU has no second derivative.",
-        support=(ByMeasurement("L06", second_derivatives),),
+        support=(ByClaim("66a", C, "ReLU"), ByClaim("66b", C)),
         practice=(
             Practice("Physics-informed networks", 2019, "tanh", "maziarraissi/PINNs"),
             Practice("DeepXDE", 2021, "tanh nearly everywhere, sine for Helmholtz", "lululxvi/deepxde, examples"),

@@ -23,9 +23,9 @@ def _slope(b: Tensor) -> Tensor:
 A, B = torch.linspace(-3, 3, 13), torch.linspace(2, -4, 13)
 
 GRADIENTS = Exercise(
-    number="11.1",
+    number="11.2",
     title="Backward through a gate",
-    minutes=5,
+    minutes=3,
     difficulty=1,
     solution=glu_gradients,
     by_hand=ByHand(allows=("sigmoid",)),
@@ -86,9 +86,9 @@ def gated_hidden(width: int, hidden: int) -> int:
 
 
 COUNT = Exercise(
-    number="11.2",
+    number="11.4",
     title="Equal parameters, with biases",
-    minutes=10,
+    minutes=6,
     difficulty=2,
     solution=gated_hidden,
     probes=(
@@ -168,7 +168,7 @@ def _numbers(*shape: int, seed: int) -> Tensor:
 FUSED = Exercise(
     number="11.3",
     title="Find the bug: a fused SwiGLU",
-    minutes=10,
+    minutes=5,
     difficulty=2,
     solution=swiglu,
     probes=(
@@ -192,7 +192,7 @@ FUSED = Exercise(
         Mistake(
             answer=lambda x, fused, out: _swiglu(x, fused, out, dim=0, gate_first=False),
             hint="chunk halves dimension 0 unless it is told otherwise, and that is the batch, so that the shapes do not "
-            "fit. Halve the features. That repairs the error, and not yet the result: which half is the gate?",
+            "fit: halve the features. Then hold the order of the halves against that of the file.",
         ),
         Mistake(
             answer=lambda x, fused, out: _swiglu(x, fused, out, dim=1, gate_first=False),
@@ -237,9 +237,9 @@ def _twice_relu(b: Tensor) -> Tensor:
 
 
 PRODUCT = Exercise(
-    number="11.4",
+    number="11.1",
     title="An exact product from two gated units",
-    minutes=10,
+    minutes=5,
     difficulty=3,
     solution=product,
     probes=(
@@ -301,47 +301,82 @@ PRODUCT = Exercise(
 )
 
 
-def layers_to_overflow() -> int:
-    size, layers = 1.01, 0
-    while size <= 3.4e38:
-        size, layers = size**2, layers + 1
-    return layers
+def stackable(x: Tensor, gate: Tensor, value: Tensor, out: Tensor) -> Tensor:
+    h = x / x.square().mean(dim=-1, keepdim=True).sqrt()
+    return x + F.linear(F.silu(F.linear(h, gate)) * F.linear(h, value), out)
 
 
-OVERFLOW = Exercise(
+def _stackable(normalise: Callable[[Tensor], Tensor], *, add: str = "input", gate_first: bool = True, bend=F.silu):
+    def answer(x, gate, value, out):
+        h = normalise(x)
+        first, second = (gate, value) if gate_first else (value, gate)
+        block = F.linear(bend(F.linear(h, first)) * F.linear(h, second), out)
+        return block if add == "nothing" else block + (h if add == "normalised" else x)
+
+    return answer
+
+
+def _by_rms(x: Tensor) -> Tensor:
+    return x / x.square().mean(dim=-1, keepdim=True).sqrt()
+
+
+_MATRICES = (_numbers(5, 4, seed=11), _numbers(5, 4, seed=12), _numbers(4, 5, seed=13))
+
+STACKABLE = Exercise(
     number="11.5",
-    title="One per cent too much",
-    minutes=10,
-    difficulty=2,
-    solution=layers_to_overflow,
+    title="A gated block that can be stacked",
+    minutes=7,
+    difficulty=3,
+    solution=stackable,
+    probes=(
+        Probe(label="for 6 tokens of width 4", arguments=(3 * _numbers(6, 4, seed=14), *_MATRICES), tolerance=1e-5),
+        Probe(label="for a (2, 3, 4) batch", arguments=(_numbers(2, 3, 4, seed=15), *_MATRICES), tolerance=1e-5),
+        Probe(label="for a single token", arguments=(1 + _numbers(4, seed=16), *_MATRICES), tolerance=1e-5),
+    ),
     mistakes=(
-        Mistake(answer=13, hint="nearly: after 13 layers the exponent is 2^13 = 8192, and 8917 are needed."),
-        Mistake(answer=15, hint="one too many: after 14 layers the exponent is 2^14 = 16384, and 8917 suffice."),
-        Mistake(answer=13.12, hint="that is where 2^L is 8917. A stack has a whole number of layers: round up."),
-        Mistake(answer=13.1223, hint="that is log2(8917). A stack has a whole number of layers: round up."),
         Mistake(
-            answer=8917,
-            hint="8917 factors of 1.01 make 3.4e38. But each layer squares what it gets: the exponent doubles, layer by "
-            "layer.",
+            answer=_stackable(lambda x: x),
+            hint="nothing is normalised yet: the block squares whatever size it gets.",
         ),
         Mistake(
-            answer=8918,
-            hint="that would be a factor of 1.01 for each layer. But each layer squares what it gets: the exponent doubles, "
-            "layer by layer.",
+            answer=_stackable(lambda x: x / x.norm(dim=-1, keepdim=True)),
+            hint="that divides by the length; the root mean square is smaller by the root of the width.",
         ),
         Mistake(
-            answer=7,
-            hint="you let each layer take the fourth power. It multiplies two maps, each of which grows like the input.",
+            answer=_stackable(lambda x: x / x.square().mean().sqrt()),
+            hint="each vector has a root mean square of its own: take the mean over the last dimension only.",
         ),
-        Mistake(answer=17, hint="that is for float64, which ends at 1.8e308. float32 ends at 3.4e38."),
+        Mistake(
+            answer=_stackable(lambda x: x / x.square().mean(dim=-1, keepdim=True)),
+            hint="the mean square is there; its root is missing.",
+        ),
+        Mistake(
+            answer=_stackable(lambda x: x / x.std(dim=-1, keepdim=True, correction=0)),
+            hint="the standard deviation takes the mean away first; the root mean square does not.",
+        ),
+        Mistake(
+            answer=_stackable(_by_rms, add="nothing"),
+            hint="the block is right; what came in is to be added to it, so that the gradient has a way around.",
+        ),
+        Mistake(
+            answer=_stackable(_by_rms, add="normalised"),
+            hint="add x as it came, not what was normalised: else no size survives, and no way around is straight.",
+        ),
+        Mistake(
+            answer=_stackable(_by_rms, gate_first=False),
+            hint="SiLU bends the value in your answer: it belongs to the gate.",
+        ),
+        Mistake(
+            answer=_stackable(_by_rms, bend=torch.sigmoid),
+            hint="with a sigmoid that is GLU; the gate of SwiGLU is SiLU.",
+        ),
     ),
     hints=(
-        "An input that is 1.01 times as large makes the first layer's output 1.01^2 times as large, and that is the input "
-        "of the second.",
-        "After L layers the size is 1.01 to the power 2^L, and ln(3.4e38) / ln(1.01) is about 8917. A loop that squares a "
-        "number will do as well.",
+        "x.square().mean(dim=-1, keepdim=True).sqrt() is the root mean square of each vector.",
+        "Three lines: h, the block of h, and x plus the block.",
     ),
-    remark="fourteen layers, for one per cent. That is why one normalises in front of gated layers.",
+    remark="ten times the input now adds the same as before. This is the feed-forward half of most published large "
+    "language models, but for a learned factor behind the division.",
 )
 
 QUIZ = Quiz(

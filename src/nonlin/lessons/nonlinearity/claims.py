@@ -172,6 +172,7 @@ PIECES = Claim(
         Part(statement="It can.", quantifier=Exists("weights"), judge=_judge_folded),
         Part(statement="It does with random weights.", quantifier=Always("random weights"), judge=_judge_random),
     ),
-    limits="One input; 8 units a layer where weights are random. Exponential is called what makes more than four times "
-    "the pieces from 4 to 8 layers (growth in proportion makes two times). Trained networks were not counted.",
+    limits="One input; 8 units a layer where weights are random, with biases from N(0, 1). Exponential is called what "
+    "makes more than four times the pieces from 4 to 8 layers (growth in proportion makes two times). Trained networks "
+    "were not counted.",
 )

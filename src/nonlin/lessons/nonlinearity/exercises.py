@@ -248,7 +248,7 @@ PARITY = Exercise(
     minutes=7,
     difficulty=3,
     solution=parity,
-    by_hand=ByHand(only=("relu", "clamp", "mean", "arange", "linspace")),
+    by_hand=ByHand(only=("relu", "clamp", "mean", "cumsum", "arange", "linspace", "empty", "uniform", "fill")),
     probes=(
         Probe(label="for all 256 rows of eight bits", arguments=(_BITS,), tolerance=1e-5),
         Probe(label="for a single row, in float64", arguments=(_BITS[91:92].double(),), tolerance=1e-9),
