@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from nonlin.minutes import FURTHER, HIDDEN, core, fold, further, sections, write_minutes
+from nonlin.minutes import FURTHER, HIDDEN, LID, core, fold, further, sections, write_minutes
 
 CODE, TEXT = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
 
@@ -60,3 +60,6 @@ def test_what_goes_further_and_what_is_hidden_is_folded() -> None:
     folded = [cell.metadata.get("jp-MarkdownHeadingCollapsed", False) for cell in notebook.cells]
     assert folded == [False, False, True, False, False]
     assert notebook.cells[-1].metadata["jupyter"] == {"source_hidden": True}
+    assert notebook.cells[-1].source == f"{LID}\nassert True"
+    fold(notebook)
+    assert notebook.cells[-1].source == f"{LID}\nassert True"

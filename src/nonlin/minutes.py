@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WORDS, LINES = 110, 9  # a minute
 FIGURE, PREDICTION, QUESTION = 1.0, 1.0, 0.5  # minutes each
 HIDDEN = "hide-input"  # the tag of a cell that holds the assertions of its section, and what they show, folded
+LID = "# The assertions of this section, and what they show"  # JupyterLab shows the first line of what it folds
 FURTHER = "### Going further · "
 _FURTHER = re.compile(rf"^{FURTHER}(.*?)(?: · \d+ minutes?)?$", re.MULTILINE)
 _OPENING = re.compile(r"^\*(?:\d+ minutes(?:, and \d+ more for going further)?)\. ", re.MULTILINE)
@@ -87,6 +88,8 @@ def fold(notebook: NotebookNode) -> None:
             cell.metadata = {"jp-MarkdownHeadingCollapsed": True, "tags": ["further"]}
         elif HIDDEN in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}
+            if not cell.source.startswith(LID):
+                cell.source = f"{LID}\n{cell.source}"
 
 
 def _minutes(number: int) -> str:

@@ -46,3 +46,11 @@ def test_what_was_measured_stands_beside_what_was_said() -> None:
     predict("99b", ..., "abc")
     assert outcome("99b", "a", "Why.").text == "Measured: **a**.\n\nWhy."
     assert explain("\nWhy.\n").text == "Why."
+
+
+def test_a_number_that_ends_a_sentence_begins_no_list() -> None:
+    assert outcome("99c", "a", "46. Not more.\n12.5 is no end.").text.endswith("46\\. Not more.\n12.5 is no end.")
+    assert explain("7. It is.").text == "7\\. It is."
+    assert explain("It is\n1. Really.").text == "It is\n1\\. Really."
+    listed = "Two things:\n\n1. One.\n2. Another."
+    assert explain(listed).text == listed

@@ -8,7 +8,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from nonlin.lessons import EXERCISES, NEEDS, TOPICS, glossary
-from nonlin.minutes import FURTHER, HIDDEN, Section, core, sections, write_minutes
+from nonlin.minutes import FURTHER, HIDDEN, LID, Section, core, sections, write_minutes
 from nonlin.notebooks import LESSONS
 
 NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted(LESSONS.glob("*.ipynb"))}
@@ -53,6 +53,7 @@ def test_assertions_and_answers_are_folded_at_the_end_of_their_section(number: s
         hidden = [cell for cell in code(section) if HIDDEN in tags(cell)]
         assert hidden in ([], code(section)[-1:]), section.title
         assert all(cell.metadata["jupyter"] == {"source_hidden": True} for cell in hidden)
+        assert all(cell.source.startswith(LID) for cell in hidden), "its first line can be read although it is folded"
         for cell in code(section):
             if cell not in hidden:
                 assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell))), cell.source

@@ -1,9 +1,11 @@
 """Predictions: the reader commits first, and reads what he said beside what was measured."""
 
+import re
 from dataclasses import dataclass
 
 from nonlin.typography import Markdown, true_minus
 
+_ITEM = re.compile(r"(\d+)\.(?=\s)")
 _SAID: dict[str, str | float] = {}
 
 
@@ -60,12 +62,26 @@ def outcome(name: str, measured: str | float, text: str, *, within: float = 0.0)
     if said is not None and isinstance(said, str) == isinstance(measured, str):
         right = said == measured if isinstance(measured, str) else abs(said - measured) <= within
         verdict = f"You said **{_shown(said)}**. {verdict} {'✓' if right else '✗'}"
-    return Markdown(f"{verdict}\n\n{text.strip()}")
+    return Markdown(f"{verdict}\n\n{_no_list(text.strip())}")
 
 
 def explain(text: str) -> Markdown:
     """What an experiment without a prediction has shown; it stands beside the assertions that hold its numbers."""
-    return Markdown(text.strip())
+    return Markdown(_no_list(text.strip()))
+
+
+def _no_list(text: str) -> str:
+    """A number that ends a sentence at the beginning of a line would begin a list; one that counts from 1 stays."""
+    lines, count = text.split("\n"), 0
+    for place, line in enumerate(lines):
+        if not (found := _ITEM.match(line)):
+            continue
+        begins = found[1] == "1" and not (place and lines[place - 1].strip())
+        if begins or (count and int(found[1]) == count + 1):
+            count = int(found[1])
+        else:
+            lines[place] = _ITEM.sub(r"\1\\.", line)
+    return "\n".join(lines)
 
 
 def _number(answer: object) -> float | None:
