@@ -338,8 +338,9 @@ def stackable_by_torch(x: Tensor, gate: Tensor, value: Tensor, out: Tensor) -> T
 # Lesson 06
 
 
-def gain_by_length(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(torch.ones_like(z)) / torch.linalg.vector_norm(f(z))
+def gain_by_pullback(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    [slope] = torch.func.vjp(f, z)[1](torch.ones_like(z))
+    return len(z) ** 0.5 / torch.linalg.vector_norm(slope)
 
 
 def weights_by_torchs_fan_in(noise: Tensor, gain: float) -> Tensor:
@@ -684,7 +685,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "11.3": swiglu_by_halves,
     "11.1": product_itself,
     "11.5": stackable_by_torch,
-    "06.1": gain_by_length,
+    "06.1": gain_by_pullback,
     "06.2": norm_divided_by,
     "06.3": weights_by_torchs_fan_in,
     "06.4": layer_on_standard_scores,
