@@ -103,7 +103,7 @@ def names_of(cells: Iterable[nbformat.NotebookNode]) -> tuple[set[str], set[str]
     for node in (node for cell in cells for node in ast.walk(tree(cell))):
         if isinstance(node, ast.Name):
             (made if isinstance(node.ctx, ast.Store) else needed).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
             made.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             made |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}

@@ -26,7 +26,7 @@ NORMAL = torch.special.ndtri(torch.linspace(0.0005, 0.9995, 1000, dtype=torch.fl
 GAIN = Exercise(
     number="06.1",
     title="The gradient's gain of any activation",
-    minutes=4,
+    minutes=3,
     difficulty=2,
     solution=gradient_gain,
     probes=(

@@ -42,8 +42,8 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
         below.set_title(f"{used:,} shades", fontsize=9)
         spacing = "no grid" if grid is None else f"a mark every {grid.scale:.3g}"
         lines.append(
-            f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to {values.max():.3g}, those above "
-            f"{top:.2g} in the last bar."
+            f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to "
+            f"{values.max():.3g}, those above {top:.2g} in the last bar."
         )
     return Picture(figure, "\n".join(lines))
 
