@@ -572,9 +572,11 @@ def close(got: Tensor, wanted: Tensor) -> bool:
 # lesson 15
 
 
-def features_by_exponential(at: Tensor, frequencies: Tensor) -> Tensor:
-    turned = torch.exp(2j * math.pi * (at @ frequencies))
-    return torch.cat([turned.real, turned.imag], dim=1)
+def likeness_by_features(difference: Tensor, frequencies: Tensor) -> Tensor:
+    near, far = (
+        torch.exp(2j * math.pi * (at @ frequencies)) for at in (0.3 - difference, torch.full_like(difference, 0.3))
+    )
+    return (near.real * far.real + near.imag * far.imag).sum(dim=1)
 
 
 def widest_by_variance(inputs: int, hidden: int, layers: int, frequency: float) -> tuple[float, ...]:
@@ -699,7 +701,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "13.4": apart_by_p_value,
     "14.1": medians_by_columns,
     "14.2": copies_counted,
-    "15.1": features_by_exponential,
+    "15.1": likeness_by_features,
     "15.2": widest_by_variance,
     "15.3": curvature_one_by_one,
     "15.4": curvature_of_waves_by_autograd,
