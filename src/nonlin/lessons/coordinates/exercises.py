@@ -157,6 +157,10 @@ CURVATURE = Exercise(
             answer=lambda f, x: _detached(f, x) ** 2,
             hint="that is the first derivative, squared; asked is the derivative of the derivative.",
         ),
+        Mistake(
+            answer=lambda f, x: curvature(lambda at: f(at) / x.numel(), x),
+            hint="the mean divides every slope by the number of points: start from the sum.",
+        ),
         Mistake(answer=lambda f, x: f(f(x)), hint="that is the function applied twice, not differentiated twice."),
         Mistake(answer=lambda f, x: -curvature(f, x), hint="the sign is turned: sin″ = −sin."),
     ),
@@ -204,6 +208,10 @@ WAVES = Exercise(
             hint="at ω = 1 it is right; each derivative also brings a factor ω out of the sine.",
         ),
         Mistake(
+            answer=lambda x, w, b, a, k: -k * _waves(x, w, b, k) @ (a * w**2),
+            hint="one ω for two derivatives: each brings one out of the sine.",
+        ),
+        Mistake(
             answer=lambda x, w, b, a, k: -(k**2) * _waves(x, w, b, k) @ a,
             hint="the weight stands in front of x inside the sine: each derivative brings it out as well.",
         ),
@@ -234,7 +242,7 @@ QUIZ = Quiz(
             "A ReLU network of coordinates paints a blurred picture. What helps most?",
             (
                 Option("Ten times as many steps", False, "Section 1 tried: a few decibels."),
-                Option("Wider layers", False, "Section 1 tried that, too. The network could hold the picture; it does not learn it."),
+                Option("Wider layers", False, "Section 1 tried that, too: a fraction of a decibel."),
                 Option("Waves: as inputs, or as the activation", True, "They put fast changes where gradient descent finds them."),
             ),
         ),
