@@ -33,6 +33,7 @@ ORDER = (  # from the ground upwards
     "exercises",
     "ledger",
     "lessons",
+    "site",
     "commands",
     "__main__",
 )

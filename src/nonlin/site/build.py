@@ -1,0 +1,144 @@
+"""Build the site: pages are written into a folder of their own, and Sphinx makes HTML from them."""
+
+import io
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nonlin.errors import ReaderError
+from nonlin.ledger import verdicts
+from nonlin.lessons import CLAIMS
+from nonlin.notebooks import lessons as notebooks
+from nonlin.site import activations, claims, lessons, overview, reference, results
+from nonlin.site.markdown import COLOUR, DOCS, Pages
+from nonlin.typography import shown
+
+TITLE = "Nonlinear"
+LOOKED_UP = ("activations", "guide", "cheat_sheet", "claims", "results", "glossary", "reference")
+MARK = ".buildinfo"  # Sphinx leaves it in what it has made
+SETTINGS = {
+    "project": TITLE,
+    "html_title": TITLE,
+    "html_theme": "furo",
+    "language": "en",
+    "extensions": ["myst_parser", "nonlin.site.extension"],
+    "myst_enable_extensions": ["dollarmath", "attrs_inline"],
+    "python_use_unqualified_type_names": True,
+    "myst_heading_anchors": 4,
+    "myst_dmath_double_inline": True,
+    "html_math_renderer": "katex",
+    "html_static_path": ["_static"],
+    "html_copy_source": False,
+    "html_show_sourcelink": False,
+    "html_show_search_summary": False,  # it would fetch pages, which a browser refuses from file://
+    "html_show_copyright": False,
+    "html_theme_options": {"top_of_page_buttons": []},
+    "html_scaled_image_link": False,
+    "exclude_patterns": ["_static"],
+    "templates_path": [],
+}
+
+
+class SiteError(ReaderError):
+    """The site cannot be built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What was built.
+
+    Args:
+        folder: where.
+        pages: HTML files.
+        size: bytes of all files.
+        seconds: that it took.
+    """
+
+    folder: Path
+    pages: int
+    size: int
+    seconds: float
+
+
+def build(folder: Path, *, only: Sequence[str] = ()) -> Site:
+    """Build the site in a folder, which is made, or replaced if it holds an older site.
+
+    Args:
+        folder: where to.
+        only: beginnings of the lessons ("02") to put in; all by default.
+
+    Raises:
+        SiteError: if the folder holds something else, or a page has a fault.
+    """
+    began = time.perf_counter()
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise SiteError(f"{folder} holds something else than a site: name an empty folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site-") as place:
+        sources, built = Path(place) / "sources", Path(place) / "html"
+        shutil.copytree(DOCS / "_static", sources / "_static")
+        _write(sources, _pages(only))
+        _make(sources, built, Path(place) / "doctrees")
+        shutil.rmtree(built / "_sources", ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+        built.rename(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return Site(
+        folder=folder,
+        pages=sum(path.suffix == ".html" for path in files),
+        size=sum(path.stat().st_size for path in files),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _pages(only: Sequence[str]) -> Pages:
+    findings = verdicts.read(CLAIMS)
+    stubs = {f"notebooks/{path.stem}.md": f"---\norphan: true\n---\n\n# {path.stem}" for path in notebooks([])}
+    paths = notebooks(list(only))
+    pages = {
+        **stubs,
+        **overview.pages(),
+        **lessons.pages(paths),
+        **activations.pages(findings),
+        **claims.pages(findings),
+        **results.pages(),
+        **reference.pages(),
+    }
+    parts = {"The course": ["lessons", *(f"notebooks/{path.stem}" for path in paths)], "To look up": [*LOOKED_UP]}
+    listed = {name for names in parts.values() for name in names}
+    parts["About"] = [name for name in (Path(path).stem for path in pages if "/" not in path) if name not in {*listed, "index"}]
+    trees = "\n\n".join(
+        f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(names) + "\n```"
+        for title, names in parts.items()
+    )
+    front = (DOCS / "index.md").read_text(encoding="utf-8")
+    return {**pages, "index.md": f"{front}\n\n{trees}\n"}
+
+
+def _write(folder: Path, pages: Pages) -> None:
+    for name, content in pages.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _make(sources: Path, built: Path, doctrees: Path) -> None:
+    """Let Sphinx work; its warnings are errors."""
+    from sphinx.application import Sphinx
+
+    said = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Sphinx and its themes about each other; what they say of pages is kept
+        app = Sphinx(
+            sources, None, built, doctrees, "html", confoverrides=SETTINGS, status=None, warning=said, parallel=1
+        )
+        app.build()
+    faults = [COLOUR.sub("", line) for line in said.getvalue().splitlines() if line.strip()]
+    globals()["LAST"] = faults
+    if faults:
+        raise SiteError(f"the pages have {len(faults)} faults; the first is: {shown(faults[0])}.")
