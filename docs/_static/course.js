@@ -84,6 +84,13 @@ function unfold() {
   target?.scrollIntoView();
 }
 
+/* The theme has two landmarks of one kind without names. */
+function named() {
+  document.querySelector("aside.sidebar-drawer")?.setAttribute("aria-label", "The site");
+  document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "This page");
+}
+
+named();
 typeset();
 predictions();
 sortable();

@@ -111,7 +111,7 @@ def _measured(name: str) -> str:
         interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else ""
         difference = f"{float(row['difference']):+.2f}" if row["difference"] else ""
         lines.append(f"| {row['group']} | {row['runs']} | {float(row['mean']):.2f} | {difference} | {interval} |")
-    said = "The intervals of a network hold together with 95 %. All rows: [results](../results.md)."
+    said = "The intervals of a network hold together with 95 %. All rows: [results](../runs.md)."
     return true_minus("\n".join(lines)) + f"\n\n{said}"
 
 

@@ -7,18 +7,21 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from nonlin.errors import ReaderError
 from nonlin.ledger import verdicts
 from nonlin.lessons import CLAIMS
 from nonlin.notebooks import lessons as notebooks
-from nonlin.site import activations, claims, lessons, overview, reference, results
+from nonlin.site import activations, claims, lessons, links, overview, reference, runs
+from nonlin.site.printing import write_pdf
 from nonlin.site.markdown import COLOUR, DOCS, Pages
 from nonlin.typography import shown
 
 TITLE = "Nonlinear"
-LOOKED_UP = ("activations", "guide", "cheat_sheet", "claims", "results", "glossary", "reference")
+LOOKED_UP = ("activations", "guide", "cheat_sheet", "claims", "runs", "glossary", "reference")
+TAKEN_ALONG = "nonlinear"  # the archive of the whole site, beside its first page
 MARK = ".buildinfo"  # Sphinx leaves it in what it has made
 SETTINGS = {
     "project": TITLE,
@@ -64,12 +67,13 @@ class Site:
     seconds: float
 
 
-def build(folder: Path, *, only: Sequence[str] = ()) -> Site:
+def build(folder: Path, *, only: Sequence[str] = (), pdf: bool = False) -> Site:
     """Build the site in a folder, which is made, or replaced if it holds an older site.
 
     Args:
         folder: where to.
         only: beginnings of the lessons ("02") to put in; all by default.
+        pdf: also print the whole course, for which Chromium or Chrome has to be there.
 
     Raises:
         SiteError: if the folder holds something else, or a page has a fault.
@@ -83,7 +87,16 @@ def build(folder: Path, *, only: Sequence[str] = ()) -> Site:
         shutil.copytree(DOCS / "_static", sources / "_static")
         _write(sources, _pages(only))
         _make(sources, built, Path(place) / "doctrees")
-        shutil.rmtree(built / "_sources", ignore_errors=True)
+        for unused in (built / "_sources", built / "objects.inv"):
+            shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+        _explorer(built)
+        archive = shutil.make_archive(str(Path(place) / TAKEN_ALONG), "zip", built)
+        Path(archive).rename(built / f"{TAKEN_ALONG}.zip")
+        if pdf:
+            _make(sources, Path(place) / "single", Path(place) / "doctrees", "singlehtml")
+            write_pdf(Path(place) / "single" / "index.html", built / f"{TAKEN_ALONG}.pdf")
+        if found := list(links.faults(links.read(built.resolve()))):
+            raise SiteError(f"{len(found)} links lead nowhere; the first: {found[0]}.")
         if folder.exists():
             shutil.rmtree(folder)
         built.rename(folder)
@@ -106,12 +119,12 @@ def _pages(only: Sequence[str]) -> Pages:
         **lessons.pages(paths),
         **activations.pages(findings),
         **claims.pages(findings),
-        **results.pages(),
+        **runs.pages(),
         **reference.pages(),
     }
     parts = {"The course": ["lessons", *(f"notebooks/{path.stem}" for path in paths)], "To look up": [*LOOKED_UP]}
     listed = {name for names in parts.values() for name in names}
-    parts["About"] = [name for name in (Path(path).stem for path in pages if "/" not in path) if name not in {*listed, "index"}]
+    parts["About"] = [name for name in (Path(path).stem for path in pages if "/" not in path and path.endswith(".md")) if name not in {*listed, "index"}]
     trees = "\n\n".join(
         f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(names) + "\n```"
         for title, names in parts.items()
@@ -127,18 +140,26 @@ def _write(folder: Path, pages: Pages) -> None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _make(sources: Path, built: Path, doctrees: Path) -> None:
+def _explorer(built: Path) -> None:
+    """The page on which functions are moved, where the package has it."""
+    if find_spec("nonlin.site.explorer"):
+        from nonlin.site import explorer
+
+        explorer.build(built / "explorer", home="../index.html")
+
+
+def _make(sources: Path, built: Path, doctrees: Path, builder: str = "html") -> None:
     """Let Sphinx work; its warnings are errors."""
     from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said = io.StringIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), patch_docutils(), docutils_namespace():
         warnings.simplefilter("ignore")  # of Sphinx and its themes about each other; what they say of pages is kept
         app = Sphinx(
-            sources, None, built, doctrees, "html", confoverrides=SETTINGS, status=None, warning=said, parallel=1
+            sources, None, built, doctrees, builder, confoverrides=SETTINGS, status=None, warning=said, parallel=1
         )
         app.build()
     faults = [COLOUR.sub("", line) for line in said.getvalue().splitlines() if line.strip()]
-    globals()["LAST"] = faults
     if faults:
-        raise SiteError(f"the pages have {len(faults)} faults; the first is: {shown(faults[0])}.")
+        raise SiteError(f"the pages have {len(faults)} faults; the first is: {shown(faults[0]).rstrip('.')}.")

@@ -9,11 +9,13 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from nonlin.lessons import glossary
+from nonlin.lessons import CLAIMS, glossary
 from nonlin.minutes import FURTHER
+from nonlin.site.activations import RECORDS
 from nonlin.site.markdown import anchor
 
 _FURTHER = FURTHER.lstrip("# ")
+SERIES = {"activations": [*RECORDS], "claims": [f"{number:02}" for number in CLAIMS]}
 PLAIN = (nodes.paragraph, nodes.emphasis, nodes.strong, nodes.list_item)  # where a term may become a link
 
 
@@ -50,10 +52,11 @@ def scrollable(app: Sphinx, document: nodes.document) -> None:
 
 
 def link_terms(app: Sphinx, document: nodes.document, docname: str) -> None:
-    """The first mention of each term of the glossary in a lesson leads to it."""
-    if not docname.startswith("notebooks/"):
+    """The first mention of a term in a lesson leads to the glossary, from the lesson on that explains it."""
+    folder, _, name = docname.partition("/")
+    names = {term.casefold(): term for term, (lesson, _) in glossary().items() if lesson <= name[:2]}
+    if folder != "notebooks" or not names:
         return
-    names = {term.casefold(): term for term in glossary()}
     pattern = re.compile(rf"\b({'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})\b", re.IGNORECASE)
     base = app.builder.get_relative_uri(docname, "glossary")
     for text in list(document.findall(nodes.Text)):
@@ -79,6 +82,19 @@ def _with_links(text: str, pattern: re.Pattern[str], unused: dict[str, str], bas
     yield nodes.Text(text[end:])
 
 
+def tidy(app: Sphinx, name: str, template: str, context: dict[str, Any], document: nodes.document | None) -> None:
+    """Neighbours for pages that no table of contents holds, and levels for the navigation's headings."""
+    folder, _, page = name.partition("/")
+    if page and page in SERIES.get(folder, ()):
+        place = SERIES[folder].index(page)
+        for key, near in (("prev", place - 1), ("next", place + 1)):
+            if 0 <= near < len(SERIES[folder]):
+                other = SERIES[folder][near]
+                context[key] = {"link": f"{other}.html", "title": app.env.titles[f"{folder}/{other}"].astext()}
+    if tree := context.get("furo_navigation_tree"):
+        context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def _inline(self: Any, node: nodes.Element) -> None:
     self.body.append(f'<span class="formula">{html.escape(node.astext())}</span>')
     raise nodes.SkipNode
@@ -95,6 +111,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", fold_further)
     app.connect("doctree-read", scrollable)
     app.connect("doctree-resolved", link_terms)
+    app.connect("html-page-context", tidy, priority=900)
     for script in ("katex/katex.min.js", "course.js"):
         app.add_js_file(script, loading_method="defer")
     for sheet in ("katex/katex.min.css", "course.css"):

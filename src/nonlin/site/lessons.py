@@ -15,7 +15,7 @@ from nonlin.minutes import HIDDEN, LID
 from nonlin.site.markdown import COLOUR, Pages, code, directive, escaped, fold, image, links, plain, raw
 
 _NOTEBOOK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
-_ELSEWHERE = {"../docs/cheat_sheet.png": "../_static/cheat_sheet.svg", "../data/results/README.md": "../results.md"}
+_ELSEWHERE = {"../docs/cheat_sheet.png": "../_static/cheat_sheet.svg", "../data/results/README.md": "../runs.md"}
 _WORDS = re.compile(r"<details><summary>This figure in words</summary>(.*)</details>", re.DOTALL)
 
 

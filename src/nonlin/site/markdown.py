@@ -73,6 +73,13 @@ def plain(markup: str) -> str:
     return html.unescape(_TAG.sub("", markup))
 
 
+def from_docs(text: str) -> str:
+    """A page of docs whose links to lessons and results lead to their pages; those to source code become plain text."""
+    text = re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", text)
+    text = text.replace("](../data/results/README.md", "](runs.md")
+    return re.sub(r"(?<!!)\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)
+
+
 def links(path: str, *, runs: bool = False) -> str:
     """What docs/site.toml offers for a file of the repository: to edit it, and to run it if it is a lesson."""
     settings = tomllib.loads((DOCS / "site.toml").read_text(encoding="utf-8"))

@@ -11,17 +11,17 @@ from nonlin.lessons.choosing.cheat_sheet import cheat_sheet
 from nonlin.lessons.choosing.guide import table
 from nonlin.minutes import core, further
 from nonlin.notebooks import LESSONS, lesson_file
-from nonlin.site.markdown import DOCS, Pages, anchor, escaped, raw
+from nonlin.site.markdown import DOCS, Pages, anchor, escaped, from_docs, raw
 
+SHOWN = (".png", ".txt")  # what pages written by hand show or offer
 BOX, ROW, GAP = (150, 44), 84, 12  # of the drawn order: a lesson's box, from row to row, between boxes, in pixels
 
 
 def pages() -> Pages:
     """All of them, and those that are written by hand in docs."""
     picture = cheat_sheet()
-    written: dict[str, str | bytes] = {
-        path.name: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))
-    }
+    written: dict[str, str | bytes] = {path.name: path.read_bytes() for path in DOCS.iterdir() if path.suffix in SHOWN}
+    written |= {path.name: from_docs(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.md"))}
     for kind in ("svg", "pdf"):
         file = io.BytesIO()
         picture.figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})

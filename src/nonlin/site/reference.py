@@ -60,7 +60,7 @@ def _page(folder: str, paths: list[Path]) -> Iterator[str]:
     for path in paths:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         module = module_name(path)
-        tree = _Qualified(tree).visit(tree)
+        tree = _Qualified(tree, module).visit(tree)
         if path.stem != "__init__":
             yield _title(module, "-")
         yield f".. py:currentmodule:: {module}"
@@ -70,11 +70,12 @@ def _page(folder: str, paths: list[Path]) -> Iterator[str]:
 
 
 class _Qualified(ast.NodeTransformer):
-    """Imported names of the package in full: several modules have a class of one name, and a link must lead to one."""
+    """Names of the package in full: several modules have a class of one name, and a link must lead to the right one."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, module: str) -> None:
         imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module)
-        self.full = {
+        self.full = {name: f"{module}.{name}" for name, node in public(tree) if not isinstance(node, ast.FunctionDef)}
+        self.full |= {
             each.asname or each.name: f"{node.module}.{each.name}"
             for node in imports
             if node.module.startswith("nonlin")

@@ -31,19 +31,19 @@ def pages() -> Pages:
     """A page for each table, the tables as they are, the curves of the search, and one page that explains them."""
     written: dict[str, str | bytes] = {}
     for path in tables():
-        written[f"results/{name_of(path)}.md"] = "\n\n".join(_table(path))
+        written[f"runs/{name_of(path)}.md"] = "\n\n".join(_table(path))
         written[f"_static/tables/{name_of(path)}.csv"] = path.read_bytes()
     curves = _curves()
     written |= {f"_static/figures/{name}.svg": drawn for name, (drawn, _) in curves.items()}
-    about = (results_folder() / "README.md").read_text(encoding="utf-8")
+    about = (results_folder() / "README.md").read_text(encoding="utf-8").replace("# Results", "# All runs", 1)
     listed = "\n".join(
-        f"- [{name_of(path)}](results/{name_of(path)}.md), as {download(path, '')}" for path in tables()
+        f"- [{name_of(path)}](runs/{name_of(path)}.md), as {download(path, '')}" for path in tables()
     )
     drawn = "\n\n".join(
         f"### {name}\n\n{image(f'_static/figures/{name}.svg', words)}" for name, (_, words) in curves.items()
     )
     search = f"## The search for learning rates\n\n{drawn}" if drawn else ""
-    return {**written, "results.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n"}
+    return {**written, "runs.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n"}
 
 
 def download(path: Path, up: str = "../") -> str:
