@@ -18,7 +18,9 @@ def add(commands: "argparse._SubParsersAction") -> None:
         help="where to; an older site there is replaced (default: site)",
     )
     parser.add_argument(
-        "--pdf", action="store_true", help="also print the whole course into one PDF file; this takes Chromium or Chrome"
+        "--pdf",
+        action="store_true",
+        help="also print the course into one PDF file; it takes Chromium or Chrome",
     )
 
 
@@ -26,4 +28,5 @@ def run(arguments: argparse.Namespace) -> None:
     from nonlin.site.build import build
 
     site = build(arguments.folder, pdf=arguments.pdf)
-    print(f"{site.pages} pages, {site.size / 1e6:.0f} MB, in {site.seconds:.0f} s: {shown(str(site.folder))}/index.html")
+    size = f"{site.pages} pages, {site.size / 1e6:.0f} MB, in {site.seconds:.0f} s"
+    print(f"{size}: {shown(str(site.folder / 'index.html'))}")

@@ -27,18 +27,19 @@ def place(name: str) -> str:
     return f"activations/{name}"
 
 
-def pages(findings: Mapping[int, Finding]) -> Pages:
-    """A page for each record with its figure, and one that compares them all."""
+def pages(records: Mapping[str, Record], findings: Mapping[int, Finding]) -> Pages:
+    """A page for each record with its figure and the claims that name it, and one that compares them all."""
     written: dict[str, str | bytes] = {}
-    for name, record in RECORDS.items():
+    for name, record in records.items():
         picture = curve_and_slope(record) if isinstance(record, Activation) else along_one_input(record)
         figure = f"_static/figures/{name}.svg"
         written[figure] = svg(picture)
         written[f"{place(name)}.md"] = "\n\n".join(_page(record, image(f"../{figure}", picture.text), findings))
-    rows = "\n".join(f"- [{record.title}](activations/{name}.md): {record.use}" for name, record in RECORDS.items())
-    scalars, vectors = comparison(*ACTIVATIONS.values()), vector_comparison(*VECTOR_FUNCTIONS.values())
+    listed = "\n".join(f"- [{record.title}]({place(name)}.md): {record.use}" for name, record in records.items())
+    scalars = comparison(*(record for record in records.values() if isinstance(record, Activation)))
+    vectors = vector_comparison(*(record for record in records.values() if isinstance(record, VectorFunction)))
     written["activations.md"] = (
-        f"# Activations\n\n{rows}\n\n## Compared\n\n{scalars}\n\n{escaped(TABLE_KEY)}\n\n"
+        f"# Activations\n\n{listed}\n\n## Compared\n\n{scalars}\n\n{escaped(TABLE_KEY)}\n\n"
         f"## Functions of a vector, compared\n\n{vectors}\n\n{escaped(VECTOR_KEY)}\n"
     )
     return written

@@ -5,18 +5,19 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from nonlin.errors import ReaderError
-from nonlin.ledger import verdicts
+from nonlin.lab.protocol import PROTOCOL, Network
+from nonlin.ledger import Finding, verdicts
 from nonlin.lessons import CLAIMS
 from nonlin.notebooks import lessons as notebooks
 from nonlin.site import activations, claims, lessons, links, overview, reference, runs
-from nonlin.site.printing import write_pdf
 from nonlin.site.markdown import COLOUR, DOCS, Pages
+from nonlin.site.printing import write_pdf
 from nonlin.typography import shown
 
 TITLE = "Nonlinear"
@@ -67,12 +68,31 @@ class Site:
     seconds: float
 
 
-def build(folder: Path, *, only: Sequence[str] = (), pdf: bool = False) -> Site:
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What goes into a site besides the pages that every site has; by default everything.
+
+    Args:
+        lessons: the notebooks; another lesson is a page with its name.
+        records: activations, by name.
+        findings: claims with their verdicts, by number.
+        networks: of which the search for learning rates is drawn.
+        folders: of the package, each with its modules, for the reference.
+    """
+
+    lessons: Sequence[Path] = field(default_factory=lambda: notebooks([]))
+    records: Mapping[str, activations.Record] = field(default_factory=lambda: activations.RECORDS)
+    findings: Mapping[int, Finding] = field(default_factory=lambda: verdicts.read(CLAIMS))
+    networks: Sequence[Network] = PROTOCOL.networks
+    folders: Mapping[str, Sequence[Path]] = field(default_factory=reference.folders)
+
+
+def build(folder: Path, contents: Contents | None = None, *, pdf: bool = False) -> Site:
     """Build the site in a folder, which is made, or replaced if it holds an older site.
 
     Args:
         folder: where to.
-        only: beginnings of the lessons ("02") to put in; all by default.
+        contents: what goes into it.
         pdf: also print the whole course, for which Chromium or Chrome has to be there.
 
     Raises:
@@ -85,7 +105,7 @@ def build(folder: Path, *, only: Sequence[str] = (), pdf: bool = False) -> Site:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site-") as place:
         sources, built = Path(place) / "sources", Path(place) / "html"
         shutil.copytree(DOCS / "_static", sources / "_static")
-        _write(sources, _pages(only))
+        _write(sources, _pages(contents or Contents()))
         _make(sources, built, Path(place) / "doctrees")
         for unused in (built / "_sources", built / "objects.inv"):
             shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
@@ -109,22 +129,21 @@ def build(folder: Path, *, only: Sequence[str] = (), pdf: bool = False) -> Site:
     )
 
 
-def _pages(only: Sequence[str]) -> Pages:
-    findings = verdicts.read(CLAIMS)
+def _pages(contents: Contents) -> Pages:
     stubs = {f"notebooks/{path.stem}.md": f"---\norphan: true\n---\n\n# {path.stem}" for path in notebooks([])}
-    paths = notebooks(list(only))
     pages = {
         **stubs,
         **overview.pages(),
-        **lessons.pages(paths),
-        **activations.pages(findings),
-        **claims.pages(findings),
-        **runs.pages(),
-        **reference.pages(),
+        **lessons.pages(contents.lessons),
+        **activations.pages(contents.records, contents.findings),
+        **claims.pages(contents.findings),
+        **runs.pages(contents.networks),
+        **reference.pages(contents.folders),
     }
-    parts = {"The course": ["lessons", *(f"notebooks/{path.stem}" for path in paths)], "To look up": [*LOOKED_UP]}
-    listed = {name for names in parts.values() for name in names}
-    parts["About"] = [name for name in (Path(path).stem for path in pages if "/" not in path and path.endswith(".md")) if name not in {*listed, "index"}]
+    course = ["lessons", *(f"notebooks/{path.stem}" for path in contents.lessons)]
+    top = [path.removesuffix(".md") for path in pages if "/" not in path and path.endswith(".md")]
+    about = [name for name in top if name not in {*course, *LOOKED_UP, "index"}]
+    parts = {"The course": course, "To look up": LOOKED_UP, "About": about}
     trees = "\n\n".join(
         f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(names) + "\n```"
         for title, names in parts.items()

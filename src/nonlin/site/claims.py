@@ -29,7 +29,7 @@ def pages(findings: Mapping[int, Finding]) -> Pages:
 
 
 def _overview(findings: Mapping[int, Finding]) -> Iterator[str]:
-    counts = {verdict: 0 for verdict in Verdict}
+    counts = dict.fromkeys(Verdict, 0)
     for finding in findings.values():
         for tried in finding.parts:
             counts[tried.verdict] += 1
@@ -118,4 +118,4 @@ def _forest(title: str, lines: Sequence[tuple[str, Estimate]]) -> str:
     style = 'fill="currentColor" stroke="none" font-size="13"'
     inside = "".join(drawn) + base
     inside = inside.replace("<path", '<path fill="none" stroke="currentColor"')
-    return f"<div class=\"picture\">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>"
+    return f'<div class="picture">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>'

@@ -65,9 +65,10 @@ def link_terms(app: Sphinx, document: nodes.document, docname: str) -> None:
 
 
 def _within_link(node: nodes.Node) -> bool:
+    """Or within a heading, or a table, whose cells have folds of their own."""
     while node.parent is not None:
         node = node.parent
-        if isinstance(node, nodes.reference | nodes.title):
+        if isinstance(node, nodes.reference | nodes.title | nodes.table):
             return True
     return False
 
@@ -85,12 +86,13 @@ def _with_links(text: str, pattern: re.Pattern[str], unused: dict[str, str], bas
 def tidy(app: Sphinx, name: str, template: str, context: dict[str, Any], document: nodes.document | None) -> None:
     """Neighbours for pages that no table of contents holds, and levels for the navigation's headings."""
     folder, _, page = name.partition("/")
-    if page and page in SERIES.get(folder, ()):
-        place = SERIES[folder].index(page)
+    series = [each for each in SERIES.get(folder, ()) if f"{folder}/{each}" in app.env.titles]
+    if page in series:
+        place = series.index(page)
         for key, near in (("prev", place - 1), ("next", place + 1)):
-            if 0 <= near < len(SERIES[folder]):
-                other = SERIES[folder][near]
-                context[key] = {"link": f"{other}.html", "title": app.env.titles[f"{folder}/{other}"].astext()}
+            if 0 <= near < len(series):
+                title = app.env.titles[f"{folder}/{series[near]}"].astext()
+                context[key] = {"link": f"{series[near]}.html", "title": title}
     if tree := context.get("furo_navigation_tree"):
         context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 

@@ -93,7 +93,9 @@ class _Lesson:
             return image(f"../_static/figures/{name}", "\n".join(map(plain, words[1].split("</p>"))).strip())
         if "text/html" in data:
             return "" if _WORDS.fullmatch(data["text/html"]) else raw(data["text/html"])
-        return f"\n\n{_linked(data['text/markdown'])}\n\n" if "text/markdown" in data else code(data["text/plain"], "text")
+        return (
+            f"\n\n{_linked(data['text/markdown'])}\n\n" if "text/markdown" in data else code(data["text/plain"], "text")
+        )
 
 
 def _calls(source: str) -> Iterator[ast.Call]:

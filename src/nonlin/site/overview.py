@@ -50,7 +50,7 @@ def _lessons() -> Iterator[str]:
             f"| {number} | {link} | {core(notebook)} | {further(notebook) or ''} | {', '.join(needs) or 'nothing'} |"
         )
     yield "\n".join(lines)
-    yield "## What leans on what\n\nA line leads from a lesson down to those that lean on it, as the last column above says."
+    yield "## What leans on what\n\nA line leads from a lesson down to those that lean on it, as the last column says."
     yield raw(drawn_order())
 
 
@@ -82,12 +82,9 @@ def _box(number: str, x: float, y: float) -> str:
     file, title = lesson_file(number)
     words = title if len(title) <= 24 else f"{title[:23].rsplit(' ', 1)[0]} …"
     rect = f'<rect x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="4" class="box" stroke="currentColor"/>'
-    text = "".join(
-        f'<text x="{x + BOX[0] / 2:g}" y="{y + down}" text-anchor="middle" fill="currentColor">{html.escape(line)}</text>'
-        for line, down in ((number, 17), (words, 34))
-    )
-    label = html.escape(f"Lesson {number}: {title}")
-    return f'<a href="notebooks/{file.removesuffix("ipynb")}html" aria-label="{label}">{rect}{text}</a>'
+    middle = f'x="{x + BOX[0] / 2:g}" text-anchor="middle" fill="currentColor"'
+    text = f'<text {middle} y="{y + 17:g}">{number}</text><text {middle} y="{y + 34:g}">{html.escape(words)}</text>'
+    return f'<a href="notebooks/{file.removesuffix("ipynb")}html"><title>{html.escape(title)}</title>{rect}{text}</a>'
 
 
 def _glossary() -> Iterator[str]:

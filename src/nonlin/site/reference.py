@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent, shorten
 
@@ -15,14 +15,19 @@ _SPECIAL = re.compile(r"(\||(?<!\*)\*(?!\*)|(?<=\w)_(?!\w))")  # what reStructur
 Definition = ast.FunctionDef | ast.ClassDef
 
 
-def pages() -> Pages:
-    """A page for each folder of the package, and one that lists them."""
-    folders: dict[str, list[Path]] = {}
+def folders() -> dict[str, list[Path]]:
+    """The modules of each folder of the package, by its name."""
+    found: dict[str, list[Path]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         if not path.stem.startswith("_") or path.stem == "__init__":
-            folders.setdefault(module_name(path.parent), []).append(path)
+            found.setdefault(module_name(path.parent), []).append(path)
+    return found
+
+
+def pages(folders: Mapping[str, Sequence[Path]]) -> Pages:
+    """A page for each folder of the package, and one that lists them."""
     written = {f"{place(folder)}.rst": "\n\n".join(_page(folder, paths)) for folder, paths in folders.items()}
-    rows = (f"- [{folder}]({place(folder)}.rst): {_summary(PACKAGE.parent / folder.replace('.', '/'))}" for folder in folders)
+    rows = (f"- [{folder}]({place(folder)}.rst): {_summary(folder)}" for folder in folders)
     written["reference.md"] = "# Reference of the package\n\n" + "\n".join(rows) + "\n"
     return written
 
@@ -50,12 +55,13 @@ def public(tree: ast.Module | ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
     yield from ((name, node) for name, node in found.items() if not name.startswith("_"))
 
 
-def _summary(folder: Path) -> str:
-    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or "what all rooms share"
+def _summary(folder: str) -> str:
+    source = (PACKAGE.parent / folder.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+    said = ast.get_docstring(ast.parse(source)) or "what all rooms share"
     return said.partition("\n")[0]
 
 
-def _page(folder: str, paths: list[Path]) -> Iterator[str]:
+def _page(folder: str, paths: Sequence[Path]) -> Iterator[str]:
     yield f":orphan:\n\n{_title(folder, '=')}"
     for path in paths:
         tree = ast.parse(path.read_text(encoding="utf-8"))

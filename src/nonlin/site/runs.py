@@ -2,11 +2,11 @@
 
 import csv
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nonlin.lab import reference, report
-from nonlin.lab.protocol import PROTOCOL
+from nonlin.lab import reference
+from nonlin.lab.protocol import PROTOCOL, Network
 from nonlin.paths import results_folder
 from nonlin.plots.reference import rate_curves
 from nonlin.site.activations import svg
@@ -14,7 +14,6 @@ from nonlin.site.markdown import ROOT, Pages, code, escaped, fold, image, raw
 from nonlin.typography import true_minus
 
 DIGITS = 4  # of a number in a page; the CSV has all
-SAME = "The same in all rows"
 
 
 def tables() -> list[Path]:
@@ -27,18 +26,20 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}-{path.stem}"
 
 
-def pages() -> Pages:
-    """A page for each table, the tables as they are, the curves of the search, and one page that explains them."""
+def pages(networks: Sequence[Network] = PROTOCOL.networks) -> Pages:
+    """A page for each table, the tables as they are, the search's curves, and one page that explains them.
+
+    Args:
+        networks: whose search is drawn, as far as it has begun.
+    """
     written: dict[str, str | bytes] = {}
     for path in tables():
         written[f"runs/{name_of(path)}.md"] = "\n\n".join(_table(path))
         written[f"_static/tables/{name_of(path)}.csv"] = path.read_bytes()
-    curves = _curves()
+    curves = _curves(networks)
     written |= {f"_static/figures/{name}.svg": drawn for name, (drawn, _) in curves.items()}
     about = (results_folder() / "README.md").read_text(encoding="utf-8").replace("# Results", "# All runs", 1)
-    listed = "\n".join(
-        f"- [{name_of(path)}](runs/{name_of(path)}.md), as {download(path, '')}" for path in tables()
-    )
+    listed = "\n".join(f"- [{name_of(path)}](runs/{name_of(path)}.md), as {download(path, '')}" for path in tables())
     drawn = "\n\n".join(
         f"### {name}\n\n{image(f'_static/figures/{name}.svg', words)}" for name, (_, words) in curves.items()
     )
@@ -51,11 +52,11 @@ def download(path: Path, up: str = "../") -> str:
     return f'<a href="{up}_static/tables/{name_of(path)}.csv" download>CSV</a>'
 
 
-def _curves() -> dict[str, tuple[bytes, str]]:
+def _curves(networks: Sequence[Network]) -> dict[str, tuple[bytes, str]]:
     search = reference.read(PROTOCOL, results_folder() / "reference").search
     searched = {(row.configuration.depth, row.configuration.batch_norm) for row in search}
     found = {}
-    for network in PROTOCOL.networks:
+    for network in networks:
         if (network.depth, network.batch_norm) in searched:
             picture = rate_curves(PROTOCOL, network, search)
             found[f"search-{network.name}"] = (svg(picture), picture.text)
@@ -75,7 +76,8 @@ def _table(path: Path) -> Iterator[str]:
     if about.is_file():
         yield fold("How it was measured, and on what machine", code(about.read_text(encoding="utf-8"), "json"))
     if same:
-        yield f"{SAME}: " + ", ".join(f"{escaped(name)} {escaped(value) or 'empty'}" for name, value in same.items()) + "."
+        said = ", ".join(f"{escaped(name)} {escaped(value) or 'empty'}" for name, value in same.items())
+        yield f"The same in all rows: {said}."
     heads = "".join(f'<th scope="col">{html.escape(head[place])}</th>' for place in kept)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(row[place])}</td>' for place in kept)}</tr>" for row in rows)
     # As HTML: Sphinx takes half a minute for a thousand rows.
