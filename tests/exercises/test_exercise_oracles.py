@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlin.activations import ACTIVATIONS, Activation
-from nonlin.exercises.exercise import judge
+from nonlin.exercises import judge
 from nonlin.ledger import Always, Compared, Exists, margins
 from nonlin.lessons import EXERCISES
 from nonlin.lessons.conditions.experiments import with_slope
