@@ -18,18 +18,26 @@ def difference(probes: Sequence[Probe], results: Mapping[str, Any], expected: Ma
         results: what an answer gave, by label.
         expected: what it should have given.
     """
-    tolerances = {label: probe.tolerance for probe in probes for label in (probe.label, f"{probe.label}{BY_AUTOGRAD}")}
+    of = {label: probe for probe in probes for label in (probe.label, f"{probe.label}{BY_AUTOGRAD}")}
     for label, wanted in expected.items():
         if label not in results:
             return f"{label}: nothing came back."
-        if said := _compare(results[label], wanted, tolerances.get(label, 0.0)):
+        probe = of.get(label)
+        elementwise = probe is not None and _like_an_argument(wanted, probe)
+        if said := _compare(results[label], wanted, probe.tolerance if probe else 0.0, elementwise):
             return f"{label}: {said}"
     if extra := [label for label in results if label not in expected]:
         return f"{extra[0]} is not what was passed: your function changes its argument in place."
     return None
 
 
-def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
+def _like_an_argument(wanted: Any, probe: Probe) -> bool:
+    """Whether a result has the shape of what went in: then its dtype is that of the input, else any float will do."""
+    shapes = [argument.shape for argument in probe.arguments if isinstance(argument, Tensor)]
+    return isinstance(wanted, Tensor) and wanted.ndim > 0 and wanted.shape in shapes
+
+
+def _compare(got: Any, wanted: Any, tolerance: float, elementwise: bool = False) -> str | None:
     if isinstance(wanted, tuple):
         return _compare_tuples(got, wanted, tolerance)
     if not isinstance(wanted, Tensor):
@@ -39,8 +47,9 @@ def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
     if not isinstance(got, Tensor):
         return f"a tensor is expected, not {kind_of(got)}."
     if got.shape != wanted.shape:
-        return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}."
-    if got.dtype != wanted.dtype:
+        single = "" if wanted.ndim else ", a single number without a dimension"
+        return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}{single}."
+    if got.dtype != wanted.dtype and (elementwise or not (got.is_floating_point() and wanted.is_floating_point())):
         return f"the dtype is {got.dtype}, expected {wanted.dtype}."
     if got.device != wanted.device:
         return "a plain, dense tensor in the processor's memory is expected."
