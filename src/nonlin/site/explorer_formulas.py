@@ -18,6 +18,7 @@ from sympy.printing.jscode import JavascriptCodePrinter
 
 from nonlin.activations import ACTIVATIONS, Activation, Parameter
 from nonlin.activations.latex import FUNCTIONS, X, read, symbol_of
+from nonlin.activations.layers import zero_slope_float32
 
 
 class Helper(sympy.Function):
@@ -247,11 +248,13 @@ def javascript(record: Activation) -> str:
     printed = [printer.doprint(expr.xreplace(names)) for expr in expressions]
     places = sorted(set().union(*map(corners, expressions)), key=str)
     at = ", ".join(printer.doprint(place.xreplace(names)) for place in places)
+    alive = zero_slope_float32(record)
     words = {
         "title": record.title,
         "family": record.family,
         "use": record.use,
         "caveat": record.caveat,
+        "float32": [_number(end) for end in (alive.low, alive.high)],
         "parameters": [_parameter(name, record.takes[name]) for name in record.parameters],
     }
     conditions = ", ".join(
