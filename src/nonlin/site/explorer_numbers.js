@@ -65,7 +65,7 @@ function flatsOf({ f, slope, places }) {
 }
 
 // The interval outside which |f'| stays below FLAT as far as 100; an end is infinite where it does not.
-function steepStretch({ slope }) {
+function steepStretch({ slope, places }) {
   const steep = (x) => Math.abs(slope(x)) >= FLAT;
   const find = (from, to) => {
     if (steep(from)) return from < to ? -Infinity : Infinity;
@@ -74,7 +74,7 @@ function steepStretch({ slope }) {
     while (index <= steps && !steep(from + index * step)) index++;
     let [flat, other] = [from + (index - 1) * step, from + index * step];
     for (let i = 0; i < 50; i++) [flat, other] = steep((flat + other) / 2) ? [flat, (flat + other) / 2] : [(flat + other) / 2, other];
-    return other;
+    return places.find((at) => Math.abs(at - other) < 1e-9) ?? other;
   };
   const low = find(-100, 100), high = find(100, -100);
   return low > high ? null : [low, high];
@@ -128,7 +128,8 @@ function pushed(curve, mean, sd, bins = 90) {
   const moment = (g) => expectation((x) => g(curve.f(x)), curve.places, mean, sd);
   const average = moment((y) => y), variance = moment((y) => (y - average) ** 2);
   const quantile = quantilesOf(parts, masses);
-  const [low, high] = stretch([quantile(0.001), quantile(0.999), ...masses.filter((mass) => mass.share > 1e-3).map((mass) => mass.at)]);
+  const shown = stretch([quantile(0.001), quantile(0.999), ...masses.filter((mass) => mass.share > 1e-3).map((mass) => mass.at)]);
+  const [low, high] = aligned(shown, Math.min(...parts.map((part) => part.low)), bins);
   return {
     masses: masses.filter((mass) => mass.share > 5e-5), low, high, density: spread(parts, low, high, bins),
     mean: average, sd: Math.sqrt(variance), meanSquare: moment((y) => y * y),
@@ -138,17 +139,29 @@ function pushed(curve, mean, sd, bins = 90) {
 }
 
 function stretch(numbers) {
-  const low = Math.min(...numbers), high = Math.max(...numbers), room = 0.06 * (high - low) || 1;
+  const finite = numbers.filter(Number.isFinite);
+  if (!finite.length) return [-1, 1];
+  const low = Math.min(...finite), high = Math.max(...finite), room = 0.06 * (high - low) || 1;
   return [low - room, high + room];
 }
 
+// Shifted by less than a bin, so that a bin begins where the density does, and none is half empty.
+function aligned([low, high], start, bins) {
+  const width = (high - low) / bins, shift = start > low && start < high ? (start - low) % width : 0;
+  return [low + shift - width, high + shift - width];
+}
+
 function quantilesOf(parts, masses) {
-  const steps = [...parts.map((part) => ({ at: (part.low + part.high) / 2, share: part.share })), ...masses].sort((a, b) => a.at - b.at);
+  const points = masses.map(({ at, share }) => ({ low: at, high: at, share }));
+  const steps = [...parts, ...points].sort((a, b) => a.low + a.high - b.low - b.high);
   const total = steps.reduce((sum, step) => sum + step.share, 0);
   return (share) => {
     let sum = 0;
-    for (const step of steps) if ((sum += step.share) >= share * total) return step.at;
-    return steps.length ? steps[steps.length - 1].at : NaN;
+    for (const { low, high, share: own } of steps) {
+      if (sum + own >= share * total) return low + (high - low) * (share * total - sum) / own;
+      sum += own;
+    }
+    return NaN;
   };
 }
 
@@ -177,19 +190,34 @@ function written(state) {
 }
 
 const START = { from: -5, to: 5, at: 1, mean: 0, sd: 1 };
+const LARGEST = 1e6;
+
+// Why a number of the state is refused, in one sentence, or "".
+function complaint(key, value, state) {
+  if (!Number.isFinite(value) || Math.abs(value) > LARGEST) return "This takes a number between −1,000,000 and 1,000,000.";
+  if (key === "from" && !(value < state.to)) return "The range of x begins below its end.";
+  if (key === "to" && !(value > state.from)) return "The range of x ends above its beginning.";
+  if (key === "at" && !(value >= state.from && value <= state.to)) return "The cursor stays in the range of x.";
+  if (key === "sd" && !(value >= 1 / LARGEST)) return "The standard deviation is at least 0.000001.";
+  return "";
+}
 
 function readState(hash) {
-  const state = { slots: [], ...START }, complaints = [];
+  const state = { slots: [], ...START }, complaints = [], numbers = {};
   for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
     let [key, text = ""] = part.split("=");
     try { text = decodeURIComponent(text); } catch { text = ""; }
     if (key === "f" && state.slots.length < 4) readSlot(text, state, complaints);
-    else if (key in START && text !== "" && Number.isFinite(Number(text))) state[key] = Number(text);
+    else if (Object.hasOwn(START, key) && text !== "") numbers[key] = Number(text);
     else complaints.push(`The link's “${part}” cannot be read and was left out.`);
   }
-  if (!(state.from < state.to)) { complaints.push("The link's range of x is empty, so −5 to 5 is shown."); Object.assign(state, { from: -5, to: 5 }); }
-  if (!(state.sd > 0)) { complaints.push("The link's standard deviation is not above 0, so 1 is used."); state.sd = 1; }
-  state.at = Math.min(state.to, Math.max(state.from, state.at));
+  Object.assign(state, numbers);
+  for (const key of Object.keys(START)) {
+    const why = complaint(key, state[key], state);
+    if (why && key !== "at") complaints.push(`${why} The link's “${key}” was left out.`);
+    if (why && key !== "at") for (const each of ["from", "to"].includes(key) ? ["from", "to"] : [key]) state[each] = START[each];
+  }
+  state.at = Math.min(state.to, Math.max(state.from, Number.isFinite(state.at) ? state.at : START.at));
   return { state, complaints };
 }
 
@@ -200,7 +228,7 @@ function readSlot(text, state, complaints) {
   const given = { ...values };
   for (const pair of pairs) {
     const [key, number] = pair.split(":");
-    if (key in given && number) given[key] = Number(number);
+    if (Object.hasOwn(given, key) && number) given[key] = Number(number);
     else complaints.push(`${record.title} has no parameter as in the link's “${pair}”.`);
   }
   const wrong = record.parameters.map((each) => refusal(record, each.name, given)).find(Boolean);

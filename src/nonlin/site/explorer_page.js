@@ -14,6 +14,7 @@ function said(number, digits = 4) {
   return text.replace(/e\+?/, " e").replaceAll("-", "−");
 }
 
+const minus = (text) => text.replace(/(^|[\s[(])-(?=\S)/g, "$1−");
 const percent = (share) => `${said(100 * share, 3)} %`;
 const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -37,13 +38,20 @@ function curves() {
 
 let waiting = false;
 function changed() {
-  history.replaceState(null, "", "#" + written(state));
+  remember();
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => { waiting = false; draw(); });
 }
 
+let remembering;
+function remember() {  // a moment later: browsers refuse an address that changes a hundred times a second
+  clearTimeout(remembering);
+  remembering = setTimeout(() => history.replaceState(null, "", "#" + written(state)), 250);
+}
+
 function load(hash) {
+  clearTimeout(remembering);
   const { state: read, complaints } = readState(hash);
   state = read;
   if (!hash.replace("#", "")) state.slots = FIRST.map((name) => ({ name, values: defaultsOf(name) }));
@@ -111,7 +119,7 @@ function parameterRow(index, parameter, values) {
   row.innerHTML = `<label for="${id}">${label}</label><span class="field">
     <input type="range" id="${id}-slider" aria-label="${label}" min="${low}" max="${high}" step="${high - low > 10 ? 0.1 : 0.01}">
     <input type="number" id="${id}" step="any" aria-describedby="${id}-m e${index}"></span>
-    <span class="meaning" id="${id}-m">${escaped(parameter.meaning)}; in ${parameter.domain}</span>`;
+    <span class="meaning" id="${id}-m">${minus(escaped(parameter.meaning))}; in ${minus(parameter.domain)}</span>`;
   const slider = row.querySelector("[type=range]"), box = row.querySelector("[type=number]");
   const show = (value, source) => {
     if (source !== slider) slider.value = value;
@@ -135,13 +143,13 @@ function parameterRow(index, parameter, values) {
 }
 
 function listen() {
-  const number = (id, accept, error, why) => {
+  const number = (id, error) => {
     for (const element of [$(id), $(`${id}-slider`)].filter(Boolean)) {
       element.addEventListener("input", () => {
-        const value = element.value === "" ? NaN : Number(element.value), good = Number.isFinite(value) && accept(value);
-        $(id).setAttribute("aria-invalid", String(!good));
-        if (error) $(error).textContent = good ? "" : why;
-        if (!good) return;
+        const value = element.value === "" ? NaN : Number(element.value), why = complaint(id, value, state);
+        $(id).setAttribute("aria-invalid", String(Boolean(why)));
+        $(error).textContent = why;
+        if (why) return;
         state[id] = value;
         if (id === "from" || id === "to") state.at = Math.min(state.to, Math.max(state.from, state.at));
         fill();
@@ -150,18 +158,17 @@ function listen() {
       element.addEventListener("change", fill);
     }
   };
-  number("from", (x) => x < state.to, "range-error", "The range of x begins below its end.");
-  number("to", (x) => x > state.from, "range-error", "The range of x ends above its beginning.");
-  number("at", (x) => x >= state.from && x <= state.to, "range-error", "The cursor stays in the range of x.");
-  number("mean", () => true, "dist-error", "The mean is a number.");
-  number("sd", (x) => x > 0, "dist-error", "The standard deviation is a number above 0.");
+  for (const id of ["from", "to", "at"]) number(id, "range-error");
+  for (const id of ["mean", "sd"]) number(id, "dist-error");
+  $("skip").addEventListener("click", (event) => { event.preventDefault(); $("curves").focus(); });
   $("share").addEventListener("click", share);
   $("reset").addEventListener("click", () => { history.replaceState(null, "", "#"); load(""); });
-  addEventListener("hashchange", () => load(location.hash));
+  addEventListener("hashchange", () => { if (location.hash.includes("=")) load(location.hash); });
   new ResizeObserver(() => { if (state) draw(); }).observe($("plots"));
 }
 
 async function share() {
+  clearTimeout(remembering);
   history.replaceState(null, "", "#" + written(state));
   try {
     await navigator.clipboard.writeText(location.href);
@@ -255,7 +262,7 @@ function lineOf(curve, kind, px, py) {
 function marksOf(curve, kind, px, py, range) {
   const marks = curve.kinks.filter(({ at }) => at >= state.from && at <= state.to).map((kink) => {
     const x = px(kink.at), weight = kind === "slope" ? kink.value : kind === "bend" ? kink.slope : 0;
-    const dot = kind === "bend" ? "" : `<circle class="f${curve.index}" cx="${x}" cy="${py(curve[kind](kink.at))}" r="4"/>`;
+    const dot = kind === "bend" ? (kink.value ? `<text x="${x + 6}" y="${py(range[0]) - 6}">δ′: ${said(kink.value, 3)}</text>` : "") : `<circle class="f${curve.index}" cx="${x}" cy="${py(curve[kind](kink.at))}" r="4"/>`;
     if (!weight) return dot;
     const end = weight > 0 ? range[1] - 0.1 * (range[1] - range[0]) : range[0] + 0.1 * (range[1] - range[0]);
     const [tip, base, up] = [py(end), py(0), weight > 0 ? 1 : -1];
@@ -292,8 +299,10 @@ function point(event) {
   state.at = Math.min(state.to, Math.max(state.from, Number((Math.round(x / step) * step).toPrecision(10))));
   fill();
   drawCursor(curves());
-  history.replaceState(null, "", "#" + written(state));
+  remember();
 }
+
+const deltas = ({ slope, value }) => [slope && `δ of weight ${said(slope)}`, value && `δ′ of weight ${said(value)}`].filter(Boolean).join(" and ");
 
 let speaking;
 function drawCursor(list) {
@@ -305,7 +314,7 @@ function drawCursor(list) {
   const rows = list.map((curve) => {
     const kink = curve.kinks.find(({ at }) => Math.abs(at - state.at) < stepOf(state) / 2);
     const note = kink ? kinksInWords({ kinks: [kink] })[0] : "";
-    const bend = kink && kink.at === state.at ? `δ of weight ${said(kink.slope)}` : said(curve.bend(state.at));
+    const bend = kink && kink.at === state.at ? deltas(kink) : said(curve.bend(state.at));
     return [`${sample(curve.index)} ${escaped(titleOf(curve))}`, said(curve.f(state.at)), said(curve.slope(state.at)), bend, note];
   });
   table($("readout"), ["function", "f(x)", "f′(x)", "f″(x)", "kink"], rows, `Values at x = ${said(state.at)}`);
@@ -342,7 +351,7 @@ function factsRow(curve) {
   const dead = curve.flats.map(({ low, high }) => between(low, high)).join(" and ") || "nowhere";
   return [
     `${sample(curve.index)} ${escaped(titleOf(curve))}`, said(gain), said(back), dead, steep ? outside(steep) : "everywhere",
-    standard ? outside(curve.record.float32.map((end) => Number(bound(end)))) : "known at the defaults",
+    standard ? outside(curve.record.float32.map((end) => Number(bound(end)))) : "known for the default parameters only",
     kinksInWords(curve).join("; ") || "none",
   ];
 }
@@ -356,7 +365,7 @@ function drawDistributions(list) {
   const all = [{ title: "Input", index: 4, ...input }, ...list.map((curve) => ({ title: titleOf(curve), index: curve.index, ...pushed(curve, state.mean, state.sd) }))];
   $("dists").innerHTML = all.map(() => "<figure></figure>").join("");
   all.forEach((each, i) => { $("dists").children[i].innerHTML = panel(each, $("dists").children[i].clientWidth); });
-  const head = ["", "mean", "standard deviation", "mean square", "share of single values", "slope 0", "5 %", "25 %", "median", "75 %", "95 %"];
+  const head = ["distribution", "mean", "standard deviation", "mean square", "share of single values", "slope 0", "5 %", "25 %", "median", "75 %", "95 %"];
   table($("dist-table"), head, all.map((each) => [
     each.index < 4 ? `${sample(each.index)} ${escaped(each.title)}` : each.title, said(each.mean), said(each.sd), said(each.meanSquare), massesInWords(each) || "none",
     each.index < 4 ? percent(each.dead) : "", ...each.quantiles.map((q) => said(q, 3)),
