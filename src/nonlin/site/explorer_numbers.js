@@ -152,16 +152,12 @@ function aligned([low, high], start, bins) {
 }
 
 function quantilesOf(parts, masses) {
-  const points = masses.map(({ at, share }) => ({ low: at, high: at, share }));
-  const steps = [...parts, ...points].sort((a, b) => a.low + a.high - b.low - b.high);
+  const inside = ({ low, high, share }) => [1, 3, 5, 7].map((n) => ({ at: low + (high - low) * n / 8, share: share / 4 }));
+  const steps = [...parts.flatMap(inside), ...masses].sort((a, b) => a.at - b.at);
   const total = steps.reduce((sum, step) => sum + step.share, 0);
   return (share) => {
     let sum = 0;
-    for (const { low, high, share: own } of steps) {
-      if (sum + own >= share * total) return low + (high - low) * (share * total - sum) / own;
-      sum += own;
-    }
-    return NaN;
+    return (steps.find((step) => (sum += step.share) >= share * total) ?? steps.at(-1) ?? { at: NaN }).at;
   };
 }
 
