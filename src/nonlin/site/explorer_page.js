@@ -109,6 +109,9 @@ function drawSlot(index) {
   $(`p${index}`).innerHTML = "";
   if (!name) return;
   for (const parameter of RECORDS[name].parameters) $(`p${index}`).append(parameterRow(index, parameter, values));
+  const advice = document.createElement("details"), { use, caveat } = RECORDS[name];
+  advice.innerHTML = `<summary>When to use it, and when not</summary><p>${escaped(use)}</p><p>${escaped(caveat)}</p>`;
+  $(`p${index}`).append(advice);
 }
 
 function parameterRow(index, parameter, values) {
