@@ -19,6 +19,7 @@ from sympy.printing.jscode import JavascriptCodePrinter
 from nonlin.activations import ACTIVATIONS, Activation, Parameter
 from nonlin.activations.latex import FUNCTIONS, X, read, symbol_of
 from nonlin.activations.layers import zero_slope_float32
+from nonlin.typography import true_minus
 
 
 class Helper(sympy.Function):
@@ -226,8 +227,8 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, object]:
         "name": name,
         "symbol": parameter.symbol,
         "value": parameter.default,
-        "meaning": parameter.meaning,
-        "domain": str(domain),
+        "meaning": true_minus(parameter.meaning),
+        "domain": true_minus(str(domain)),
         "low": _number(domain.low),
         "high": _number(domain.high),
         "open": [not domain.low_closed, not domain.high_closed],
@@ -252,8 +253,8 @@ def javascript(record: Activation) -> str:
     words = {
         "title": record.title,
         "family": record.family,
-        "use": record.use,
-        "caveat": record.caveat,
+        "use": true_minus(record.use),
+        "caveat": true_minus(record.caveat),
         "float32": [_number(end) for end in (alive.low, alive.high)],
         "parameters": [_parameter(name, record.takes[name]) for name in record.parameters],
     }

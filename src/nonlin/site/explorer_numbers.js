@@ -153,11 +153,14 @@ function aligned([low, high], start, bins) {
 
 function quantilesOf(parts, masses) {
   const inside = ({ low, high, share }) => [1, 3, 5, 7].map((n) => ({ at: low + (high - low) * n / 8, share: share / 4 }));
-  const steps = [...parts.flatMap(inside), ...masses].sort((a, b) => a.at - b.at);
+  const steps = [...parts.flatMap(inside), ...masses.map((mass) => ({ ...mass, mass: true }))].sort((a, b) => a.at - b.at);
   const total = steps.reduce((sum, step) => sum + step.share, 0);
   return (share) => {
     let sum = 0;
-    return (steps.find((step) => (sum += step.share) >= share * total) ?? steps.at(-1) ?? { at: NaN }).at;
+    const found = steps.findIndex((step) => (sum += step.share) >= share * total);
+    if (found < 0) return steps.at(-1)?.at ?? NaN;
+    const step = steps[found], along = 0.5 - (sum - share * total) / step.share, next = steps[found + Math.sign(along)];
+    return step.mass || !next || next.mass ? step.at : step.at + Math.abs(along) * (next.at - step.at);
   };
 }
 

@@ -14,7 +14,6 @@ function said(number, digits = 4) {
   return text.replace(/e\+?/, " e").replaceAll("-", "−");
 }
 
-const minus = (text) => text.replace(/(^|[\s[(])-(?=\S)/g, "$1−");
 const percent = (share) => `${said(100 * share, 3)} %`;
 const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -122,7 +121,7 @@ function parameterRow(index, parameter, values) {
   row.innerHTML = `<label for="${id}">${label}</label><span class="field">
     <input type="range" id="${id}-slider" aria-label="${label}" min="${low}" max="${high}" step="${high - low > 10 ? 0.1 : 0.01}">
     <input type="number" id="${id}" step="any" aria-describedby="${id}-m e${index}"></span>
-    <span class="meaning" id="${id}-m">${minus(escaped(parameter.meaning))}; in ${minus(parameter.domain)}</span>`;
+    <span class="meaning" id="${id}-m">${escaped(parameter.meaning)}; in ${parameter.domain}</span>`;
   const slider = row.querySelector("[type=range]"), box = row.querySelector("[type=number]");
   const show = (value, source) => {
     if (source !== slider) slider.value = value;
@@ -199,7 +198,7 @@ function frame({ width, height, x, y, xLabel, yLabel, words, inside, right = 10 
   const left = 58, top = 22, bottom = 40;
   const px = (value) => left + (value - x[0]) / (x[1] - x[0]) * (width - left - right);
   const py = (value) => Math.max(-1e4, Math.min(1e4, top + (y[1] - value) / (y[1] - y[0]) * (height - top - bottom)));
-  const xs = ticks(...x, width / 90), ys = ticks(...y, height / 50), id = `clip${frame.count = (frame.count ?? 0) + 1}`;
+  const xs = ticks(...x, width / 65), ys = ticks(...y, height / 50), id = `clip${frame.count = (frame.count ?? 0) + 1}`;
   const grid = xs.map((v) => `<path class="grid" d="M${px(v)},${top}V${height - bottom}"/><text x="${px(v)}" y="${height - bottom + 16}" text-anchor="middle">${said(v)}</text>`)
     .concat(ys.map((v) => `<path class="grid" d="M${left},${py(v)}H${width - right}"/><text x="${left - 6}" y="${py(v) + 4}" text-anchor="end">${said(v)}</text>`));
   return `<svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(words)}" data-left="${left}" data-right="${right}">
@@ -230,7 +229,7 @@ function rangeOf(list, kind) {
 
 function drawPlots(list) {
   const width = $("plots").clientWidth, height = width < 500 ? 210 : 250;
-  const n = Math.min(2000, Math.max(400, 2 * width));
+  const n = Math.max(400, width);
   for (const curve of list) curve.points = pointsOf(curve, n);
   $("plots").innerHTML = DERIVATIVES.map(([kind, label]) => {
     const y = rangeOf(list, kind);
