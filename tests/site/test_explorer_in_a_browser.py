@@ -183,3 +183,19 @@ def test_chromium_computes_what_pytorch_does(tab: Any, address: str) -> None:
     page = test_explorer.Page.__new__(test_explorer.Page)
     page.engine = SimpleNamespace(eval=tab.evaluate)
     test_explorer.test_values_and_both_derivatives_are_pytorchs(page=page)
+
+
+def test_another_width_draws_anew(tab: Any, address: str) -> None:
+    tab.goto(address)
+    tab.set_viewport_size({"width": 400, "height": 800})
+    tab.wait_for_function("document.querySelector('#plots svg').width.baseVal.value < 400")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_all_follows_a_parameter(tab: Any, address: str) -> None:
+    tab.goto(address + "#f=leaky_relu")
+    places = ("#plots figure:nth-child(3)", "#facts", "#dist-table", "#dists", "#pictures")
+    before = [tab.inner_html(place) for place in places]
+    tab.fill("#p0-negative_slope", "0.7")
+    tab.wait_for_function("document.getElementById('pictures').textContent.includes('a = 0.7')")
+    assert all(one != other for one, other in zip(before, map(tab.inner_html, places), strict=True))

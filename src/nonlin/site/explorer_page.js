@@ -35,12 +35,11 @@ function curves() {
   return state.slots.map(({ name, values }, index) => name && { ...curveOf(name, values), index }).filter(Boolean);
 }
 
-let waiting = false;
-function changed() {
+let frameWaits, restWaits;
+function changed() {  // curves at once, and what costs more a little later, while a slider moves
   remember();
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => { waiting = false; draw(); });
+  frameWaits ??= requestAnimationFrame(() => { frameWaits = undefined; drawCurves(curves()); });
+  restWaits ??= setTimeout(() => { restWaits = undefined; drawRest(curves()); }, 120);
 }
 
 let remembering;
@@ -166,7 +165,12 @@ function listen() {
   $("share").addEventListener("click", share);
   $("reset").addEventListener("click", () => { history.replaceState(null, "", "#"); load(""); });
   addEventListener("hashchange", () => { if (location.hash.includes("=")) load(location.hash); });
-  new ResizeObserver(() => { if (state) draw(); }).observe($("plots"));
+  let width = Math.round($("plots").clientWidth);
+  new ResizeObserver(([{ contentRect }]) => {
+    if (Math.round(contentRect.width) === width) return;  // the height is our own doing
+    width = Math.round(contentRect.width);
+    draw();
+  }).observe($("plots"));
 }
 
 async function share() {
@@ -430,14 +434,22 @@ function drawPictures(list) {
   }));
 }
 
-function draw() {
-  const list = curves();
+function drawCurves(list) {
   drawPlots(list);
   drawCursor(list);
   drawCurveTable(list);
+}
+
+function drawRest(list) {
   table($("facts"), ["function", "gain", "gain of gradients", "slope exactly 0", "nearly flat", "slope 0 in PyTorch’s float32", "kinks"], list.map(factsRow));
   drawDistributions(list);
   drawPictures(list);
+}
+
+function draw() {
+  const list = curves();
+  drawCurves(list);
+  drawRest(list);
 }
 
 build();
