@@ -64,6 +64,10 @@ class expm1(Helper):
     """e^z - 1."""
 
 
+class log1p(Helper):
+    """log(1 + z)."""
+
+
 class tanhshrink(Helper):
     """z - tanh z."""
 
@@ -77,6 +81,7 @@ SLOPES: dict[type[Helper], Callable[[Expr], Expr]] = {
     Phi: density,
     density: lambda z: -z * density(z),
     expm1: sympy.exp,
+    log1p: lambda z: 1 / (1 + z),
     tanhshrink: lambda z: tanh(z) ** 2,
 }
 OPAQUE = {**FUNCTIONS, r"\sigma": sigma, r"\Phi": Phi, r"\tanh": tanh}
@@ -120,8 +125,9 @@ def _stable_log(part: Expr) -> Expr:
     (inside,) = part.args
     if isinstance(inside, sigma):
         return -softplus(-inside.args[0])
-    z = _one_plus_exp(inside)
-    return part if z is None else softplus(z)
+    if (z := _one_plus_exp(inside)) is not None:
+        return softplus(z)
+    return log1p(inside - 1) if inside.is_Add and 1 in inside.args else part
 
 
 def _stable_sum(a: Expr, b: Expr) -> Expr | None:
