@@ -176,6 +176,7 @@ def test_every_drawing_has_words(tab: Any, address: str) -> None:
     assert len(words) == 3 + 5 + 5
     assert all(len(each) > 40 for each in words)
     assert "lowest −0.17 near x = −0.75" in words[0]
+    assert "δ of weight 0.5" in tab.text_content("#curve-table")
 
 
 def test_chromium_computes_what_pytorch_does(tab: Any, address: str) -> None:

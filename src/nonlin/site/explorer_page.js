@@ -310,6 +310,11 @@ function point(event) {
 
 const deltas = ({ slope, value }) => [slope && `δ of weight ${said(slope)}`, value && `δ′ of weight ${said(value)}`].filter(Boolean).join(" and ");
 
+function bendAt(curve, x) {
+  const kink = curve.kinks.find(({ at }) => at === x);
+  return kink ? deltas(kink) : said(curve.bend(x));
+}
+
 let speaking;
 function drawCursor(list) {
   for (const figure of $("plots").querySelectorAll("figure")) {
@@ -320,8 +325,7 @@ function drawCursor(list) {
   const rows = list.map((curve) => {
     const kink = curve.kinks.find(({ at }) => Math.abs(at - state.at) < stepOf(state) / 2);
     const note = kink ? kinksInWords({ kinks: [kink] })[0] : "";
-    const bend = kink && kink.at === state.at ? deltas(kink) : said(curve.bend(state.at));
-    return [`${sample(curve.index)} ${escaped(titleOf(curve))}`, said(curve.f(state.at)), said(curve.slope(state.at)), bend, note];
+    return [`${sample(curve.index)} ${escaped(titleOf(curve))}`, said(curve.f(state.at)), said(curve.slope(state.at)), bendAt(curve, state.at), note];
   });
   table($("readout"), ["function", "f(x)", "f′(x)", "f″(x)", "kink"], rows, `Values at x = ${said(state.at)}`);
   clearTimeout(speaking);
@@ -338,7 +342,7 @@ function drawCurveTable(list) {
     Object.assign(box, { className: "scroll", tabIndex: 0 });
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", `${titleOf(curve)} as a table`);
-    table(element, ["x", "f(x)", "f′(x)", "f″(x)"], step.map((x) => [x, curve.f(x), curve.slope(x), curve.bend(x)].map((y) => said(y))), escaped(titleOf(curve)));
+    table(element, ["x", "f(x)", "f′(x)", "f″(x)"], step.map((x) => [...[x, curve.f(x), curve.slope(x)].map((y) => said(y)), bendAt(curve, x)]), escaped(titleOf(curve)));
     box.append(element);
     $("curve-table").append(box);
   }
