@@ -13,6 +13,7 @@ from nonlin.commands import (
     reference,
     refresh,
     report,
+    site,
     sweep,
     table,
     tensorboard,
@@ -36,4 +37,5 @@ COMMANDS = (
     bench_training,
     tensorboard,
     refresh,
+    site,
 )
