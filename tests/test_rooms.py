@@ -33,6 +33,7 @@ ORDER = (  # from the ground upwards
     "exercises",
     "ledger",
     "lessons",
+    "desk",
     "site",
     "commands",
     "__main__",

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from latex import X, read, symbol_of
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlin.activations import ACTIVATIONS, Activation
-from nonlin.exercises.exercise import judge
+from nonlin.activations.latex import X, read, symbol_of
+from nonlin.exercises import judge
 from nonlin.ledger import Always, Compared, Exists, margins
 from nonlin.lessons import EXERCISES
 from nonlin.lessons.conditions.experiments import with_slope

@@ -248,6 +248,10 @@ SCALE = Exercise(
             hint="std leaves the mean out, whichever correction it has; wanted is the mean of the squares.",
         ),
         Mistake(
+            answer=lambda f, z: (z.square().mean() / f(z).square().mean()).sqrt(),
+            hint="the outputs are to have the mean square 1, whatever that of the inputs is.",
+        ),
+        Mistake(
             answer=lambda f, z: 1 / f(z).abs().mean(),
             hint="the mean size is not the root mean square: square first, then the mean, then the root.",
         ),

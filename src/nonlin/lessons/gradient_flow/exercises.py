@@ -210,6 +210,10 @@ INITIALISER = Exercise(
             hint="the gain stands outside the root: the variance is gain^2 / n.",
         ),
         Mistake(
+            answer=lambda noise, gain: gain * math.sqrt(2 / (noise[0].numel() + noise[:, 0].numel())) * noise,
+            hint="that is Xavier's compromise between fan-in and fan-out; He's rule takes the fan-in.",
+        ),
+        Mistake(
             answer=lambda noise, gain: noise / math.sqrt(noise[0].numel()),
             hint="the gain is missing: this is LeCun's rule.",
         ),
