@@ -277,7 +277,8 @@ GRADIENTS = Claim(
         ),
     ),
     limits="Softmax as an output layer; inside attention it stands many times in a row, which was not measured. The "
-    "largest stretch at temperature T is 1/(2T).",
+    "largest stretch at temperature T is 1/(2T): the 1/T comes from dividing the logits; softmax itself shortens by ½ "
+    "at least.",
 )
 
 # 43

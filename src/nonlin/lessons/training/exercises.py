@@ -435,7 +435,7 @@ QUIZ = Quiz(
             (
                 Option("There is no difference", False, "Up to 1.9 points are compatible with the data."),
                 Option("It is better on average", False, "The mean is above 0, and chance alone does that, too."),
-                Option("The experiment cannot decide; more seeds would", True, "And it says how large it is at most."),
+                Option("The experiment cannot decide; more seeds might", True, "And it says how large it is at most."),
             ),
         ),
     )

@@ -1,0 +1,1 @@
+"""The course as a web site, and what its pages are made of."""
