@@ -5,6 +5,7 @@ from nonlin.commands import (
     bench,
     bench_training,
     claims,
+    colab,
     data,
     gradients,
     guide,
@@ -35,5 +36,6 @@ COMMANDS = (
     bench,
     bench_training,
     tensorboard,
+    colab,
     refresh,
 )
