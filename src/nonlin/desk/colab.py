@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # What the lessons import, by its name on PyPI: pip leaves alone what is there, in whatever version.
 NEEDED = (
-    "torch torchvision numpy scipy matplotlib pillow tensorboard tqdm joblib filelock platformdirs ipywidgets nbformat"
-).split()
+    *("torch", "torchvision", "numpy", "scipy", "matplotlib", "pillow", "tensorboard"),
+    *("tqdm", "joblib", "filelock", "platformdirs", "ipywidgets", "nbformat"),
+)
 BRANCH = "colab"  # where the workflow publishes the copies
 MACHINE = "https://colab.research.google.com"
 
@@ -114,6 +115,6 @@ def remark() -> None:
     at_bound.clamp(max=0).backward()
     if at_bound.grad != 0:
         print(
-            f"torch {torch.__version__} gives clamp the slope 1 at its bound, where the lessons, written for a later one,"
-            " say 0. In lessons 03, 04 and 07 an AssertionError says so; go on with the next cell."
+            f"torch {torch.__version__} gives clamp the slope 1 at its bound, where the lessons, written for a later"
+            " one, say 0. In lessons 03, 04 and 07 an AssertionError says so; go on with the next cell."
         )
