@@ -17,7 +17,7 @@ from nonlin.minutes import HIDDEN
 from nonlin.notebooks import LESSONS
 
 HERE = Path(nonlin.__file__).parent
-NOT_THERE = {"commands", "desk", "site", "__main__.py", "installation.py", "latex.py"}  # what no lesson imports
+NOT_THERE = {"commands", "desk", "site", "__main__.py", "installation.py"}  # what no lesson imports
 
 
 @pytest.fixture
@@ -63,6 +63,9 @@ def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest
     assert "](00_start_here.ipynb)" not in text
 
 
+DISTRIBUTIONS = packages_distributions()
+
+
 def third_party(source: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -74,10 +77,9 @@ def third_party(source: str) -> set[str]:
 
 @folded("path", [path for path in HERE.rglob("*.py") if path.relative_to(HERE).parts[0] not in NOT_THERE])
 def test_what_the_lessons_import_is_installed(path: Path) -> None:
-    known = packages_distributions()
-    optional = {"nbclient", "distributed"}  # for authors; for sweeps on a cluster
+    optional = {"nbclient", "distributed", "sympy"}  # for authors; for sweeps on a cluster; for the site's formulas
     for module in third_party(path.read_text(encoding="utf-8")) - optional:
-        names = {name.casefold() for name in known.get(module, [module])}
+        names = {name.casefold() for name in DISTRIBUTIONS.get(module, [module])}
         there = {"mpl_toolkits": "matplotlib", "IPython": "ipywidgets"}.get(module)
         assert names & set(colab.NEEDED) or there in colab.NEEDED, module
 
