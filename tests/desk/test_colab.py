@@ -63,9 +63,6 @@ def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest
     assert "](00_start_here.ipynb)" not in text
 
 
-DISTRIBUTIONS = packages_distributions()
-
-
 def third_party(source: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -78,10 +75,15 @@ def third_party(source: str) -> set[str]:
 @folded("path", [path for path in HERE.rglob("*.py") if path.relative_to(HERE).parts[0] not in NOT_THERE])
 def test_what_the_lessons_import_is_installed(path: Path) -> None:
     optional = {"nbclient", "distributed", "sympy"}  # for authors; for sweeps on a cluster; for the site's formulas
+    brought_along = {"mpl_toolkits": "matplotlib", "IPython": "ipywidgets"}
     for module in third_party(path.read_text(encoding="utf-8")) - optional:
-        names = {name.casefold() for name in DISTRIBUTIONS.get(module, [module])}
-        there = {"mpl_toolkits": "matplotlib", "IPython": "ipywidgets"}.get(module)
-        assert names & set(colab.NEEDED) or there in colab.NEEDED, module
+        assert brought_along.get(module, module) in colab.NEEDED, module
+
+
+def test_what_is_needed_bears_the_names_that_pip_knows() -> None:
+    known = packages_distributions()
+    for module, package in colab.NEEDED.items():
+        assert package in {name.casefold() for name in known[module]}
 
 
 def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """Copies of the lessons that run where PyTorch is and the course is not, as in Google Colab."""
 
+import json
 import re
 import shutil
-from collections.abc import Iterator
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,23 @@ from nonlin.notebooks import lessons
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-# What the lessons import, by its name on PyPI: pip leaves alone what is there, in whatever version.
-NEEDED = (
-    *("torch", "torchvision", "numpy", "scipy", "matplotlib", "pillow", "tensorboard"),
-    *("tqdm", "joblib", "filelock", "platformdirs", "ipywidgets", "nbformat"),
-)
+# What the lessons import, and the package on PyPI that brings it. Only what is missing is installed: pip would complete
+# the dependencies of a torch that is there, too, which may be gigabytes.
+NEEDED = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "matplotlib": "matplotlib",
+    "PIL": "pillow",
+    "tensorboard": "tensorboard",
+    "tqdm": "tqdm",
+    "joblib": "joblib",
+    "filelock": "filelock",
+    "platformdirs": "platformdirs",
+    "ipywidgets": "ipywidgets",
+    "nbformat": "nbformat",
+}
 BRANCH = "colab"  # where the workflow publishes the copies
 MACHINE = "https://colab.research.google.com"
 
@@ -88,17 +100,24 @@ def _prepare(notebook: "NotebookNode", place: str) -> None:
             if HIDDEN in cell.metadata.get("tags", []):  # Colab folds the code of what it calls a form
                 cell.metadata["cellView"] = "form"
                 cell.source = cell.source.replace(LID, LID.replace("# ", "# @title ", 1), 1)
-    first = nbformat.v4.new_code_cell("\n".join(_first_cell(place)), id="install0")
+    first = nbformat.v4.new_code_cell(_first_cell(place), id="install0")
     notebook.cells.insert(0, first)
 
 
-def _first_cell(place: str) -> Iterator[str]:
-    yield "# Installs the course beside what is here, which stays as it is. It takes some seconds."
-    yield f"%pip install --quiet {' '.join(NEEDED)}"
-    yield f'%pip install --quiet --no-deps "{place}"'
-    yield "from nonlin.desk.colab import remark"
-    yield ""
-    yield "remark()"
+def _first_cell(place: str) -> str:
+    return f"""\
+# Installs the course beside what is here, which stays as it is. It takes some seconds.
+from importlib.util import find_spec
+
+needed = {json.dumps(NEEDED)}
+missing = [package for module, package in needed.items() if find_spec(module) is None]
+if missing:
+    %pip install --quiet {{" ".join(missing)}}
+%pip install --quiet --no-deps "{place}"
+
+from nonlin.desk.colab import remark
+
+remark()"""
 
 
 def _linked(text: str) -> str:

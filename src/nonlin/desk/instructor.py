@@ -129,8 +129,8 @@ def _plans() -> Iterator[str]:
     yield "### A reading group\n"
     yield (
         f"One lesson a week, in order, {len(TOPICS)} weeks: each lesson needs earlier ones alone. Everybody works"
-        " through the core path beforehand and notes each prediction that was wrong. An hour together: ten minutes on the"
-        " predictions, half an hour on the three questions below, then one claim of the lesson: would this evidence"
+        " through the core path beforehand and notes each prediction that was wrong. An hour together: ten minutes on"
+        " the predictions, half an hour on the three questions below, then one claim of the lesson: would this evidence"
         " convince you, and what would turn the verdict? One member prepares a section that goes further.\n"
     )
     yield "### On one's own\n"
