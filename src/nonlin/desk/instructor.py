@@ -114,8 +114,8 @@ def _plans() -> Iterator[str]:
     said = lessons()
     yield "## Plans\n"
     yield (
-        f"A session has {SESSION} minutes: {TALK} for arriving, the projector and a question to discuss, the rest for the"
-        " core path of one lesson, each at a machine of one's own or two at one. Lesson 00 is read before the first"
+        f"A session has {SESSION} minutes: {TALK} for arriving, the projector and a question to discuss, the rest for"
+        " the core path of one lesson, each at a machine of one's own or two at one. Lesson 00 is read before the first"
         f" session ({said['00'].core} minutes; it also shows whether the installation works). What goes further, and"
         " exercises that were not finished, are homework.\n"
     )
