@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+import scipy  # its statistics, slow to import, are loaded where they are used
 import torch
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 SURE = 0.95  # that all intervals of a family hold together
@@ -48,7 +49,7 @@ def mean_interval(values: Tensor, *, confidence: float = SURE) -> Estimate:
     if n < 2:
         raise ValueError(f"an interval needs at least two repeats, not {n}.")
     mean = values.double().mean().item()
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.double().std().item() / math.sqrt(n)
+    half = special.stdtrit(n - 1, (1 + confidence) / 2) * values.double().std().item() / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, 1 - confidence)
 
 
@@ -76,7 +77,7 @@ def share_interval(successes: int, n: int, *, confidence: float = SURE) -> Estim
     """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} successes of {n} trials make no share.")
-    interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return Estimate(successes / n, float(interval.low), float(interval.high), n, 1 - confidence)
 
 
@@ -91,7 +92,9 @@ def median_interval(values: Sequence[float], *, confidence: float = SURE) -> Est
         ValueError: for too few values.
     """
     n, ordered = len(values), sorted(values)
-    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1  # from 0, so that a side is missed in half of the error
+    k = (
+        int(scipy.stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1
+    )  # from 0, so that a side is missed in half of the error
     if k < 0:
         raise ValueError(f"the interval of a median at {100 * confidence:g} % needs more values than {n}.")
     return Estimate((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k], n, 1 - confidence)

@@ -14,6 +14,7 @@ from nonlin.commands import (
     reference,
     refresh,
     report,
+    site,
     sweep,
     table,
     tensorboard,
@@ -38,4 +39,5 @@ COMMANDS = (
     tensorboard,
     colab,
     refresh,
+    site,
 )

@@ -1,1 +1,1 @@
-"""The course as a web site, and what its pages are made of."""
+"""The course as a site: static pages made from lessons, records, claims, results and docstrings."""

@@ -19,6 +19,7 @@ from sympy.printing.jscode import JavascriptCodePrinter
 from nonlin.activations import ACTIVATIONS, Activation, Parameter
 from nonlin.activations.latex import FUNCTIONS, X, read, symbol_of
 from nonlin.activations.layers import zero_slope_float32
+from nonlin.typography import true_minus
 
 
 class Helper(sympy.Function):
@@ -63,6 +64,10 @@ class expm1(Helper):
     """e^z - 1."""
 
 
+class log1p(Helper):
+    """log(1 + z)."""
+
+
 class tanhshrink(Helper):
     """z - tanh z."""
 
@@ -76,6 +81,7 @@ SLOPES: dict[type[Helper], Callable[[Expr], Expr]] = {
     Phi: density,
     density: lambda z: -z * density(z),
     expm1: sympy.exp,
+    log1p: lambda z: 1 / (1 + z),
     tanhshrink: lambda z: tanh(z) ** 2,
 }
 OPAQUE = {**FUNCTIONS, r"\sigma": sigma, r"\Phi": Phi, r"\tanh": tanh}
@@ -119,8 +125,9 @@ def _stable_log(part: Expr) -> Expr:
     (inside,) = part.args
     if isinstance(inside, sigma):
         return -softplus(-inside.args[0])
-    z = _one_plus_exp(inside)
-    return part if z is None else softplus(z)
+    if (z := _one_plus_exp(inside)) is not None:
+        return softplus(z)
+    return log1p(inside - 1) if inside.is_Add and 1 in inside.args else part
 
 
 def _stable_sum(a: Expr, b: Expr) -> Expr | None:
@@ -226,8 +233,8 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, object]:
         "name": name,
         "symbol": parameter.symbol,
         "value": parameter.default,
-        "meaning": parameter.meaning,
-        "domain": str(domain),
+        "meaning": true_minus(parameter.meaning),
+        "domain": true_minus(str(domain)),
         "low": _number(domain.low),
         "high": _number(domain.high),
         "open": [not domain.low_closed, not domain.high_closed],
@@ -252,8 +259,8 @@ def javascript(record: Activation) -> str:
     words = {
         "title": record.title,
         "family": record.family,
-        "use": record.use,
-        "caveat": record.caveat,
+        "use": true_minus(record.use),
+        "caveat": true_minus(record.caveat),
         "float32": [_number(end) for end in (alive.low, alive.high)],
         "parameters": [_parameter(name, record.takes[name]) for name in record.parameters],
     }

@@ -1,6 +1,7 @@
 // What the generated formulas call. Each keeps its digits in both tails, and none overflows for a finite input.
 
 const expm1 = Math.expm1;
+const log1p = Math.log1p;
 const tanh = Math.tanh;
 
 function sigma(z) {  // 1 / (1 + e^-z), with no positive exponent

@@ -11,7 +11,7 @@ function refusal(record, name, values) {
   const value = values[name], low = Number(bound(parameter.low)), high = Number(bound(parameter.high));
   const inside = (parameter.open[0] ? value > low : value >= low) && (parameter.open[1] ? value < high : value <= high);
   if (!Number.isFinite(value)) return `${record.title} needs a finite number for ${name}.`;
-  if (!inside) return `${record.title} takes ${name} in ${parameter.domain}, not ${value}.`;
+  if (!inside) return `${record.title} takes ${name} in ${parameter.domain}, not ${value}.`.replaceAll("-", "−");
   const ordered = record.parameters.map((each) => values[each.name]);
   const broken = record.conditions.find(([, holds]) => !holds(...ordered));
   return broken ? `${record.title} needs ${broken[0]}.` : "";
@@ -141,7 +141,7 @@ function pushed(curve, mean, sd, bins = 90) {
 function stretch(numbers) {
   const finite = numbers.filter(Number.isFinite);
   if (!finite.length) return [-1, 1];
-  const low = Math.min(...finite), high = Math.max(...finite), room = 0.06 * (high - low) || 1;
+  const low = Math.min(...finite), high = Math.max(...finite), room = 0.06 * (high - low) || Math.max(1, Math.abs(high));
   return [low - room, high + room];
 }
 
@@ -153,11 +153,14 @@ function aligned([low, high], start, bins) {
 
 function quantilesOf(parts, masses) {
   const inside = ({ low, high, share }) => [1, 3, 5, 7].map((n) => ({ at: low + (high - low) * n / 8, share: share / 4 }));
-  const steps = [...parts.flatMap(inside), ...masses].sort((a, b) => a.at - b.at);
+  const steps = [...parts.flatMap(inside), ...masses.map((mass) => ({ ...mass, mass: true }))].sort((a, b) => a.at - b.at);
   const total = steps.reduce((sum, step) => sum + step.share, 0);
   return (share) => {
     let sum = 0;
-    return (steps.find((step) => (sum += step.share) >= share * total) ?? steps.at(-1) ?? { at: NaN }).at;
+    const found = steps.findIndex((step) => (sum += step.share) >= share * total);
+    if (found < 0) return steps.at(-1)?.at ?? NaN;
+    const step = steps[found], along = 0.5 - (sum - share * total) / step.share, next = steps[found + Math.sign(along)];
+    return step.mass || !next || next.mass ? step.at : step.at + Math.abs(along) * (next.at - step.at);
   };
 }
 
@@ -175,7 +178,8 @@ function spread(parts, low, high, bins) {
   return result;
 }
 
-// The state of the page as the part of an address behind "#", and back. What cannot be read is told and left out.
+// The state of the page as the part of an address behind "#", such as "f=relu&f=elu,alpha:0.5&from=-3&to=3", and back.
+// All parts may be missing; what cannot be read is told and left out.
 function written(state) {
   const parts = state.slots.filter(({ name }) => name).map(({ name, values }) => {
     const changed = RECORDS[name].parameters.filter((each) => values[each.name] !== each.value);

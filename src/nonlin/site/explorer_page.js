@@ -14,7 +14,6 @@ function said(number, digits = 4) {
   return text.replace(/e\+?/, " e").replaceAll("-", "−");
 }
 
-const minus = (text) => text.replace(/(^|[\s[(])-(?=\S)/g, "$1−");
 const percent = (share) => `${said(100 * share, 3)} %`;
 const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -36,12 +35,11 @@ function curves() {
   return state.slots.map(({ name, values }, index) => name && { ...curveOf(name, values), index }).filter(Boolean);
 }
 
-let waiting = false;
-function changed() {
+let frameWaits, restWaits;
+function changed() {  // curves at once, and what costs more a little later, while a slider moves
   remember();
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => { waiting = false; draw(); });
+  frameWaits ??= requestAnimationFrame(() => { frameWaits = undefined; drawCurves(curves()); });
+  restWaits ??= setTimeout(() => { restWaits = undefined; drawRest(curves()); }, 120);
 }
 
 let remembering;
@@ -109,6 +107,9 @@ function drawSlot(index) {
   $(`p${index}`).innerHTML = "";
   if (!name) return;
   for (const parameter of RECORDS[name].parameters) $(`p${index}`).append(parameterRow(index, parameter, values));
+  const advice = document.createElement("details"), { use, caveat } = RECORDS[name];
+  advice.innerHTML = `<summary>When to use it, and when not</summary><p>${escaped(use)}</p><p>${escaped(caveat)}</p>`;
+  $(`p${index}`).append(advice);
 }
 
 function parameterRow(index, parameter, values) {
@@ -119,7 +120,7 @@ function parameterRow(index, parameter, values) {
   row.innerHTML = `<label for="${id}">${label}</label><span class="field">
     <input type="range" id="${id}-slider" aria-label="${label}" min="${low}" max="${high}" step="${high - low > 10 ? 0.1 : 0.01}">
     <input type="number" id="${id}" step="any" aria-describedby="${id}-m e${index}"></span>
-    <span class="meaning" id="${id}-m">${minus(escaped(parameter.meaning))}; in ${minus(parameter.domain)}</span>`;
+    <span class="meaning" id="${id}-m">${escaped(parameter.meaning)}; in ${parameter.domain}</span>`;
   const slider = row.querySelector("[type=range]"), box = row.querySelector("[type=number]");
   const show = (value, source) => {
     if (source !== slider) slider.value = value;
@@ -164,7 +165,12 @@ function listen() {
   $("share").addEventListener("click", share);
   $("reset").addEventListener("click", () => { history.replaceState(null, "", "#"); load(""); });
   addEventListener("hashchange", () => { if (location.hash.includes("=")) load(location.hash); });
-  new ResizeObserver(() => { if (state) draw(); }).observe($("plots"));
+  let width = Math.round($("plots").clientWidth);
+  new ResizeObserver(([{ contentRect }]) => {
+    if (Math.round(contentRect.width) === width) return;  // the height is our own doing
+    width = Math.round(contentRect.width);
+    draw();
+  }).observe($("plots"));
 }
 
 async function share() {
@@ -196,7 +202,7 @@ function frame({ width, height, x, y, xLabel, yLabel, words, inside, right = 10 
   const left = 58, top = 22, bottom = 40;
   const px = (value) => left + (value - x[0]) / (x[1] - x[0]) * (width - left - right);
   const py = (value) => Math.max(-1e4, Math.min(1e4, top + (y[1] - value) / (y[1] - y[0]) * (height - top - bottom)));
-  const xs = ticks(...x, width / 90), ys = ticks(...y, height / 50), id = `clip${frame.count = (frame.count ?? 0) + 1}`;
+  const xs = ticks(...x, width / 65), ys = ticks(...y, height / 50), id = `clip${frame.count = (frame.count ?? 0) + 1}`;
   const grid = xs.map((v) => `<path class="grid" d="M${px(v)},${top}V${height - bottom}"/><text x="${px(v)}" y="${height - bottom + 16}" text-anchor="middle">${said(v)}</text>`)
     .concat(ys.map((v) => `<path class="grid" d="M${left},${py(v)}H${width - right}"/><text x="${left - 6}" y="${py(v) + 4}" text-anchor="end">${said(v)}</text>`));
   return `<svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(words)}" data-left="${left}" data-right="${right}">
@@ -227,7 +233,7 @@ function rangeOf(list, kind) {
 
 function drawPlots(list) {
   const width = $("plots").clientWidth, height = width < 500 ? 210 : 250;
-  const n = Math.min(2000, Math.max(400, 2 * width));
+  const n = Math.max(400, width);
   for (const curve of list) curve.points = pointsOf(curve, n);
   $("plots").innerHTML = DERIVATIVES.map(([kind, label]) => {
     const y = rangeOf(list, kind);
@@ -304,6 +310,11 @@ function point(event) {
 
 const deltas = ({ slope, value }) => [slope && `δ of weight ${said(slope)}`, value && `δ′ of weight ${said(value)}`].filter(Boolean).join(" and ");
 
+function bendAt(curve, x) {
+  const kink = curve.kinks.find(({ at }) => at === x);
+  return kink ? deltas(kink) : said(curve.bend(x));
+}
+
 let speaking;
 function drawCursor(list) {
   for (const figure of $("plots").querySelectorAll("figure")) {
@@ -314,8 +325,7 @@ function drawCursor(list) {
   const rows = list.map((curve) => {
     const kink = curve.kinks.find(({ at }) => Math.abs(at - state.at) < stepOf(state) / 2);
     const note = kink ? kinksInWords({ kinks: [kink] })[0] : "";
-    const bend = kink && kink.at === state.at ? deltas(kink) : said(curve.bend(state.at));
-    return [`${sample(curve.index)} ${escaped(titleOf(curve))}`, said(curve.f(state.at)), said(curve.slope(state.at)), bend, note];
+    return [`${sample(curve.index)} ${escaped(titleOf(curve))}`, said(curve.f(state.at)), said(curve.slope(state.at)), bendAt(curve, state.at), note];
   });
   table($("readout"), ["function", "f(x)", "f′(x)", "f″(x)", "kink"], rows, `Values at x = ${said(state.at)}`);
   clearTimeout(speaking);
@@ -332,7 +342,7 @@ function drawCurveTable(list) {
     Object.assign(box, { className: "scroll", tabIndex: 0 });
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", `${titleOf(curve)} as a table`);
-    table(element, ["x", "f(x)", "f′(x)", "f″(x)"], step.map((x) => [x, curve.f(x), curve.slope(x), curve.bend(x)].map((y) => said(y))), escaped(titleOf(curve)));
+    table(element, ["x", "f(x)", "f′(x)", "f″(x)"], step.map((x) => [...[x, curve.f(x), curve.slope(x)].map((y) => said(y)), bendAt(curve, x)]), escaped(titleOf(curve)));
     box.append(element);
     $("curve-table").append(box);
   }
@@ -428,14 +438,22 @@ function drawPictures(list) {
   }));
 }
 
-function draw() {
-  const list = curves();
+function drawCurves(list) {
   drawPlots(list);
   drawCursor(list);
   drawCurveTable(list);
+}
+
+function drawRest(list) {
   table($("facts"), ["function", "gain", "gain of gradients", "slope exactly 0", "nearly flat", "slope 0 in PyTorch’s float32", "kinks"], list.map(factsRow));
   drawDistributions(list);
   drawPictures(list);
+}
+
+function draw() {
+  const list = curves();
+  drawCurves(list);
+  drawRest(list);
 }
 
 build();

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
+import scipy
 import torch
-from scipy.optimize import brentq
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
@@ -45,7 +45,7 @@ def _mean_of_outputs(record: Activation, mean: float) -> float:
 
 def mean_at_which_both_are_as_far() -> float:
     """The mean of the inputs, at variance 1, at which ELU's outputs are as far from zero mean as ReLU's."""
-    return brentq(lambda mean: _mean_of_outputs(ELU, mean) + _mean_of_outputs(RELU, mean), -1, 0)
+    return scipy.optimize.brentq(lambda mean: _mean_of_outputs(ELU, mean) + _mean_of_outputs(RELU, mean), -1, 0)
 
 
 def _means() -> Measurement:
