@@ -5,6 +5,7 @@ from nonlin.commands import (
     bench,
     bench_training,
     claims,
+    colab,
     data,
     gradients,
     guide,
@@ -36,6 +37,7 @@ COMMANDS = (
     bench,
     bench_training,
     tensorboard,
+    colab,
     refresh,
     site,
 )
