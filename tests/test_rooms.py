@@ -21,6 +21,7 @@ GROUND = (
     "normal",
     "minutes",
     "notebooks",
+    "memory",
 )
 ORDER = (  # from the ground upwards
     *GROUND,
@@ -33,6 +34,8 @@ ORDER = (  # from the ground upwards
     "exercises",
     "ledger",
     "lessons",
+    "desk",
+    "site",
     "commands",
     "__main__",
 )
