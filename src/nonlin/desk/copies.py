@@ -268,6 +268,8 @@ def parsed(file: bytes) -> Notebook | None:
     """The same for the content of a file."""
     try:
         notebook = json.loads(file)
+        if not isinstance(notebook["cells"], list):
+            return None
         cells = [_cell(cell) for cell in notebook["cells"]]
         return notebook | {"metadata": dict(notebook.get("metadata", {})), "cells": cells}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
