@@ -97,7 +97,8 @@ def test_authors_and_tests_are_not_remembered() -> None:
 
 EVENT = b'{"at": "x", "did": "%s", "what": %s, "right": true}'
 DAMAGED = [
-    b"", b"\n\n", b"{", b"null", b"[" * 9999, b"[1]", b"\xff\xfe\x00", b'{"at": 1}', b'{"did": "check", "what": "00.1"}',
+    b"", b"\n\n", b"{", b"null", b"[" * 9999,
+    b"[1]", b"\xff\xfe\x00", b'{"at": 1}', b'{"did": "check", "what": "00.1"}',
     EVENT % (b"dance", b'"00.1"'), EVENT % (b"check", b"3"),
 ]  # fmt: skip
 
