@@ -840,7 +840,7 @@ def jupyter_config(folder: Path = ROOT / "jupyter") -> dict:
 @pytest.fixture
 def by_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NONLIN_PROG", "start.py")
-    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY"):
+    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY", "NONLIN_WORK"):
         monkeypatch.delenv(name, raising=False)
 
 
