@@ -1,4 +1,4 @@
-"""Every test, and every kernel that a notebook test starts, runs on built-in data, one thread, runs and work of its own."""
+"""Every test, and every kernel of a notebook test, runs on built-in data, one thread, and folders of its own."""
 
 import os
 import signal

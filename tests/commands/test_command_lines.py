@@ -36,9 +36,8 @@ PARSERS = all_options()._subparsers._group_actions[0].choices
 def lines(draw: st.DrawFn) -> list[str]:
     """A command with a few of its options, each with a plausible or an impossible value, and perhaps words too many."""
     name = draw(st.sampled_from(sorted(PARSERS)))
-    options = PARSERS[name]._actions[1:]  # without --help
     words = [name]
-    for action in draw(st.lists(st.sampled_from(options), max_size=4)) if options else ():
+    for action in draw(st.lists(st.sampled_from(PARSERS[name]._actions[1:]), max_size=4)):  # without --help
         words += action.option_strings[-1:]
         if action.nargs != 0:
             few = 1 if action.nargs in (None, "?") else 3

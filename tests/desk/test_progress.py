@@ -155,8 +155,10 @@ def test_the_picture_says_the_same_in_words(work: Path) -> None:
 
 
 def test_again_and_work(work: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["work", "--where"]) == 0
+    assert not list(work.glob("*.ipynb"))
     assert main(["work"]) == 0
-    assert capsys.readouterr().out == f"{work}\n"
+    assert capsys.readouterr().out == f"{work}\n" * 2
     assert main(["again", "03"]) == 0
     assert "03_sigmoid_and_tanh.ipynb begins anew" in capsys.readouterr().out
     assert main(["again", "99"]) == 1

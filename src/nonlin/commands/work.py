@@ -1,12 +1,19 @@
 """nonlin work: the learner's copies, for those who do not open them by start.py."""
 
 import argparse
+import sys
 
 from nonlin.commands.common import add_command
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
-    add_command(commands, "work", run, "Make your copies of the lessons, or update them, and print where they lie.")
+    parser = add_command(
+        commands,
+        "work",
+        run,
+        "Make your copies of the lessons, or update them, and print the folder in which they lie.",
+    )
+    parser.add_argument("--where", action="store_true", help="only print the folder")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -15,6 +22,6 @@ def run(arguments: argparse.Namespace) -> None:
     from nonlin.typography import shown
 
     folder = work_folder()
-    for sentence in update(folder):
-        print(shown(sentence))
+    for sentence in [] if arguments.where else update(folder):
+        print(shown(sentence), file=sys.stderr)
     print(shown(str(folder)))
