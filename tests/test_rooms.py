@@ -21,6 +21,7 @@ GROUND = (
     "normal",
     "minutes",
     "notebooks",
+    "memory",
 )
 ORDER = (  # from the ground upwards
     *GROUND,

@@ -1,6 +1,7 @@
 """The command line, a file for each command. What is heavy is imported when one runs: ``--help`` comes at once."""
 
 from nonlin.commands import (
+    again,
     before_after,
     bench,
     bench_training,
@@ -11,6 +12,7 @@ from nonlin.commands import (
     guide,
     kernels,
     plot,
+    progress,
     reference,
     refresh,
     report,
@@ -19,9 +21,13 @@ from nonlin.commands import (
     table,
     tensorboard,
     train,
+    work,
 )
 
 COMMANDS = (
+    work,
+    progress,
+    again,
     before_after,
     train,
     sweep,

@@ -118,12 +118,21 @@ def _annotations(tree: ast.AST) -> Iterator[tuple[ast.expr, bytes]]:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a check says; JupyterLab shows it with hints and solution folded below."""
+    """What a check says; JupyterLab shows it with hints and solution folded below.
+
+    Args:
+        exercise: the exercise.
+        state: ``"correct"``, ``"not yet"`` or ``"wrong"``.
+        message: what is said.
+        mistake: which of the exercise's known mistakes it is, counted from 0.
+        keeps_solution: whether the solution is kept back until the answer is right, or ``solution`` is called.
+    """
 
     exercise: Exercise
-    state: str  # "correct", "not yet" or "wrong"
+    state: str
     message: str
-    mistake: int | None = None  # which of the exercise's known mistakes it is, counted from 0
+    mistake: int | None = None
+    keeps_solution: bool = False
 
     def __repr__(self) -> str:
         return f"{self._heading}: {self.message}"
@@ -135,8 +144,13 @@ class Feedback:
 
     def _repr_html_(self) -> str:
         folds = [(f"Hint {n}", f"<p>{html.escape(hint)}</p>") for n, hint in enumerate(self.exercise.hints, 1)]
-        folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
+        kept = self.keeps_solution and self.state != "correct"
+        if not kept:
+            folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
         folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in folds)
+        if kept:
+            call = f'from nonlin.lessons import solution; solution("{self.exercise.number}")'
+            folded += f"<p>The solution, when you want it: <code>{html.escape(call)}</code></p>"
         return f"<p><b>{self._heading}:</b> {html.escape(self.message)}</p>{folded}"
 
 
