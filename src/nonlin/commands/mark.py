@@ -4,7 +4,6 @@ import argparse
 import os
 import re
 import sys
-
 from typing import TYPE_CHECKING
 
 from nonlin.commands.common import JOBS, Above, UsageError, add_command, check_file, path

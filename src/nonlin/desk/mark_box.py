@@ -1,7 +1,7 @@
 """Where the marker has students' code run: a process that holds the hand-out alone, and begins one for each answer.
 
-On Linux that process forks, so that a run costs a fraction of a second, and each run is confined by `sandbox`. Elsewhere
-each run is a process that is started anew, which takes seconds, and is protected against accidents only.
+On Linux that process forks, so that a run costs a fraction of a second, and each run is confined by `sandbox`.
+Elsewhere each run is a process that is started anew, which takes seconds, and is protected against accidents only.
 """
 
 import json
@@ -251,7 +251,7 @@ class _Starting:
                 stdout=output,
                 stderr=subprocess.DEVNULL,
                 cwd=home,
-                env=self._settings["environment"] | {name: home for name in ("HOME", "TMPDIR", "TEMP", "TMP")},
+                env=self._settings["environment"] | dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), home),
                 start_new_session=True,
             )
             try:

@@ -1,7 +1,7 @@
 """What runs beside the student's code: it finds his answers in the cells, calls them, and writes down what they give.
 
-This file is run by its path, in a process whose ``nonlin`` is the hand-out's, without solutions. Nothing in here decides
-about a mark: the student's code could have changed it.
+This file is run by its path, in a process whose ``nonlin`` is the hand-out's, without solutions. Nothing in here
+decides about a mark: the student's code could have changed it.
 
 An exercise is judged by a slice of the notebook: the cell that hands the answer in, and, by the names that it uses, the
 cells that define them, the nearest one above first; what the notebook does not define comes from the lesson itself. So
@@ -11,6 +11,7 @@ the other cells cannot spoil an answer, nor help it. Where that fails, the whole
 import ast
 import builtins
 import dis
+import importlib.util
 import json
 import os
 import random
@@ -311,21 +312,24 @@ def _other(argument: Any, chance: random.Random) -> Any:
 
 # The process
 
+PREPARED = (
+    "IPython.core.inputtransformer2",
+    "matplotlib.pyplot",
+    "torch",
+    "nonlin.exercises.key",
+    "nonlin.lessons",
+    "nonlin.plots",
+    "nonlin.toys.race",
+)
+
 
 def prepare(package: str) -> None:
     """Import what notebooks use, from the hand-out, so that each run has it at once."""
     sys.path[:] = [package, *(each for each in sys.path if not os.path.isdir(os.path.join(each, "nonlin")))]
     sys.dont_write_bytecode = True
-    import IPython.core.inputtransformer2
-    import matplotlib.pyplot
-    import torch
-
-    import nonlin.exercises.key
-    import nonlin.lessons
-    import nonlin.plots
-    import nonlin.toys.race
-
-    torch.set_num_threads(1)
+    for name in PREPARED:
+        importlib.import_module(name)
+    sys.modules["torch"].set_num_threads(1)
     builtins.input = _no_input  # nobody is there
 
 
@@ -366,10 +370,9 @@ def serve(settings: dict[str, Any], numbers: Sequence[int]) -> None:
 
 
 def _answer_all(file: Any, sandbox: Any, room: dict[str, Any], place: int) -> None:
-    room, count = sandbox.Room(**room), 0
-    for line in file:
+    room = sandbox.Room(**room)
+    for count, line in enumerate(file):
         job = json.loads(line)
-        count += 1
         user = sandbox.FIRST_USER + (place * 271 + count) % sandbox.USERS  # each run is another user's
         outcome = sandbox.contained(
             lambda writing, job=job: run(job, writing), room, sandbox.Limits(**job["limits"]), user
@@ -380,8 +383,6 @@ def _answer_all(file: Any, sandbox: Any, room: dict[str, Any], place: int) -> No
 
 
 def _module(path: str) -> Any:
-    import importlib.util
-
     spec = importlib.util.spec_from_file_location("sandbox", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["sandbox"] = module
