@@ -132,7 +132,8 @@ def _picture(exercises: Sequence[Exercise], counts: Mapping[str, Counter], total
     return (
         f'<svg role="img" aria-labelledby="bars-title bars-text" viewBox="0 0 {left + width + 10} {height}" '
         f'width="{left + width + 10}" xmlns="http://www.w3.org/2000/svg"><title id="bars-title">How many submissions '
-        f'solved each exercise, and what became of the others</title><desc id="bars-text">{_text(" ".join(said))}</desc>'
+        f'solved each exercise, and what became of the others</title><desc id="bars-text">{_text(" ".join(said))}'
+        "</desc>"
         f"{''.join(bars)}</svg>"
     )
 
@@ -177,7 +178,8 @@ def _mistakes(exercises: Sequence[Exercise], marked: Sequence[Marked]) -> Iterat
         )
         yield (
             f"<h3>{_text(each.number)} {_text(each.title)}</h3><div class='scroll'><table><thead><tr>"
-            '<th class="number" scope="col">times</th><th scope="col">mistake</th><th scope="col">what they were told</th>'
+            '<th class="number" scope="col">times</th><th scope="col">mistake</th>'
+            '<th scope="col">what they were told</th>'
             f"</tr></thead><tbody>{rows}</tbody></table></div>"
         )
     if not any_made:
@@ -203,7 +205,8 @@ def _to_look_at(marked: Sequence[Marked]) -> str:
 def _students(exercises: Sequence[Exercise], marked: Sequence[Marked], weights: Weights) -> str:
     head = "".join(f'<th scope="col">{_text(each.number)}</th>' for each in exercises)
     rows = "".join(
-        f'<tr><th scope="row" class="name">{_text(one.student.name)}</th><td class="name">{_text(one.student.number)}</td>'
+        f'<tr><th scope="row" class="name">{_text(one.student.name)}</th>'
+        f'<td class="name">{_text(one.student.number)}</td>'
         + "".join(f'<td class="state">{_badge(one.marks[each.number].state)}</td>' for each in exercises)
         + f'<td class="number">{weights.of(one):g}</td></tr>'
         for one in marked
