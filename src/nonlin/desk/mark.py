@@ -254,6 +254,7 @@ class Store:
 
     def keep(self, key: str, marked: Marked) -> None:
         line = json.dumps({"course": self.course, "key": key} | asdict(marked))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 

@@ -11,6 +11,7 @@ the other cells cannot spoil an answer, nor help it. Where that fails, the whole
 import ast
 import builtins
 import dis
+import gc
 import importlib.util
 import json
 import os
@@ -330,7 +331,24 @@ def prepare(package: str) -> None:
     for name in PREPARED:
         importlib.import_module(name)
     sys.modules["torch"].set_num_threads(1)
+    _withhold()
     builtins.input = _no_input  # nobody is there
+
+
+def _withhold() -> None:
+    """Keep probes alone of the exercises: solutions and mistakes, where the package has them, are forgotten."""
+    lessons = sys.modules["nonlin.lessons"]
+    lessons.EXERCISES = {
+        number: replace(exercise, solution=_withheld, mistakes=()) for number, exercise in lessons.EXERCISES.items()
+    }
+    for name in [name for name in sys.modules if re.fullmatch(r"nonlin\.lessons\.\w+\.exercises", name)]:
+        parent, _, child = sys.modules.pop(name).__name__.rpartition(".")
+        vars(sys.modules[parent]).pop(child, None)
+    gc.collect()
+
+
+def _withheld(*_: object) -> None:
+    """Stands where a solution was."""
 
 
 def _no_input(prompt: str = "") -> str:

@@ -136,6 +136,7 @@ def _moodle(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll |
         most = _number(row.get("Maximum Grade", "")) or weights.maximum
         row["Grade"] = f"{weights.of(each) * most / weights.maximum if weights.maximum else 0:.2f}"
         row["Maximum Grade"] = f"{most:.2f}"
+        row["Last modified (grade)"] = row.get("Last modified (grade)") or "-"
         row["Feedback comments"] = "<br>".join(map(html.escape, feedback(each).split("\n")))
     return columns, rows
 
