@@ -10,17 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from handed_in import CASES, hand_in
+from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
 
 import nonlin
+from nonlin.desk.submissions import submissions
 
 COURSE = Path(nonlin.__file__).parent
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what confines the code is Linux's")
 
 
 def mark(place: Path, output: Path, *more: str) -> subprocess.CompletedProcess:
+    """Run the command, with a temporary folder beside the submissions."""
+    temporary = place.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "nonlin", "mark", str(place), "--output", str(output), "--lesson", "03", *more]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
 
 
 def rows_of(table: Path) -> dict[str, dict[str, str]]:
@@ -31,20 +36,15 @@ def states(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(row[f"03.{n}"].partition(":")[0] for n in range(1, 5))
 
 
-def processes() -> set[str]:
-    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-    return {line.split()[0] for line in found if "mark_inside" in line}
-
-
-def temporary() -> set[str]:
-    return {name for name in os.listdir("/tmp") if name.startswith("nonlin-")}
+def processes(of: Path) -> list[str]:
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    return [line for line in found if "mark_inside" in line and str(of) in line]
 
 
 def check_marks(names: Sequence[str], tmp_path: Path, *more: str) -> None:
     place, output, report = tmp_path / "handed in", tmp_path / "marks" / "marks.csv", tmp_path / "marks" / "page.html"
     hand_in(place, names, COURSE)
     before = sorted(place.rglob("*"))
-    left, files = processes(), temporary()
     done = mark(place, output, "--report", str(report), *more)
     assert done.returncode == 0, done.stderr
     rows = rows_of(output)
@@ -59,8 +59,8 @@ def check_marks(names: Sequence[str], tmp_path: Path, *more: str) -> None:
     assert all(html.escape(name) in page for name in names)
     assert sorted(place.rglob("*")) == before
     assert sorted(each.name for each in output.parent.iterdir()) == ["marks.csv", "page.html"]
-    assert processes() <= left
-    assert temporary() <= files
+    assert processes(tmp_path) == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @linux

@@ -143,7 +143,7 @@ def submissions(place: Path) -> list[Submission]:
     """
     notes: list[tuple[str, str]] = []
     try:
-        files = list(_in_folder(place, notes) if place.is_dir() else _in_zip(place.open("rb"), PurePosixPath()))
+        files = list(_in_folder(place, notes) if place.is_dir() else _in_zip(place, PurePosixPath()))
         empty = [each.name for each in os.scandir(place) if each.is_dir()] if place.is_dir() else []
     except (OSError, Unreadable) as error:
         raise ReaderError(f"{place} cannot be read ({reason(error)}): name a folder, or a zip file.") from error
@@ -206,10 +206,14 @@ def _opened(path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def _in_zip(stream: BinaryIO, place: PurePosixPath) -> Iterator[File]:
-    """The files in a zip. Their paths are names alone: nothing is written to them."""
+def _in_zip(stream: BinaryIO | Path, place: PurePosixPath) -> Iterator[File]:
+    """The files in a zip, by its path or open. Their paths are names alone: nothing is written to them."""
     try:
-        _check_list(stream)
+        if isinstance(stream, Path):
+            with stream.open("rb") as file:
+                _check_list(file)
+        else:
+            _check_list(stream)
         archive = zipfile.ZipFile(stream)
         entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
