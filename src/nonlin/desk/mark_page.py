@@ -140,7 +140,7 @@ def _picture(exercises: Sequence[Exercise], counts: Mapping[str, Counter], total
 
 def _badge(state: str) -> str:
     colour, ink, sign = LOOKS[state]
-    return f'<span class="badge" style="background:{colour};color:{ink}" title="{state}">{sign}</span>'
+    return f'<span class="badge" role="img" aria-label="{state}" title="{state}" style="background:{colour};color:{ink}">{sign}</span>'
 
 
 def _legend(counts: Mapping[str, Counter]) -> str:
