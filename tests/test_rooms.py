@@ -33,6 +33,8 @@ ORDER = (  # from the ground upwards
     "exercises",
     "ledger",
     "lessons",
+    "desk",
+    "site",
     "commands",
     "__main__",
 )
