@@ -67,7 +67,7 @@ def check_marks(names: Sequence[str], tmp_path: Path, *more: str) -> None:
 def test_some_submissions_are_marked_as_they_should_be(tmp_path: Path) -> None:
     few = (
         *("all right", "untouched", "a known mistake", "no imports", "a name made while running", "zipped", "no JSON"),
-        *("ends the process", "overwrites check", "hands in the solution", "gives back what was stored"),
+        *("ends the process", "overwrites check", "opens the seal", "gives back what was stored"),
         *("reads the marks", "leaves a daemon", "patches json", "asks the network"),
     )
     check_marks(few, tmp_path, "--seconds", "5")

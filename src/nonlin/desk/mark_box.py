@@ -114,7 +114,8 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
         os.chmod(place, 0o711)  # each run has a folder in it, which may be another user's
         readable = [package, sys.prefix, sys.base_prefix, *SYSTEM, *filter(os.path.isdir, sys.path)]
         known = [each for each in (project_root(), Path(__file__).parents[1]) if each]
-        solutions = package.glob("nonlin/lessons/*/exercises.py")
+        os.chmod(package.parent, 0o711)
+        sealed = package.glob("nonlin/lessons/*/exercises.py")  # imported by now, and not to be opened
         settings = {
             "package": str(package),
             "sandbox": str(SANDBOX),
@@ -122,7 +123,7 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
             "room": {
                 "place": place,
                 "readable": [str(each) for each in readable if not _holds_the_course(Path(each))],
-                "hidden": [os.path.realpath(each) for each in (*hidden, *known, *solutions)],
+                "hidden": [os.path.realpath(each) for each in (*hidden, *known, *sealed)],
             },
         }
         make = _Forking if FORKS else _Starting

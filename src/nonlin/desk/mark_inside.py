@@ -336,19 +336,14 @@ def prepare(package: str) -> None:
 
 
 def _withhold() -> None:
-    """Keep probes alone of the exercises: solutions and mistakes, where the package has them, are forgotten."""
+    """Forget what the hand-out holds sealed: with it, a check could be answered without an answer."""
     lessons = sys.modules["nonlin.lessons"]
-    lessons.EXERCISES = {
-        number: replace(exercise, solution=_withheld, mistakes=()) for number, exercise in lessons.EXERCISES.items()
-    }
+    lessons.EXERCISES = {number: replace(exercise, sealed="") for number, exercise in lessons.EXERCISES.items()}
     for name in [name for name in sys.modules if re.fullmatch(r"nonlin\.lessons\.\w+\.exercises", name)]:
-        parent, _, child = sys.modules.pop(name).__name__.rpartition(".")
+        parent, _, child = name.rpartition(".")
+        del sys.modules[name]
         vars(sys.modules[parent]).pop(child, None)
     gc.collect()
-
-
-def _withheld(*_: object) -> None:
-    """Stands where a solution was."""
 
 
 def _no_input(prompt: str = "") -> str:

@@ -1,7 +1,9 @@
 """Quizzes that unfold an answer to each choice, with no script behind them, and read as text elsewhere."""
 
 import html
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from nonlin.exercises.sealed import seal, unseal
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,18 @@ class Quiz:
                 lines.append(f"   {letter}) {option.text}")
                 answers.append(f"{number}{letter} {'yes' if option.right else 'no'}: {option.why}")
         return "\n".join([*lines, "", "Answers", *answers])
+
+
+def sealed_quiz(quiz: Quiz) -> str:
+    """A quiz as letters that tell nothing, for a hand-out."""
+    return seal(asdict(quiz)["questions"])
+
+
+def unsealed_quiz(text: str) -> Quiz:
+    """The quiz that was sealed."""
+    return Quiz(
+        tuple(
+            Question(question["text"], tuple(Option(**option) for option in question["options"]))
+            for question in unseal(text)
+        )
+    )
