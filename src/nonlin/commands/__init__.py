@@ -1,15 +1,20 @@
 """The command line, a file for each command. What is heavy is imported when one runs: ``--help`` comes at once."""
 
 from nonlin.commands import (
+    again,
     before_after,
     bench,
     bench_training,
     claims,
+    colab,
     data,
     gradients,
     guide,
+    hand_out,
     kernels,
+    mark,
     plot,
+    progress,
     reference,
     refresh,
     report,
@@ -18,9 +23,13 @@ from nonlin.commands import (
     table,
     tensorboard,
     train,
+    work,
 )
 
 COMMANDS = (
+    work,
+    progress,
+    again,
     before_after,
     train,
     sweep,
@@ -32,10 +41,13 @@ COMMANDS = (
     table,
     claims,
     guide,
+    hand_out,
     kernels,
+    mark,
     bench,
     bench_training,
     tensorboard,
+    colab,
     refresh,
     site,
 )

@@ -1,0 +1,1 @@
+"""The learner's copy and the lecturer's desk."""
