@@ -188,7 +188,7 @@ def _normalise(notebook: NotebookNode) -> None:
 
 
 def name_figures(notebook: NotebookNode) -> None:
-    """Put the alt texts of a cell's figures where myst-nb looks for them, in place; nbconvert has them in the outputs."""
+    """Put the alt texts of a cell's figures where myst-nb looks for them, in place; nbconvert looks in the outputs."""
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         texts = [output.get("metadata", {}).get("image/png", {}).get("alt") for output in cell.outputs]
         if any(texts):
