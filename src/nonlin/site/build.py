@@ -30,6 +30,7 @@ SETTINGS = {
     "language": "en",
     "extensions": ["myst_parser", "nonlin.site.extension"],
     "myst_enable_extensions": ["dollarmath", "attrs_inline"],
+    "smartquotes": False,  # a third of the time, and signs that nobody wrote
     "python_use_unqualified_type_names": True,
     "myst_heading_anchors": 4,
     "myst_dmath_double_inline": True,

@@ -3,10 +3,10 @@
 import html
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 from sphinx.application import Sphinx
 
 from nonlin.lessons import CLAIMS, glossary
@@ -20,18 +20,19 @@ PLAIN = (nodes.paragraph, nodes.emphasis, nodes.strong, nodes.list_item)  # wher
 
 
 class Fold(Directive):
-    """``{fold} lid``: what unfolds when the reader asks for it."""
+    """``{fold} lid``: what unfolds when the reader asks for it; an option ``class`` as elsewhere."""
 
     has_content, required_arguments, final_argument_whitespace = True, 1, True
+    option_spec: ClassVar = {"class": directives.class_option}
 
     def run(self) -> list[nodes.Node]:
         inside = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, inside)
-        return _folded(self.arguments[0], inside.children)
+        return _folded(self.arguments[0], inside.children, *self.options.get("class", ()))
 
 
-def _folded(lid: str, children: list[nodes.Node]) -> list[nodes.Node]:
-    opening = f'<details class="fold"><summary>{html.escape(lid)}</summary><div>'
+def _folded(lid: str, children: list[nodes.Node], *classes: str) -> list[nodes.Node]:
+    opening = f'<details class="{" ".join(["fold", *classes])}"><summary>{html.escape(lid)}</summary><div>'
     return [nodes.raw("", opening, format="html"), *children, nodes.raw("", "</div></details>", format="html")]
 
 

@@ -60,7 +60,8 @@ class _Lesson:
             number = calls["check"].args[0].value
             return source + _help(number)
         if HIDDEN in cell.metadata.get("tags", []):
-            return fold(LID.lstrip("# "), code(cell.source.removeprefix(LID).lstrip("\n"))) + shown
+            asserted = code(cell.source.removeprefix(LID).lstrip("\n"))
+            return directive("fold", LID.lstrip("# "), asserted, **{"class": "assertions"}) + shown
         return source + shown
 
     def _prediction(self, call: ast.Call) -> str:

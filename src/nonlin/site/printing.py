@@ -9,7 +9,7 @@ from pathlib import Path
 from nonlin.errors import ReaderError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-PATIENCE = 600  # seconds
+PATIENCE = 1800  # seconds
 ALONE = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--disable-background-networking"]
 
 
