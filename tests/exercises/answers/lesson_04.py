@@ -127,7 +127,6 @@ RIGHT = {
         lambda w, b, low, high: (torch.linspace(low, high, 101, dtype=w.dtype)[:, None] * w + b <= 0).all(dim=0),
     ],
     "04.3": [
-        lambda x, lambd: x - (F.relu(x + lambd) - F.relu(x - lambd) - lambd),
         lambda x, lambd: F.relu(x - lambd) - F.relu(-x - lambd),
         lambda x, lambd: -F.relu(-x - lambd) + torch.relu(x - lambd),
         lambda x, lambd: nn.ReLU()(x - lambd) + -1 * (-lambd - x).relu(),
@@ -162,6 +161,7 @@ WRONG = {
         (lambda w, b, low, high: (w * low + b < 0) & (w * high + b < 0), "almost: an input of exactly 0"),
     ],
     "04.3": [
+        (lambda x, lambd: x - (F.relu(lambd + x) - F.relu(x - lambd) - lambd), "an exact 0"),
         (lambda x, lambd: F.relu(x - lambd), "the right half"),
         (lambda x, lambd: F.relu(x - lambd) + F.relu(-x - lambd), "the sign is lost"),
         (lambda x, lambd: F.relu(x) - lambd, "the shift belongs inside"),
