@@ -160,6 +160,6 @@ def test_again_and_work(work: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["work"]) == 0
     assert capsys.readouterr().out == f"{work}\n" * 2
     assert main(["again", "03"]) == 0
-    assert "03_sigmoid_and_tanh.ipynb begins anew" in capsys.readouterr().out
+    assert "03_sigmoid_and_tanh.ipynb begins anew, and" in capsys.readouterr().out
     assert main(["again", "99"]) == 1
     assert "no lesson is called '99'" in capsys.readouterr().err
