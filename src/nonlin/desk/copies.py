@@ -106,7 +106,7 @@ class _Update:
     @cached_property
     def originals(self) -> dict[str, bytes]:
         """The files of the course's lessons."""
-        return {path.name: path.read_bytes() for path in sorted(self.book.glob("*.ipynb"))}
+        return {path.name: path.read_bytes() for path in sorted(self.book.glob("[0-9]*.ipynb"))}
 
     @cached_property
     def new(self) -> dict[str, Notebook]:
