@@ -1,10 +1,13 @@
-"""The README holds what is true: its lessons, its dependencies, its commands and its links exist."""
+"""What the front door says is true: its lessons, its dependencies, its commands and its links exist."""
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from folded import folded
 from packaging.requirements import Requirement
 
 from nonlin import __main__ as command_line
@@ -12,7 +15,23 @@ from nonlin.notebooks import LESSONS, with_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [found.split("#")[0].strip() for found in re.findall(r"python3 start\.py \w[^`\n]*", README)]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/**/README.md"))
+}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OF_START = ("test", "setup", "lab")  # commands of start.py itself
+
+
+def commands(page: str) -> list[str]:
+    found = (text.split("#")[0].strip() for text in re.findall(r"python3 start\.py \w[^`\n]*", PAGES[page]))
+    return [command for command in found if command.split()[2] not in OF_START]
+
+
+def anchors(page: str) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    titles = re.findall(r"^#+ (.*)$", PAGES[page], flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def requirements(name: str) -> list[str]:
@@ -23,7 +42,7 @@ def requirements(name: str) -> list[str]:
 
 def test_every_direct_dependency_has_a_reason_and_is_locked() -> None:
     direct = {Requirement(line).name for line in requirements("requirements.in")}
-    section = README.split("## What each dependency is for")[1].split("##")[0]
+    section = PAGES["CONTRIBUTING.md"].split("## What each dependency is for")[1].split("##")[0]
     named = [cell for row in re.findall(r"^\| (`.*?) \|", section, flags=re.MULTILINE) for cell in row.split(", ")]
     assert sorted(cell.strip("`") for cell in named) == sorted(direct)
     locked = {Requirement(line).name for line in requirements("requirements.txt")}
@@ -40,6 +59,12 @@ def test_the_lock_pins_everything_and_names_no_index(name: str) -> None:
         assert "://" not in line
 
 
+def test_the_readme_is_one_screen_beside_its_lessons() -> None:
+    table = re.search(r"^\| \| lesson .*?\n\n", README, flags=re.MULTILINE | re.DOTALL)[0]
+    assert len(README.replace(table, "").split()) <= 450
+    assert README.index("docs/activations.png") < README.index("python3 start.py test") < README.index(table)
+
+
 def test_the_table_of_lessons_is_made_from_them() -> None:
     assert with_lessons(README) == README
     rows = re.findall(r"^\| (\d\d) \| \[.*?\]\(notebooks/(.*?)\): .+ \| \d+( \+ \d+)? \|$", README, flags=re.MULTILINE)
@@ -53,11 +78,33 @@ def test_a_lesson_that_is_missing_in_the_table_gets_its_row() -> None:
     assert with_lessons("no table") == "no table"
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^):#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@folded("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^):]+)\)", PAGES[page]):
+        place, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / place if place else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.resolve().relative_to(ROOT).as_posix()), target
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[2] not in ("test", "setup")])
-def test_commands_are_understood(command: str) -> None:
-    command_line.parse(shlex.split(command)[2:])
+@folded("page", PAGES)
+def test_commands_are_understood(page: str) -> None:
+    for command in commands(page):
+        assert command_line.parse(shlex.split(command)[2:]), command
+
+
+def test_there_are_commands_to_understand() -> None:
+    assert len([command for page in PAGES for command in commands(page)]) > 30
+
+
+def test_what_can_be_cited_was_released() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PYPROJECT["project"]["version"]
+    assert f"## {citation['version']} ({citation['date-released']})" in PAGES["CHANGELOG.md"]
+
+
+def test_the_code_of_conduct_names_no_address() -> None:
+    """Nobody has been asked to receive complaints: they go where the repository's issues are."""
+    assert not re.search(r"@|://", PAGES["CODE_OF_CONDUCT.md"])
+    assert "Open an issue" in PAGES["CODE_OF_CONDUCT.md"]

@@ -86,7 +86,15 @@ def test_a_lessons_files_bear_the_same_names_in_each(path: Path) -> None:
         return
     names = {file.name for file in path.glob("*.py")}
     more = {"guide.py", "cheat_sheet.py", "checkup.py"} if path.name == "choosing" else set()
-    assert names - more <= {"__init__.py", "experiments.py", "figures.py", "claims.py", "exercises.py", "terms.py"}
+    assert names - more <= {
+        "__init__.py",
+        "experiments.py",
+        "figures.py",
+        "claims.py",
+        "exercises.py",
+        "terms.py",
+        "teaching.py",
+    }
     assert "exercises.py" in names
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+import scipy  # its statistics, slow to import, are loaded where they are used
 import torch
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 SURE = 0.95  # that all intervals of a family hold together
@@ -48,7 +49,7 @@ def mean_interval(values: Tensor, *, confidence: float = SURE) -> Estimate:
     if n < 2:
         raise ValueError(f"an interval needs at least two repeats, not {n}.")
     mean = values.double().mean().item()
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.double().std().item() / math.sqrt(n)
+    half = special.stdtrit(n - 1, (1 + confidence) / 2) * values.double().std().item() / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, 1 - confidence)
 
 
@@ -76,7 +77,7 @@ def share_interval(successes: int, n: int, *, confidence: float = SURE) -> Estim
     """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} successes of {n} trials make no share.")
-    interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return Estimate(successes / n, float(interval.low), float(interval.high), n, 1 - confidence)
 
 
@@ -91,7 +92,9 @@ def median_interval(values: Sequence[float], *, confidence: float = SURE) -> Est
         ValueError: for too few values.
     """
     n, ordered = len(values), sorted(values)
-    k = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1  # from 0, so that a side is missed in half of the error
+    k = (
+        int(scipy.stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1
+    )  # from 0, so that a side is missed in half of the error
     if k < 0:
         raise ValueError(f"the interval of a median at {100 * confidence:g} % needs more values than {n}.")
     return Estimate((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k], n, 1 - confidence)
@@ -147,6 +150,22 @@ def crossing(positions: Sequence[float], values: Sequence[float], level: float) 
         if (a - level) * (b - level) <= 0 and a != b:
             return left + (level - a) / (b - a) * (right - left)
     return None
+
+
+def bracketed(positions: Sequence[float], values: Sequence[float], level: float) -> Estimate | None:
+    """Where a curve that was computed at some positions crosses a level: as :func:`crossing`, between its neighbours.
+
+    Returns:
+        The point, with the two positions that it lies between in place of an interval: both the point itself, if the
+        curve was computed there.
+    """
+    at = crossing(positions, values, level)
+    if at is None:
+        return None
+    near = min(positions, key=lambda position: abs(position - at))
+    if math.isclose(near, at):
+        return exact(near)
+    return Estimate(at, max(p for p in positions if p < at), min(p for p in positions if p > at), 1, 0.0)
 
 
 def mean_crossing(positions: Sequence[float], curves: Iterable[Sequence[float]], level: float) -> Estimate | None:

@@ -19,7 +19,7 @@ def normal_mean(function: Elementwise, std: Tensor | float = 1.0, *, points: int
     """Expectation of ``function(std * z)`` for z from N(0, 1), float64, by the trapezoidal rule.
 
     Args:
-        function: works element by element, on float64; a kink at 0 does no harm.
+        function: works element by element, on float64; a kink at 0 does no harm, a jump does: see :func:`middles`.
         std: standard deviation, a number or a tensor of any shape, which the result has.
         points: of the rule, an odd number.
     """

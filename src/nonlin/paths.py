@@ -64,8 +64,11 @@ def _home_of_data(*, shared: bool = True) -> Path:
 
 
 def results_folder() -> Path:
-    """Where measured results that belong to the course are kept: ``results/`` in the data folder."""
-    return data_folder() / "results"
+    """Where measured results that belong to the course are kept: ``data/results`` in the checkout, else in the package.
+
+    A wheel brings them along: setup.py puts them there.
+    """
+    return data_folder() / "results" if project_root() else Path(__file__).with_name("results")
 
 
 def cache_folder() -> Path | None:

@@ -15,11 +15,11 @@ import pytest
 import sympy
 import torch
 from compared import every_record
-from latex import X, expression, read, symbol_of
 from sympy import Abs, Expr, Max, Min, Piecewise, Rational
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
+from nonlin.activations.latex import X, expression, read, symbol_of
 
 # 40 digits have to be left where 1 - tanh^2 x or 1 + erf(x) cancels down to the smallest float64, 5e-324.
 DIGITS = 440

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from latex import X, read, symbol_of
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlin.activations import ACTIVATIONS, Activation
-from nonlin.exercises.exercise import judge
+from nonlin.activations.latex import X, read, symbol_of
+from nonlin.exercises import judge
 from nonlin.ledger import Always, Compared, Exists, margins
 from nonlin.lessons import EXERCISES
 from nonlin.lessons.conditions.experiments import with_slope
@@ -338,8 +338,9 @@ def stackable_by_torch(x: Tensor, gate: Tensor, value: Tensor, out: Tensor) -> T
 # Lesson 06
 
 
-def gain_by_length(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(torch.ones_like(z)) / torch.linalg.vector_norm(f(z))
+def gain_by_pullback(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    [slope] = torch.func.vjp(f, z)[1](torch.ones_like(z))
+    return len(z) ** 0.5 / torch.linalg.vector_norm(slope)
 
 
 def weights_by_torchs_fan_in(noise: Tensor, gain: float) -> Tensor:
@@ -571,9 +572,11 @@ def close(got: Tensor, wanted: Tensor) -> bool:
 # lesson 15
 
 
-def features_by_exponential(at: Tensor, frequencies: Tensor) -> Tensor:
-    turned = torch.exp(2j * math.pi * (at @ frequencies))
-    return torch.cat([turned.real, turned.imag], dim=1)
+def likeness_by_features(difference: Tensor, frequencies: Tensor) -> Tensor:
+    near, far = (
+        torch.exp(2j * math.pi * (at @ frequencies)) for at in (0.3 - difference, torch.full_like(difference, 0.3))
+    )
+    return (near.real * far.real + near.imag * far.imag).sum(dim=1)
 
 
 def widest_by_variance(inputs: int, hidden: int, layers: int, frequency: float) -> tuple[float, ...]:
@@ -684,7 +687,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "11.3": swiglu_by_halves,
     "11.1": product_itself,
     "11.5": stackable_by_torch,
-    "06.1": gain_by_length,
+    "06.1": gain_by_pullback,
     "06.2": norm_divided_by,
     "06.3": weights_by_torchs_fan_in,
     "06.4": layer_on_standard_scores,
@@ -698,7 +701,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "13.4": apart_by_p_value,
     "14.1": medians_by_columns,
     "14.2": copies_counted,
-    "15.1": features_by_exponential,
+    "15.1": likeness_by_features,
     "15.2": widest_by_variance,
     "15.3": curvature_one_by_one,
     "15.4": curvature_of_waves_by_autograd,

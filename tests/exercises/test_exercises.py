@@ -18,8 +18,8 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from nonlin.activations import ACTIVATIONS, ActivationModule
-from nonlin.exercises import Exercise, Mistake, Probe, by_hand
-from nonlin.exercises.exercise import Feedback, judge, without_annotations
+from nonlin.exercises import Exercise, Feedback, Mistake, Probe, by_hand, judge
+from nonlin.exercises.exercise import without_annotations
 from nonlin.intervals import Estimate, mean_interval
 from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
 

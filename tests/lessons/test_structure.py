@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable
 
 import nbformat
 import pytest
@@ -86,25 +87,29 @@ def test_exercises_stand_behind_the_sections_they_belong_to(number: str) -> None
 
 
 @every_lesson
-def test_the_core_path_runs_without_what_goes_further(number: str) -> None:
-    made: dict[bool, set[str]] = {True: set(), False: set()}
-    needed: set[str] = set()
-    for section in sections(NOTEBOOKS[number]):
-        for cell in code(section):
-            for node in ast.walk(tree(cell)):
-                if isinstance(node, ast.Name):
-                    stored = isinstance(node.ctx, ast.Store)
-                    if stored:
-                        made[section.further].add(node.id)
-                    elif not section.further:
-                        needed.add(node.id)
-                elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    made[section.further].add(node.name)
-                elif isinstance(node, ast.Import | ast.ImportFrom):
-                    made[section.further] |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.arg):
-                    made[section.further].add(node.arg)
-    assert needed & (made[True] - made[False]) == set()
+def test_every_section_runs_without_what_goes_further_elsewhere(number: str) -> None:
+    core = names_of(cell for section in sections(NOTEBOOKS[number]) if not section.further for cell in code(section))
+    further = [section for section in sections(NOTEBOOKS[number]) if section.further]
+    own = [names_of(code(section)) for section in further]
+    strange = set().union(*(made for made, _ in own)) - core[0]
+    assert core[1] & strange == set()
+    for section, (made, needed) in zip(further, own, strict=True):
+        assert needed & (strange - made) == set(), f"{section.title} uses names of another section that is folded"
+
+
+def names_of(cells: Iterable[nbformat.NotebookNode]) -> tuple[set[str], set[str]]:
+    """The names that cells make, and those that they use."""
+    made, needed = set(), set()
+    for node in (node for cell in cells for node in ast.walk(tree(cell))):
+        if isinstance(node, ast.Name):
+            (made if isinstance(node.ctx, ast.Store) else needed).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
+            made.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            made |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.arg):
+            made.add(node.arg)
+    return made, needed
 
 
 @every_lesson

@@ -14,9 +14,22 @@ def add(commands: "argparse._SubParsersAction") -> None:
         metavar="FILE",
         help="write all activations and this guide as one page to print, a PNG or PDF file",
     )
+    parser.add_argument(
+        "--instructor",
+        type=path,
+        metavar="FILE",
+        help="write the guide for those who teach the course, a Markdown file",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.instructor:
+        check_file(arguments.instructor, "--instructor")
+        from nonlin.desk import instructor
+
+        instructor.write(arguments.instructor)
+        print(shown(str(arguments.instructor)))
+        return
     page = arguments.cheat_sheet
     if page and page.suffix.lower() not in (".png", ".pdf"):
         raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")

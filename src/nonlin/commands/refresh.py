@@ -11,6 +11,8 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from nonlin.desk import instructor
     from nonlin.notebooks import refresh
 
     refresh(arguments.lessons)
+    instructor.renew()  # its minutes and aims are the lessons'

@@ -130,6 +130,8 @@ class _Operators(TorchDispatchMode):
         result = operator(*args, **(kwargs or {}))
         name, _, form = operator.name().partition("::")[2].partition(".")
         name = f"{name}_mode" if form.endswith("mode") else name.strip("_")
+        if name == "pow" and isinstance(args[1], int | float) and float(args[1]).is_integer():
+            name = "mul"  # a square is arithmetic, as x * x is; a root is not
         called = f"torch's own {self.calls.current or name}"
         self.operators.setdefault(name, called if name in called else f"{called}, which runs {name}")
         if isinstance(result, Tensor) and not _real(result) and any(map(_real, args)):

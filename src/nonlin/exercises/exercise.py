@@ -1,26 +1,23 @@
 """Exercises whose checks name the likely bug, made from their solutions.
 
-An exercise holds a tested solution and the wrong answers that people give, each with a hint. A check runs the learner's
-answer, the solution and the wrong answers on the same inputs: if the answer behaves like one of the wrong ones, the
+An exercise holds a tested solution and the wrong answers that people give, each with a hint. What these give on the
+probes is the exercise's key (key.py), with which an answer is compared: if it behaves like one of the wrong ones, the
 learner reads what went wrong there; if it merely differs, the learner reads where.
 """
 
 import ast
-import copy
 import html
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from textwrap import dedent
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from nonlin.exercises.by_hand import ByHand, Used
+from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.sealed import solution_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ class Mistake:
     hint: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # equal is the same one: tensors have no single answer to ==
 class Exercise:
     """One exercise.
 
@@ -54,6 +51,7 @@ class Exercise:
         minutes: time that it takes.
         difficulty: 1 (fill in), 2 (think) or 3 (design).
         solution: the right answer. A function without arguments means that the answer is a value, not a function.
+            None in a hand-out.
         probes: the inputs on which an answer is judged; empty for a value.
         mistakes: plausible wrong answers, at least three, each with its own hint.
         by_hand: what an answer that is right may yet not use; None for everything goes.
@@ -61,24 +59,26 @@ class Exercise:
             Then the answer is not compared with the solution, which is one of many.
         hints: from a nudge to nearly the answer.
         remark: what a correct answer should make one notice.
+        sealed: in a hand-out, what takes the place of solution, mistakes and remark: see `key.sealed`.
     """
 
     number: str
     title: str
     minutes: int
     difficulty: int
-    solution: Callable[..., Any]
+    solution: Callable[..., Any] | None
     probes: tuple[Probe, ...] = ()
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
     remark: str
     by_hand: ByHand | None = None
     faults: Callable[[Any], Sequence[str]] | None = None
+    sealed: str = field(default="", repr=False)
 
     @property
     def wants_function(self) -> bool:
         """Whether the answer is a function (else a value)."""
-        return bool(inspect.signature(self.solution).parameters)
+        return bool(self.probes)
 
     @property
     def solution_text(self) -> str:
@@ -86,6 +86,8 @@ class Exercise:
 
         Where a value is asked for, the function that computes it is called in the last line.
         """
+        if self.solution is None:
+            return solution_in(self.sealed)
         text = without_annotations(dedent(inspect.getsource(self.solution)).strip())
         return text if self.wants_function else f"{text}\n\n\n{self.solution.__name__}()"
 
@@ -128,12 +130,14 @@ class Feedback:
         exercise: the exercise.
         state: ``"correct"``, ``"not yet"`` or ``"wrong"``.
         message: what is said.
+        mistake: which of the exercise's known mistakes it is, counted from 0.
         keeps_solution: whether the solution is kept back until the answer is right, or ``solution`` is called.
     """
 
     exercise: Exercise
     state: str
     message: str
+    mistake: int | None = None
     keeps_solution: bool = False
 
     def __repr__(self) -> str:
@@ -154,219 +158,6 @@ class Feedback:
             call = f'from nonlin.lessons import solution; solution("{self.exercise.number}")'
             folded += f"<p>The solution, when you want it: <code>{html.escape(call)}</code></p>"
         return f"<p><b>{self._heading}:</b> {html.escape(self.message)}</p>{folded}"
-
-
-class _Unanswered(Exception):
-    """The learner has not written anything yet."""
-
-
-def judge(exercise: Exercise, answer: Any) -> Feedback:
-    """Judge an answer and say what is likely wrong with it.
-
-    Args:
-        exercise: the exercise.
-        answer: the learner's function, or value.
-
-    Returns:
-        The feedback; a wrong answer, even one that raises, is never an error.
-    """
-    with _state_kept():
-        try:
-            return _judged(exercise, answer)
-        except _Unanswered:
-            return _not_yet(exercise)
-        except KeyboardInterrupt:
-            return Feedback(exercise, "wrong", "you stopped it: if it ran for long, look for a loop that never ends.")
-        except (Exception, SystemExit) as error:  # one net: whatever a learner's object does when it is looked at
-            return Feedback(exercise, "wrong", f"your answer cannot be compared: {_words(error)}")
-
-
-def _judged(exercise: Exercise, answer: Any) -> Feedback:
-    if answer is ... or answer is None:
-        return _not_yet(exercise)
-    if exercise.wants_function and not callable(answer):
-        return Feedback(exercise, "wrong", "pass the function itself, without parentheses behind its name.")
-    if not exercise.wants_function and callable(answer) and not isinstance(answer, Tensor):
-        return Feedback(exercise, "wrong", "the answer is a value here, not a function: call it first.")
-    if exercise.faults is not None:
-        return _judge_free(exercise, exercise.faults, answer)
-    results, refusal = _results_or_error(exercise, answer)
-    return _compare_with_solution(exercise, results, refusal)
-
-
-@contextmanager
-def _state_kept() -> Iterator[None]:
-    """What a learner's code switches in torch is switched back, so that it cannot spoil what runs next."""
-    gradients, dtype, chance = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_rng_state()
-    try:
-        with torch.enable_grad():
-            yield
-    finally:
-        torch.set_grad_enabled(gradients)
-        torch.set_default_dtype(dtype)
-        torch.set_rng_state(chance)
-
-
-def _words(error: BaseException) -> str:
-    """The error's kind and what it says; a learner's own kind of error may fail to say anything."""
-    try:
-        said = str(error)
-    except Exception:
-        said = ""
-    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
-
-
-def _not_yet(exercise: Exercise) -> Feedback:
-    return Feedback(exercise, "not yet", "replace the ... and run the cell again.")
-
-
-def _judge_free(exercise: Exercise, faults: Callable[[Any], Sequence[str]], answer: Any) -> Feedback:
-    found = faults(answer)
-    if not found:
-        return Feedback(exercise, "correct", exercise.remark)
-    known = (mistake.hint for mistake in exercise.mistakes if faults(mistake.answer) == found)
-    return Feedback(exercise, "wrong", next(known, found[0]))
-
-
-class _AnswerError(Exception):
-    """The learner's function could not be called, or did not return what can be compared."""
-
-
-def _compare_with_solution(exercise: Exercise, results: dict[str, Any], refusal: str | None) -> Feedback:
-    expected = _results(exercise, exercise.solution if exercise.wants_function else exercise.solution())
-    difference = refusal or _difference(exercise, results, expected)
-    if difference is None:
-        return Feedback(exercise, "correct", exercise.remark)
-    for mistake in exercise.mistakes:
-        wrong, refused = _results_or_error(exercise, mistake.answer)
-        if refused == refusal and _difference(exercise, results, wrong) is None:
-            return Feedback(exercise, "wrong", mistake.hint)
-    return Feedback(exercise, "wrong", refusal or results.get("error", difference))
-
-
-def _results_or_error(exercise: Exercise, answer: Any) -> tuple[dict[str, Any], str | None]:
-    """What the answer gives, and why it is refused although it may be right."""
-    used = Used()
-    try:
-        results = _results(exercise, used.watch(answer) if exercise.by_hand else answer)
-    except _AnswerError as error:
-        results = {"error": str(error)}
-    return results, exercise.by_hand.refusal(used) if exercise.by_hand else None
-
-
-def _results(exercise: Exercise, answer: Any) -> dict[str, Any]:
-    """What the answer gives, by label: the value itself, or the output (and slope) for each probe."""
-    if not exercise.wants_function:
-        return {"your answer": answer}
-    results: dict[str, Any] = {}
-    for probe in exercise.probes:
-        results |= _call(answer, probe)
-    return results
-
-
-def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
-    arguments = [a.clone() if isinstance(a, Tensor) else copy.deepcopy(a) for a in probe.arguments]
-    if probe.with_slope:
-        arguments[0].requires_grad_()
-    with _state_kept():
-        try:
-            output = answer(*arguments)
-        except (Exception, SystemExit) as error:  # a learner's code may raise anything, and the learner must read it
-            raise _AnswerError(f"{probe.label} your function raised {_words(error)}") from error
-    if output is ...:
-        raise _Unanswered
-    if output is None:
-        raise _AnswerError("your function returned nothing: is a return missing?")
-    results = {probe.label: output}
-    for given, now in zip(probe.arguments, arguments, strict=True):
-        if isinstance(given, Tensor) and not torch.equal(given.nan_to_num(), now.detach().nan_to_num()):
-            results[f"{probe.label}, the input afterwards"] = now.detach()
-    if probe.with_slope:
-        results[f"{probe.label}{BY_AUTOGRAD}"] = _slope(output, arguments[0], probe)
-    return results
-
-
-def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
-    lost = f"{probe.label} autograd cannot follow your function: use torch operations on x itself throughout."
-    if not isinstance(output, Tensor) or not output.requires_grad:
-        raise _AnswerError(lost)
-    try:
-        return torch.autograd.grad(output.sum(), x)[0]
-    except RuntimeError as error:  # the output depends on a copy of x, or is no real number
-        raise _AnswerError(lost) from error
-
-
-def _difference(exercise: Exercise, results: dict[str, Any], expected: dict[str, Any]) -> str | None:
-    """The first difference in words, or None."""
-    tolerances = {
-        label: probe.tolerance for probe in exercise.probes for label in (probe.label, f"{probe.label}{BY_AUTOGRAD}")
-    }
-    for label, wanted in expected.items():
-        if label not in results:
-            return f"{label}: nothing came back."
-        if said := _compare(results[label], wanted, tolerances.get(label, 0.0)):
-            return f"{label}: {said}"
-    if extra := [label for label in results if label not in expected]:
-        return f"{extra[0]} is not what was passed: your function changes its argument in place."
-    return None
-
-
-def _compare(got: Any, wanted: Any, tolerance: float) -> str | None:
-    if isinstance(wanted, tuple):
-        return _compare_tuples(got, wanted, tolerance)
-    if not isinstance(wanted, Tensor):
-        return _compare_numbers(got, wanted)
-    if isinstance(got, np.ndarray | np.generic) or (wanted.ndim == 0 and type(got) in (bool, int, float)):
-        got = torch.as_tensor(got, dtype=wanted.dtype if isinstance(got, bool | int | float) else None)
-    if not isinstance(got, Tensor):
-        return f"a tensor is expected, not {type(got).__name__}."
-    if got.layout != torch.strided or got.is_quantized or got.is_nested or got.device != wanted.device:
-        return "a plain, dense tensor in the processor's memory is expected."
-    if got.shape != wanted.shape:
-        return f"the shape is {tuple(got.shape)}, expected {tuple(wanted.shape)}."
-    if got.dtype != wanted.dtype:
-        return f"the dtype is {got.dtype}, expected {wanted.dtype}."
-    return _compare_values(got.detach(), wanted.detach(), tolerance)
-
-
-def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:
-    if isinstance(got, Tensor | np.ndarray) and got.ndim == 1:
-        got = tuple(got)
-    if not isinstance(got, tuple | list) or len(got) != len(wanted):
-        return f"{len(wanted)} values are expected, in a tuple."
-    return next((said for pair in zip(got, wanted, strict=True) if (said := _compare(*pair, tolerance))), None)
-
-
-def _compare_numbers(got: Any, wanted: Any) -> str | None:
-    if isinstance(got, Tensor) and got.numel() != 1:
-        return f"one value is expected, not a tensor of shape {tuple(got.shape)}."
-    if isinstance(wanted, int | float) and not isinstance(wanted, bool):
-        try:
-            return None if abs(float(got) - wanted) <= 1e-4 * max(1.0, abs(wanted)) else f"{got} is not right."
-        except Exception:  # also of an object of the learner's own
-            return f"a number is expected, not {type(got).__name__}."
-    if isinstance(wanted, bool) and isinstance(got, Tensor | np.bool_):
-        got = bool(got)
-    if not isinstance(got, type(wanted)):
-        return f"an answer of type {type(wanted).__name__} is expected, not {type(got).__name__}."
-    return None if got == wanted else f"{got!r} is not right."
-
-
-def _compare_values(got: Tensor, wanted: Tensor, tolerance: float) -> str | None:
-    # A few roundings are allowed, relative to the value, so that a tail that was flushed to zero is seen.
-    roundings = 64 * torch.finfo(wanted.dtype).eps if wanted.is_floating_point() else 0
-    close = torch.isclose(got.double(), wanted.double(), rtol=roundings, atol=max(tolerance, 1e-38), equal_nan=True)
-    if close.all():
-        return None
-    place = tuple((~close).nonzero()[0].tolist())
-    where = f" at index {place if len(place) > 1 else place[0]}" if place else ""
-    return "{}{where}, expected {}.".format(*tell_apart(got[place].item(), wanted[place].item()), where=where)
-
-
-def tell_apart(a: float, b: float, digits: int = 6) -> tuple[str, str]:
-    """Two numbers with as many digits as it takes to see that they differ, at least ``digits``."""
-    pairs = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(digits, 18))
-    return next((pair for pair in pairs if pair[0] != pair[1]), (repr(a), repr(b)))
 
 
 def number_line(dtype: torch.dtype = torch.float32) -> tuple[Probe, ...]:

@@ -1,7 +1,9 @@
 """Quizzes that unfold an answer to each choice, with no script behind them, and read as text elsewhere."""
 
 import html
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+
+from nonlin.exercises.sealed import seal, unseal
 
 LETTERS = "abcdef"
 
@@ -81,3 +83,18 @@ class Quiz:
             )
             lines += ["", "You said " + ", ".join(marks)]
         return "\n".join([*lines, "", "Answers", *answers, *([self.advice] if self.advice else [])])
+
+
+def sealed_quiz(quiz: Quiz) -> str:
+    """A quiz as letters that tell nothing, for a hand-out."""
+    return seal(asdict(quiz)["questions"])
+
+
+def unsealed_quiz(text: str) -> Quiz:
+    """The quiz that was sealed."""
+    return Quiz(
+        tuple(
+            Question(question["text"], tuple(Option(**option) for option in question["options"]))
+            for question in unseal(text)
+        )
+    )

@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
+import scipy
 import torch
-from scipy import optimize, stats
 
 from nonlin.intervals import SURE, Estimate, mean_interval
 
@@ -113,7 +113,7 @@ def _bartlett(residuals: np.ndarray) -> float:
     variances = residuals.var(axis=1, ddof=1)
     if not variances.any():
         return 1.0
-    return stats.bartlett(*residuals).pvalue if variances.all() else 0.0
+    return scipy.stats.bartlett(*residuals).pvalue if variances.all() else 0.0
 
 
 def _most_deviating(residuals: np.ndarray) -> int:
@@ -122,7 +122,7 @@ def _most_deviating(residuals: np.ndarray) -> int:
     variances = residuals.var(axis=1, ddof=1)
     others = (variances.sum() - variances) / (k - 1)
     ratios = np.divide(variances, others, out=np.full(k, np.inf), where=others > 0)
-    f = stats.f(n - 1, (k - 1) * (n - 1))
+    f = scipy.stats.f(n - 1, (k - 1) * (n - 1))
     return int(np.minimum(f.cdf(ratios), f.sf(ratios)).argmin())
 
 
@@ -169,19 +169,19 @@ def critical_value(comparisons: int, degrees: int, confidence: float = SURE) -> 
     The t values of differences from one reference have the multivariate t distribution with correlations of ½, since
     half of each difference's variance is the reference's. For one comparison it is Student's t.
     """
-    alone = stats.t.ppf((1 + confidence) / 2, degrees)
+    alone = scipy.stats.t.ppf((1 + confidence) / 2, degrees)
     if comparisons == 1:
         return float(alone)
     shape = np.full((comparisons, comparisons), 0.5) + 0.5 * np.eye(comparisons)
-    bonferroni = stats.t.ppf(1 - (1 - confidence) / 2 / comparisons, degrees)
+    bonferroni = scipy.stats.t.ppf(1 - (1 - confidence) / 2 / comparisons, degrees)
 
     def excess(value: float) -> float:
         ends = np.full(comparisons, value)
         # The seed fixes the points of a numerical integration; its error is below 0.001 of a probability.
-        probability = stats.multivariate_t.cdf(ends, shape=shape, df=degrees, lower_limit=-ends, random_state=0)
+        probability = scipy.stats.multivariate_t.cdf(ends, shape=shape, df=degrees, lower_limit=-ends, random_state=0)
         return probability - confidence
 
-    return float(optimize.brentq(excess, alone, 1.01 * bonferroni, xtol=1e-4))
+    return float(scipy.optimize.brentq(excess, alone, 1.01 * bonferroni, xtol=1e-4))
 
 
 def power(n: int, deviation: float, difference: float, comparisons: int, confidence: float = SURE) -> float:
@@ -198,7 +198,7 @@ def power(n: int, deviation: float, difference: float, comparisons: int, confide
     degrees = comparisons * (n - 1)
     limit = critical_value(comparisons, degrees, confidence)
     shift = difference / (deviation * math.sqrt(2 / n))
-    return float(stats.nct.sf(limit, degrees, shift) + stats.nct.cdf(-limit, degrees, shift))
+    return float(scipy.stats.nct.sf(limit, degrees, shift) + scipy.stats.nct.cdf(-limit, degrees, shift))
 
 
 def seeds_needed(

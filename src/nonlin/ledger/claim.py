@@ -49,7 +49,7 @@ class Dependence:
 
     Args:
         factor: what was varied: "the slope a".
-        holds: "below" or "above": on which side of the turning point the claim holds.
+        holds: "below", "up to" or "above": on which side of the turning point the claim holds.
         at: where it turns; an interval of width 0 where the point is exact.
         unit: of the factor, empty for a pure number.
 
@@ -63,8 +63,8 @@ class Dependence:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        if self.holds not in ("below", "above"):
-            raise ValueError(f'a claim holds "below" or "above" a turning point, not {self.holds!r}.')
+        if self.holds not in ("below", "up to", "above"):
+            raise ValueError(f'a claim holds "below", "up to" or "above" a turning point, not {self.holds!r}.')
 
     def __str__(self) -> str:
         exact = self.at.low == self.at.high

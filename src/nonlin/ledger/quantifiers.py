@@ -135,4 +135,4 @@ class Compared(Quantifier):
         return Verdict.CONFIRMED if answers[0] else Verdict.REFUTED
 
     def __str__(self) -> str:
-        return f"comparison ({self.over}; margin {self.margin})"
+        return f"comparison ({self.over}; refuted where a lead of {self.margin} is excluded)"

@@ -6,6 +6,7 @@ Each lesson has a folder, with the same file names in all of them: ``experiments
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,8 +96,9 @@ def of_lesson(lesson: str) -> tuple[Claim, ...]:
     return tuple(claim for claim in CLAIMS.values() if claim.lesson == lesson)
 
 
+@cache
 def verdicts(lesson: str) -> Markdown:
-    """The claims that a lesson ("03") takes apart, tested now or read from what was measured, with their verdicts.
+    """The claims that a lesson ("03") takes apart, tested at the first call or read from what was measured.
 
     Raises:
         KeyError: if no claim belongs to it.

@@ -70,6 +70,7 @@ RIGHT = {
         zeros_by_flattening,
         zeros_by_views,
         lambda p: torch.tensor([(c <= c.mean()).float().mean().item() for c in p]),
+        lambda p: (standardised(p) <= 0).double().mean(dim=(1, 2)),
     ],
 }
 

@@ -127,6 +127,13 @@ def hard(x):
     return (x > 0).to(x.dtype)
 
 
+def right_alone(f):
+    """Looks far out on the right only."""
+    said, at = condition_by_ratio(f), torch.tensor([10.0, 100.0]).double()
+    near, far = f(at).abs().tolist()
+    return "none" if said == "fast" and far < 12 * near + 12 else said
+
+
 RIGHT = {
     "02.1": [
         lambda w, b, v: ((v * b**2).sum(), (2 * v * w * b).sum(), (v * w**2).sum()),
@@ -204,6 +211,8 @@ WRONG = {
     "02.5": [
         (lambda f: "none", "none of everything"),
         (lambda f: condition_by_ratio(f).replace("fast", "none"), "far out"),
+        (right_alone, "the exponential of -x"),
+        (lambda f: right_alone(lambda x: f(-x)), "squared ReLU"),
         (lambda f: condition_by_ratio(f).replace("flat", "none"), "the step and the sign"),
         (lambda f: condition_by_ratio(f).replace("affine", "none"), "straight lines"),
         (lambda f: "flat" if f in (torch.relu, F.hardtanh) else condition_by_ratio(f), "almost"),

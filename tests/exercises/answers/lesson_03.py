@@ -61,6 +61,11 @@ def by_signed_logit(x: Tensor, y: Tensor) -> Tensor:
     return torch.logaddexp(z, torch.zeros_like(z))
 
 
+def tanh_by_squares(x):
+    up, down = torch.sigmoid(x), torch.sigmoid(-x)
+    return (up**2 - down.square()) / (up**2 + down.square())
+
+
 RIGHT = {
     "03.1": [
         by_safe_branches,
@@ -83,6 +88,7 @@ RIGHT = {
         lambda x: 1 - 2 * torch.sigmoid(-2 * x),
         lambda x: (torch.sigmoid(x + x) - 0.5) / 0.5,
         lambda x: torch.nn.Sigmoid()(2 * x) * 2 - 1,
+        tanh_by_squares,
     ],
     "03.4": [
         by_where,
@@ -115,6 +121,7 @@ WRONG = {
         (lambda x: 2 * torch.sigmoid(x) - 1, "too flat"),
         (lambda x: torch.sigmoid(2 * x) * 2, "what is missing"),
         (lambda x: torch.sigmoid(2 * x) - 0.5, "shift and stretch"),
+        (lambda x: 1 - 2 / (1 + torch.exp(x) ** 2), "torch's own exp"),
         (torch.tanh, "torch's own tanh"),
     ],
     "03.4": [

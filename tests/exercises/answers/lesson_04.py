@@ -127,6 +127,7 @@ RIGHT = {
         lambda w, b, low, high: (torch.linspace(low, high, 101, dtype=w.dtype)[:, None] * w + b <= 0).all(dim=0),
     ],
     "04.3": [
+        lambda x, lambd: x - (F.relu(x + lambd) - F.relu(x - lambd) - lambd),
         lambda x, lambd: F.relu(x - lambd) - F.relu(-x - lambd),
         lambda x, lambd: -F.relu(-x - lambd) + torch.relu(x - lambd),
         lambda x, lambd: nn.ReLU()(x - lambd) + -1 * (-lambd - x).relu(),

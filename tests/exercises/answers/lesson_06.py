@@ -7,8 +7,21 @@ import torch
 from torch import nn
 
 
-def gain_in_a_loop(f, z):
-    return (len(z) / sum(y * y for y in f(z))) ** 0.5
+def slopes_by_backward(f, z):
+    x = z.detach().clone().requires_grad_(True)
+    f(x).backward(torch.ones_like(x))
+    return 1 / torch.sqrt((x.grad**2).mean())
+
+
+def slopes_by_vmap(f, z):
+    return 1 / torch.func.vmap(torch.func.grad(f))(z).square().mean().sqrt()
+
+
+def slopes_by_differences(f, z):
+    """Good to eight digits: the functions are quadratic, straight, or smooth on this scale."""
+    h = 1e-4
+    slope = (f(z + h) - f(z - h)) / (2 * h)
+    return (slope**2).mean() ** -0.5
 
 
 def weights_by_kernel(noise, gain):
@@ -39,13 +52,12 @@ def layer_with_a_loop(f, z, noise):
 
 RIGHT = {
     "06.1": [
-        lambda f, z: 1 / torch.sqrt((f(z) ** 2).mean()),
-        lambda f, z: f(z).square().mean().rsqrt(),
-        lambda f, z: (f(z) * f(z)).mean() ** -0.5,
-        lambda f, z: len(z) ** 0.5 / f(z).norm(),
-        lambda f, z: torch.tensor(1 / np.sqrt(np.mean(f(z).numpy() ** 2))),
-        lambda f, z: (f(z).var(correction=0) + f(z).mean() ** 2) ** -0.5,
-        gain_in_a_loop,
+        slopes_by_backward,
+        slopes_by_vmap,
+        slopes_by_differences,
+        lambda f, z: torch.func.vjp(f, z)[1](torch.ones_like(z))[0].square().mean() ** -0.5,
+        lambda f, z: len(z) ** 0.5 / torch.func.vjp(f, z)[1](torch.ones_like(z))[0].norm(),
+        lambda f, z: torch.autograd.functional.jacobian(lambda x: f(x).sum(), z).pow(2).mean().rsqrt(),
     ],
     "06.2": [
         6**10,
@@ -85,12 +97,13 @@ SLIPS = {
 
 WRONG = {
     "06.1": [
-        (lambda f, z: 1 / torch.std(f(z)), "leaves the mean out"),
-        (lambda f, z: 1 / (f(z) ** 2).mean(), "a root is missing"),
-        (lambda f, z: torch.sqrt((f(z) ** 2).mean()), "makes up for it"),
-        (lambda f, z: 1 / f(z).abs().mean(), "mean size"),
-        (lambda f, z: 1 / (f(z) ** 2).sum() ** 0.5, "summed the squares"),
-        (lambda f, z: 1 / f(z).mean().abs(), "square first"),
+        (lambda f, z: 1 / (f(z) ** 2).mean() ** 0.5, "gain of the signal"),
+        (lambda f, z: slopes_by_backward(f, z) ** 2, "a root is missing"),
+        (lambda f, z: 1 / slopes_by_backward(f, z), "makes up for it"),
+        (lambda f, z: 1 / torch.func.vjp(f, z)[1](torch.ones_like(z))[0].abs().mean(), "mean size"),
+        (lambda f, z: 1 / torch.func.vjp(f, z)[1](torch.ones_like(z))[0].norm(), "summed the squares"),
+        (lambda f, z: 1 / torch.func.vjp(f, z)[1](torch.ones_like(z) / len(z))[0].square().mean() ** 0.5, "the sum"),
+        (lambda f, z: 1 / torch.std(torch.func.vjp(f, z)[1](torch.ones_like(z))[0]), "leaves the mean"),
     ],
     "06.2": [
         (6.0**20, "factor of the mean square"),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -54,6 +55,15 @@ def dot_of_values(a, b, scale_a, zero_a, scale_b, zero_b):
     return torch.dot(scale_a * (a.double() - zero_a), scale_b * (b.double() - zero_b))
 
 
+def clip_by_relu_in_numpy(x, clips, bits):
+    def error(clip):
+        scale = clip / (2**bits - 1)
+        clipped = (x - F.relu(x - clip)).numpy()
+        return np.mean((np.round(clipped / scale) * scale - x.numpy()) ** 2)
+
+    return clips[int(np.argmin([error(clip) for clip in clips]))]
+
+
 RIGHT = {
     "09.1": [
         grid_by_marks,
@@ -66,6 +76,7 @@ RIGHT = {
         clip_by_loop,
         clip_by_table,
         lambda x, clips, bits: clip_by_table(x.double(), clips, bits),
+        clip_by_relu_in_numpy,
         lambda x, clips, bits: sorted(
             clips, key=lambda c: ((x / c * (2**bits - 1)).round().clamp(max=2**bits - 1) * c / (2**bits - 1) - x).norm()
         )[0],
@@ -78,6 +89,7 @@ RIGHT = {
         lambda x: x * (F.relu(x + 3) - F.relu(x - 3)) / 6,
         lambda x: torch.mul(x, (x / 6 + 0.5).clamp(0, 1)),
         lambda x: x * F.hardtanh(x + 3, 0.0, 6.0) / 6,
+        lambda x: x * torch.minimum(torch.maximum(x + 3, torch.zeros_like(x)), torch.full_like(x, 6)) / 6,
         lambda x: x * x.add(3).clip(min=0, max=6).div(6),
     ],
     "09.4": [

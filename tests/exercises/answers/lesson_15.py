@@ -9,19 +9,23 @@ from torch import nn
 TURN = 2 * math.pi
 
 
-def features_by_loop(at, frequencies):
-    columns = [TURN * (at * wave).sum(1) for wave in frequencies.T]
-    return torch.stack([a.cos() for a in columns] + [a.sin() for a in columns], 1)
+def likeness_by_loop(difference, frequencies):
+    return sum(torch.cos(TURN * (difference * wave).sum(1)) for wave in frequencies.T)
 
 
-def features_by_complex(at, frequencies):
-    turned = torch.polar(torch.ones_like(at @ frequencies), TURN * (at @ frequencies))
-    return torch.cat([turned.real, turned.imag], -1)
+def likeness_by_complex(difference, frequencies):
+    return torch.polar(torch.ones_like(difference @ frequencies), TURN * (difference @ frequencies)).real.sum(-1)
 
 
-def features_by_numpy(at, frequencies):
-    angles = TURN * at.numpy() @ frequencies.numpy()
-    return np.concatenate([np.cos(angles), np.sin(angles)], 1)
+def likeness_by_numpy(difference, frequencies):
+    return np.cos(TURN * difference.numpy() @ frequencies.numpy()).sum(1)
+
+
+def likeness_by_features(difference, frequencies):
+    def features(at):
+        return torch.cat([torch.cos(TURN * at @ frequencies), torch.sin(TURN * at @ frequencies)], 1)
+
+    return (features(difference) * features(torch.zeros_like(difference))).sum(1)
 
 
 def bounds_by_list(inputs, hidden, layers, frequency):
@@ -74,11 +78,11 @@ def waves_by_loop(x, weight, bias, outer, frequency):
 
 RIGHT = {
     "15.1": [
-        features_by_loop,
-        features_by_complex,
-        features_by_numpy,
-        lambda v, b: torch.hstack([torch.cos(TURN * (v @ b)), torch.sin(TURN * (v @ b))]),
-        lambda v, b: torch.cat([torch.cos(2 * np.pi * v.mm(b)), torch.sin(2 * np.pi * v.mm(b))], 1),
+        likeness_by_loop,
+        likeness_by_complex,
+        likeness_by_numpy,
+        likeness_by_features,
+        lambda d, b: torch.cos(-TURN * (d @ b)) @ torch.ones(b.shape[1], dtype=b.dtype),
     ],
     "15.2": [
         bounds_by_list,
@@ -104,12 +108,13 @@ RIGHT = {
 }
 WRONG = {
     "15.1": [
-        (lambda v, b: torch.cat([torch.cos(v @ b), torch.sin(v @ b)], 1), "2π is missing"),
-        (lambda v, b: torch.cos(TURN * v @ b), "shape"),
-        (lambda v, b: torch.sin(TURN * (v @ b)), "sines alone"),
-        (lambda v, b: torch.hstack([f(TURN * (v @ b)) for f in (torch.sin, torch.cos)]), "are to come first"),
-        (lambda v, b: torch.vstack([f(TURN * (v @ b)) for f in (torch.cos, torch.sin)]), "one row"),
-        (lambda v, b: v @ b.T, "raised"),
+        (lambda d, b: torch.cos(d @ b).sum(1), "2π is missing"),
+        (lambda d, b: torch.sin(TURN * d @ b).sum(1), "a sine is 0"),
+        (lambda d, b: torch.cos(TURN * d @ b), "each wave contributes"),
+        (lambda d, b: torch.cos(TURN * d @ b).mean(1), "not a mean"),
+        (lambda d, b: torch.cos(TURN * (d @ b).sum(1)), "added the angles"),
+        (lambda d, b: torch.hstack([f(TURN * (d @ b)) for f in (torch.cos, torch.sin)]).sum(1), "Write out"),
+        (lambda d, b: d @ b.T, "raised"),
     ],
     "15.2": [
         (lambda i, h, n, w: [math.sqrt(6 / m) / w for m in [i] + [h] * (n - 1)], "another one"),

@@ -118,6 +118,16 @@ def changed_layer(*, scale=True, mask=1, squared=True, residual=True):
     return layer
 
 
+def keys_ask(x, attention, mix, inner, outer):
+    query, key, value = attention.chunk(3)
+    return layer_by_torch(x, torch.cat([key, query, value]), mix, inner, outer)
+
+
+def block_without_norm(x, attention, mix, inner, outer):
+    seen = layer_by_torch(x, attention, mix, inner, torch.zeros_like(outer))
+    return seen + torch.relu(seen @ inner.T) ** 2 @ outer.T
+
+
 RIGHT = {
     "16.1": [
         lambda losses, lengths: torch.exp(losses @ lengths / lengths.sum()),
@@ -184,5 +194,7 @@ WRONG = {
         (changed_layer(mask=2), "off by one"),
         (changed_layer(squared=False), "squared ReLU; that is the plain one"),
         (changed_layer(residual=False), "it does not take its place"),
+        (keys_ask, "exchanged"),
+        (block_without_norm, "begins with one as well"),
     ],
 }  # fmt: skip

@@ -268,6 +268,10 @@ INSIDE = Exercise(
             hint="each picture has a scale of its own: then equal grey is not equal value. Take one m for both.",
         ),
         Mistake(
+            answer=_shown(lambda a, b: tuple(_drawn(v, -max(a.max(), b.max()), max(a.max(), b.max())) for v in (a, b))),
+            hint="you took the largest value; far below zero there may be a larger one in size: take absolute values.",
+        ),
+        Mistake(
             answer=_shown(lambda a, b: tuple(_drawn(v, -_largest(a), _largest(a)) for v in (a, b))),
             hint="m is the largest absolute value of both, and you looked at what goes in alone.",
         ),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations import Activation, apply
-from nonlin.exercises.exercise import tell_apart
+from nonlin.exercises.compare import tell_apart
 
 Function = Callable[[Tensor], Tensor]
 

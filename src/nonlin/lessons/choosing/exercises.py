@@ -134,6 +134,15 @@ def _not_significant_is_equal(low: float, high: float, margin: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "equivalent"
 
 
+def _up_to_the_margin(low: float, high: float, margin: float) -> str:
+    return "equivalent" if -margin <= low and high <= margin else classify(low, high, margin)
+
+
+def _from_zero(low: float, high: float, margin: float) -> str:
+    said = classify(low, high, margin)
+    return said if said != "undecided" else "better" if low >= 0 else "worse" if high <= 0 else said
+
+
 def _sign_first(low: float, high: float, margin: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else classify(low, high, margin)
 
@@ -188,6 +197,8 @@ CLASSIFY = Exercise(
             (-0.3, -0.1, 0.5),
             (-0.48, 0.32, 0.2),
             (0.2, 0.9, 0.5),
+            (-0.5, 0.2, 0.5),
+            (0.0, 0.9, 0.5),
         )
     ),
     mistakes=(
@@ -195,6 +206,14 @@ CLASSIFY = Exercise(
             answer=_not_significant_is_equal,
             hint="an interval that contains 0 is not yet equivalence: [-0.35, 2.27] contains 0 and 2 points as well. Two are "
             "equivalent only if the whole interval lies within the margin.",
+        ),
+        Mistake(
+            answer=_up_to_the_margin,
+            hint="strictly within the margin: an interval that ends at the margin is not equivalent.",
+        ),
+        Mistake(
+            answer=_from_zero,
+            hint="above 0 and below 0: an interval that begins or ends at 0 holds 0.",
         ),
         Mistake(
             answer=_sign_first,
@@ -470,7 +489,7 @@ def _faults_of_record(record: Activation) -> tuple[str, ...]:
 def _not_new(record: Activation) -> tuple[str, ...]:
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
     known = {each.title: each.function(x) for each in ACTIVATIONS.values()}
-    known["the golden gate of section 5"] = gate(x, 1.0)
+    known["the golden gate of section 5"] = x / 2 * (1 + x / torch.sqrt(x**2 + 1))
     for title, values in known.items():
         if torch.allclose(values, record.function(x), atol=1e-9):
             return (f"every test is passed, but that is {title}: change something, and try again.",)
@@ -629,11 +648,11 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "Mish leads ReLU by 0.96 points, with an interval from −0.35 to 2.27. What may you write?",
+            "A newcomer leads ReLU by 0.96 points, with an interval from −0.35 to 2.27. What may you write?",
             (
-                Option("Mish and ReLU are equally good", False, "A lead of 2 points lies in the interval as well."),
+                Option("The two are equally good", False, "A lead of 2 points lies in the interval as well."),
                 Option(
-                    "Mish is better by about one point",
+                    "The newcomer is better by about one point",
                     False,
                     "−0.3 lies in the interval as well, and would be a loss.",
                 ),

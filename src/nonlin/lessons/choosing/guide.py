@@ -343,7 +343,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=HIDDEN,
-        advice="GELU or SiLU: take either; no difference was found.",
+        advice="GELU or SiLU in a convolutional network: take either; no difference was found.",
         support=(Level("silu", "gelu", 2),),
         practice=(
             Practice("EfficientNet", 2019, "SiLU", "timm/models/efficientnet.py"),
@@ -374,7 +374,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=HIDDEN,
-        advice="Weights by the gain above; torch's init knows that of a few only.",
+        advice="Weights by the activation's gain (lesson 06); torch's init knows that of a few only.",
         support=(ByClaim("32", R), ByClaim("10", R, "torch's default weights, 10 layers", holds=False)),
         practice=(Practice("PPO", 2017, "orthogonal weights of gain √2, 0.01 at the policy's end", "cleanrl/ppo.py"),),
     ),

@@ -248,6 +248,10 @@ SCALE = Exercise(
             hint="std leaves the mean out, whichever correction it has; wanted is the mean of the squares.",
         ),
         Mistake(
+            answer=lambda f, z: (z.square().mean() / f(z).square().mean()).sqrt(),
+            hint="the outputs are to have the mean square 1, whatever that of the inputs is.",
+        ),
+        Mistake(
             answer=lambda f, z: 1 / f(z).abs().mean(),
             hint="the mean size is not the root mean square: square first, then the mean, then the root.",
         ),
@@ -288,7 +292,7 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "ReLU": torch.relu,
     "2x - 1": lambda x: 2 * x - 1,
-    "the step": _hard,
+    "the step": lambda x: (x > 0).to(x.dtype),
     "x²": torch.square,
     "GELU": F.gelu,
     "the sign": torch.sign,
@@ -297,16 +301,18 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "x³": lambda x: x**3,
     "squared ReLU": lambda x: torch.relu(x) ** 2,
     "the exponential": torch.exp,
+    "the exponential of -x": lambda x: torch.exp(-x),
     "Hardtanh": F.hardtanh,
     "softplus": F.softplus,
     "the sine": torch.sin,
 }
 
 
-def _by_size(f: Callable[[Tensor], Tensor]) -> str:
-    """The solution, but for the name of what grows too fast on the left alone and on the right alone."""
+def _on_one_side(f: Callable[[Tensor], Tensor], x: float) -> str:
+    """The solution, had it looked for fast growth at x and 10 x alone."""
     said = broken_condition(f)
-    return said if said != "fast" or f(torch.tensor(-100.0, dtype=torch.float64)).abs() > 1e3 else "none"
+    near, far = f(torch.tensor([x, 10 * x], dtype=torch.float64)).abs()
+    return "none" if said == "fast" and far <= 20 * near + 20 else said
 
 
 BROKEN = Exercise(
@@ -341,7 +347,11 @@ BROKEN = Exercise(
             hint="a constant is flat, but it is a straight line, too: ask for affine first.",
         ),
         Mistake(
-            answer=_by_size,
+            answer=lambda f: _on_one_side(f, 10.0),
+            hint="look far out on both sides: the exponential of -x grows on the left alone.",
+        ),
+        Mistake(
+            answer=lambda f: _on_one_side(f, -10.0),
             hint="look far out on both sides: squared ReLU and the exponential grow on the right alone.",
         ),
         Mistake(

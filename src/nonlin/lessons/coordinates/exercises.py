@@ -10,50 +10,58 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def features(at: Tensor, frequencies: Tensor) -> Tensor:
-    angles = 2 * torch.pi * at @ frequencies
-    return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
+def likeness(difference: Tensor, frequencies: Tensor) -> Tensor:
+    return torch.cos(2 * torch.pi * difference @ frequencies).sum(dim=1)
 
 
 _AT = torch.tensor([[0.0, 0.0], [0.25, -0.5], [1.0, 0.3], [-0.7, 0.9]])
 _WAVES = torch.tensor([[1.0, 0.0, -2.5], [0.0, 3.0, 0.5]])
 
-FEATURES = Exercise(
+LIKENESS = Exercise(
     number="15.1",
-    title="Fourier features",
+    title="What two places have in common",
     minutes=4,
-    difficulty=1,
-    solution=features,
+    difficulty=2,
+    solution=likeness,
     probes=(
-        Probe(label="for four points and three waves", arguments=(_AT, _WAVES), tolerance=1e-5),
+        Probe(label="for four differences and three waves", arguments=(_AT, _WAVES), tolerance=1e-5),
         Probe(label="in float64, on a line", arguments=(_AT[:, :1].double(), _WAVES[:1].double()), tolerance=1e-12),
     ),
     mistakes=(
         Mistake(
-            answer=lambda at, waves: torch.cat([(at @ waves).cos(), (at @ waves).sin()], dim=1),
+            answer=lambda d, waves: torch.cos(d @ waves).sum(dim=1),
             hint="a wave of frequency 1 is to be complete after one unit of length: the 2π is missing.",
         ),
         Mistake(
-            answer=lambda at, waves: torch.cat([(math.pi * at @ waves).cos(), (math.pi * at @ waves).sin()], dim=1),
-            hint="with π alone a wave of frequency 1 is only half done after one unit of length.",
+            answer=lambda d, waves: torch.sin(2 * math.pi * d @ waves).sum(dim=1),
+            hint="at a difference of 0 the two places are the same, and the product is largest; a sine is 0 there.",
         ),
         Mistake(
-            answer=lambda at, waves: (2 * math.pi * at @ waves).sin(),
-            hint="sines alone can't tell where on the wave a point lies: put the cosines in front of them.",
+            answer=lambda d, waves: torch.cos(2 * math.pi * d @ waves),
+            hint="that is what each wave contributes: the inner product is the sum over the waves.",
         ),
         Mistake(
-            answer=lambda at, waves: torch.cat([(2 * math.pi * at @ waves).sin(), (2 * math.pi * at @ waves).cos()], 1),
-            hint="all is there; but the cosines are to come first.",
+            answer=lambda d, waves: torch.cos(2 * math.pi * d @ waves).mean(dim=1),
+            hint="an inner product is a sum, not a mean.",
         ),
         Mistake(
-            answer=lambda at, waves: torch.cat(
-                [(2 * math.pi * at @ waves).cos(), (2 * math.pi * at @ waves).sin()], dim=0
-            ),
-            hint="the features of one point belong into one row: join along dimension 1.",
+            answer=lambda d, waves: torch.cos(2 * math.pi * (d @ waves).sum(dim=1)),
+            hint="you added the angles; each wave has a cosine of its own, and those are added.",
+        ),
+        Mistake(
+            answer=lambda d, waves: (2 * math.pi * d @ waves).cos().sum(1) + (2 * math.pi * d @ waves).sin().sum(1),
+            hint="those are the features of the difference, summed. Write out cos a cos b + sin a sin b.",
+        ),
+        Mistake(
+            answer=lambda d, waves: torch.cos(2 * math.pi * d @ waves).sum(dim=0),
+            hint="you summed over the places: each difference has a product of its own, so sum over the waves, dim=1.",
         ),
     ),
-    hints=("at @ frequencies has one column a wave.", "torch.cat([cosines, sines], dim=1)"),
-    remark="twice as many columns as waves; any phase of a wave is a mixture of its cosine and its sine.",
+    hints=(
+        "The features of one wave are cos a, sin a at one place and cos b, sin b at the other. What is their product?",
+        "cos a cos b + sin a sin b = cos(a - b), and a - b needs the difference alone.",
+    ),
+    remark="so the network can tell places apart only by what the waves make of their difference, the same everywhere.",
 )
 
 
@@ -149,6 +157,10 @@ CURVATURE = Exercise(
             answer=lambda f, x: _detached(f, x) ** 2,
             hint="that is the first derivative, squared; asked is the derivative of the derivative.",
         ),
+        Mistake(
+            answer=lambda f, x: curvature(lambda at: f(at) / x.numel(), x),
+            hint="the mean divides every slope by the number of points: start from the sum.",
+        ),
         Mistake(answer=lambda f, x: f(f(x)), hint="that is the function applied twice, not differentiated twice."),
         Mistake(answer=lambda f, x: -curvature(f, x), hint="the sign is turned: sin″ = −sin."),
     ),
@@ -196,6 +208,10 @@ WAVES = Exercise(
             hint="at ω = 1 it is right; each derivative also brings a factor ω out of the sine.",
         ),
         Mistake(
+            answer=lambda x, w, b, a, k: -k * _waves(x, w, b, k) @ (a * w**2),
+            hint="one ω for two derivatives: each brings one out of the sine.",
+        ),
+        Mistake(
             answer=lambda x, w, b, a, k: -(k**2) * _waves(x, w, b, k) @ a,
             hint="the weight stands in front of x inside the sine: each derivative brings it out as well.",
         ),
@@ -226,7 +242,7 @@ QUIZ = Quiz(
             "A ReLU network of coordinates paints a blurred picture. What helps most?",
             (
                 Option("Ten times as many steps", False, "Section 1 tried: a few decibels."),
-                Option("Wider layers", False, "Section 1 tried that, too. The network could hold the picture; it does not learn it."),
+                Option("Wider layers", False, "Section 1 tried that, too: a fraction of a decibel."),
                 Option("Waves: as inputs, or as the activation", True, "They put fast changes where gradient descent finds them."),
             ),
         ),

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
+import scipy
 import torch
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
-from nonlin.intervals import Family, above, crossing, crossing_of, exact, within
+from nonlin.intervals import Family, above, bracketed, crossing_of, exact, within
 from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer
@@ -33,16 +34,26 @@ def _trained(function: Callable[[Tensor], Tensor], gain: float, points: Tensor, 
 
 # 21: zero mean
 
+TURN = "the mean of the inputs at which both are as far from 0"
 INPUT_MEANS = (-1.0, -0.75, -0.5, -0.25, 0.0, 1.0)  # of inputs with variance 1
 
 
+def _mean_of_outputs(record: Activation, mean: float) -> float:
+    """Of an activation, for inputs from N(mean, 1)."""
+    return normal_mean(lambda z: record.function(z + mean)).item()
+
+
+def mean_at_which_both_are_as_far() -> float:
+    """The mean of the inputs, at variance 1, at which ELU's outputs are as far from zero mean as ReLU's."""
+    return scipy.optimize.brentq(lambda mean: _mean_of_outputs(ELU, mean) + _mean_of_outputs(RELU, mean), -1, 0)
+
+
 def _means() -> Measurement:
-    found = {}
+    found = {TURN: [mean_at_which_both_are_as_far()]}
     points, labels = two_rings()
     for record in (RELU, ELU):
         for mean in INPUT_MEANS:
-            value = normal_mean(lambda z, mean=mean, record=record: record.function(z + mean))
-            found[f"inputs from N({mean:g}, 1), {record.name}"] = [value.item()]
+            found[f"inputs from N({mean:g}, 1), {record.name}"] = [_mean_of_outputs(record, mean)]
         network = _trained(record.function, record.gain, points, labels.long())
         for number, each in enumerate(passed(network, points, record.function).hidden, 1):
             # (seeds, n, units): how far from 0 the mean of a unit is, averaged over the units
@@ -67,13 +78,8 @@ def _judge_means(measured: Measurement) -> Sequence[Case]:
     return cases
 
 
-def _mean_from_which_it_is_closer(measured: Measurement) -> Dependence | None:
-    sizes = [
-        abs(measured[f"inputs from N({mean:g}, 1), elu"][0]) - abs(measured[f"inputs from N({mean:g}, 1), relu"][0])
-        for mean in INPUT_MEANS
-    ]
-    at = crossing(INPUT_MEANS, sizes, 0.0)
-    return at and Dependence(factor="the mean of the inputs, at variance 1", holds="above", at=exact(at))
+def _mean_from_which_it_is_closer(measured: Measurement) -> Dependence:
+    return Dependence(factor="the mean of the inputs, at variance 1", holds="above", at=exact(measured[TURN][0]))
 
 
 ZERO_MEAN = Claim(
@@ -152,8 +158,8 @@ def _input_below_which_less_passes(measured: Measurement) -> Dependence | None:
         math.log(measured[f"unit at {place:g}, elu"][0] / measured[f"unit at {place:g}, leaky_relu"][0])
         for place in off
     ]
-    at = crossing(off, logs, 0.0)
-    return at and Dependence(factor="the input of the unit, against LeakyReLU", holds="below", at=exact(at))
+    at = bracketed(off, logs, 0.0)
+    return at and Dependence(factor="the input of the unit, against LeakyReLU", holds="below", at=at)
 
 
 def _judge_noise(measured: Measurement) -> Sequence[Case]:

@@ -171,12 +171,13 @@ def moments(results: Mapping[str, Moments], *, title: str = "") -> Picture:
     figure, panels = subplots(1, 2, height=3.4, width=10)
     lines = []
     for (label, found), colour, style in zip(results.items(), cycle(COLOURS), cycle(STYLES), strict=False):
-        for axes, values in zip(panels, (found.mean / found.variance.sqrt(), found.variance), strict=True):
+        ratios = found.mean / found.variance.sqrt()
+        for axes, values in zip(panels, (ratios, found.variance), strict=True):
             for seed, row in enumerate(values):
                 axes.plot(row, color=colour, linestyle=style, linewidth=1.1, label=None if seed else label)
         lines.append(
-            f"{label}: after {found.mean.shape[1] - 1} layers means {found.mean[:, -1].min():.2f} to "
-            f"{found.mean[:, -1].max():.2f}, variances {found.variance[:, -1].min():.2g} to "
+            f"{label}: after {found.mean.shape[1] - 1} layers means {ratios[:, -1].min():.2f} to "
+            f"{ratios[:, -1].max():.2f} standard deviations, variances {found.variance[:, -1].min():.2g} to "
             f"{found.variance[:, -1].max():.2g}."
         )
     panels[0].set(title="mean", xlabel="layer", ylabel="in standard deviations", ylim=(-1, 1))

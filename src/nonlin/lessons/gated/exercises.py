@@ -28,7 +28,7 @@ GRADIENTS = Exercise(
     minutes=3,
     difficulty=1,
     solution=glu_gradients,
-    by_hand=ByHand(allows=("sigmoid",)),
+    by_hand=ByHand(allows=("sigmoid", "tanh")),
     probes=(
         Probe(label="with a gradient of 1", arguments=(torch.ones(13), A, B)),
         Probe(label="with a gradient of −2", arguments=(torch.full((13,), -2.0), A, B)),
@@ -353,6 +353,10 @@ STACKABLE = Exercise(
         Mistake(
             answer=_stackable(lambda x: x / x.std(dim=-1, keepdim=True, correction=0)),
             hint="the standard deviation takes the mean away first; the root mean square does not.",
+        ),
+        Mistake(
+            answer=_stackable(lambda x: x / x.std(dim=-1, keepdim=True)),
+            hint="std takes the mean away first, and divides by n - 1; the root mean square does neither.",
         ),
         Mistake(
             answer=_stackable(_by_rms, add="nothing"),

@@ -10,73 +10,78 @@ from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
 
-def sampled_gain(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    return 1 / f(z).square().mean().sqrt()
+def gradient_gain(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    z = z.clone().requires_grad_()
+    slope = torch.autograd.grad(f(z).sum(), z)[0]
+    return 1 / slope.square().mean().sqrt()
+
+
+def _slope(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    z = z.clone().requires_grad_()
+    return torch.autograd.grad(f(z).sum(), z)[0]
 
 
 NORMAL = torch.special.ndtri(torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64))  # quantiles of N(0, 1)
 
 GAIN = Exercise(
     number="06.1",
-    title="The gain of any activation, by sampling",
+    title="The gradient's gain of any activation",
     minutes=3,
-    difficulty=1,
-    solution=sampled_gain,
+    difficulty=2,
+    solution=gradient_gain,
     probes=(
-        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-9),
-        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-9),
-        Probe(label="for tanh", arguments=(torch.tanh, NORMAL), tolerance=1e-9),
+        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-6),
+        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-6),
+        Probe(label="for the square", arguments=(torch.square, NORMAL), tolerance=1e-6),
     ),
     mistakes=(
         Mistake(
-            answer=lambda f, z: 1 / f(z).std(),
-            hint="that is the standard deviation: it leaves the mean out, but the next layer sums the mean up like "
-            "everything else. The mean square counts.",
+            answer=lambda f, z: 1 / f(z).square().mean().sqrt(),
+            hint="that is the gain of the signal: it has the values of f. The gradient is multiplied by slopes.",
         ),
         Mistake(
-            answer=lambda f, z: 1 / f(z).std(correction=0),
-            hint="that is the standard deviation, divided by n: it leaves out the mean. The mean square counts.",
-        ),
-        Mistake(
-            answer=lambda f, z: (z.square().mean() / f(z).square().mean()).sqrt(),
-            hint="nearly: you put the mean square of these very draws on top. That of N(0, 1) is 1, exactly.",
-        ),
-        Mistake(
-            answer=lambda f, z: 1 / f(z).square().mean(),
+            answer=lambda f, z: 1 / _slope(f, z).square().mean(),
             hint="a mean square is a square: the gain multiplies numbers, so a root is missing.",
         ),
         Mistake(
-            answer=lambda f, z: f(z).square().mean().sqrt(),
-            hint="that is what the activation leaves of the signal. The gain makes up for it.",
+            answer=lambda f, z: _slope(f, z).square().mean().sqrt(),
+            hint="that is what the slopes leave of the gradient. The gain makes up for it.",
         ),
         Mistake(
-            answer=lambda f, z: 1 / f(z).mean().square().sqrt(),
-            hint="you squared the mean; square first, then take the mean.",
-        ),
-        Mistake(
-            answer=lambda f, z: 1 / f(z).abs().mean(),
+            answer=lambda f, z: 1 / _slope(f, z).abs().mean(),
             hint="the mean size is not the root of the mean square: variances of independent terms add up, sizes do not.",
         ),
         Mistake(
-            answer=lambda f, z: 1 / f(z).var(),
-            hint="two steps are wrong: a variance leaves the mean out, where the mean square counts; and the gain multiplies "
-            "numbers and not squares, so a root is missing.",
+            answer=lambda f, z: 1 / _slope(f, z).mean().abs(),
+            hint="you took the mean of the slopes, in which signs cancel: square first, then take the mean.",
         ),
         Mistake(
-            answer=lambda f, z: z.std() / f(z).std(),
-            hint="that compares two standard deviations, which leave the means out: the next layer sums them up, so the mean "
-            "square of f(z) counts. And that of z is 1.",
+            answer=lambda f, z: 1 / _slope(f, z).std(),
+            hint="that is the standard deviation: it leaves the mean of the slopes out, and the mean square counts.",
         ),
         Mistake(
-            answer=lambda f, z: 1 / f(z).square().sum().sqrt(),
+            answer=lambda f, z: 1 / _slope(f, z).std(correction=0),
+            hint="that is the standard deviation, divided by n: it leaves the mean of the slopes out.",
+        ),
+        Mistake(
+            answer=lambda f, z: 1 / _slope(f, z).square().sum().sqrt(),
             hint="you summed the squares: take their mean, so that the number of draws does not matter.",
+        ),
+        Mistake(
+            answer=lambda f, z: 1 / (_slope(f, z) / len(z)).square().mean().sqrt(),
+            hint="backward from the mean of f(z) divides each slope by the number of draws: start from the sum.",
+        ),
+        Mistake(
+            answer=lambda f, z: 1 / _slope(f, z).abs().max(),
+            hint="that is the largest slope; most draws meet a smaller one. The mean of the squares counts.",
         ),
     ),
     hints=(
-        "z are draws from N(0, 1). What is the mean square of f(z)?",
-        "If the mean square is multiplied by E, by what must numbers be multiplied to undo that?",
+        "The slope at each draw: torch.autograd.grad(f(z).sum(), z)[0], for a z that requires a gradient.",
+        "From there it is the calculation of the gain, with slopes instead of values.",
     ),
-    remark="with draws instead of an integral the gain of anything can be had, of a function you invented too.",
+    remark="so the gain of anything can be had, of a function you invented too. That of sigmoid is near 4.7; its signal's "
+    "is 1.8: no weights serve both.",
 )
 
 
@@ -205,6 +210,10 @@ INITIALISER = Exercise(
             hint="the gain stands outside the root: the variance is gain^2 / n.",
         ),
         Mistake(
+            answer=lambda noise, gain: gain * math.sqrt(2 / (noise[0].numel() + noise[:, 0].numel())) * noise,
+            hint="that is Xavier's compromise between fan-in and fan-out; He's rule takes the fan-in.",
+        ),
+        Mistake(
             answer=lambda noise, gain: noise / math.sqrt(noise[0].numel()),
             hint="the gain is missing: this is LeCun's rule.",
         ),
@@ -325,7 +334,7 @@ CENTRED_LAYER = Exercise(
         ),
     ),
     hints=(
-        "Take the mean away first. What are mean and variance of f(z), by sampling as in 06.1?",
+        "Take the mean away first. What are mean and variance of f(z), by sampling?",
         "A unit gets the sum of w_i x_i. What does it get if every x_i is the mean of f(z)?",
         "The weight has the standard deviation 1 / sqrt(n * Var f), n is the fan-in.",
     ),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -210,7 +210,7 @@ CLIP = Exercise(
     minutes=6,
     difficulty=2,
     solution=best_clip,
-    by_hand=ByHand(without=("quantize", "fake_quantize")),
+    by_hand=ByHand(allows=("relu", "hardtanh", NUMPY), without=("quantize", "fake_quantize")),
     probes=(
         Probe(label="with 4 bits", arguments=(_OUTPUTS, _CLIPS, 4)),
         Probe(label="with 3 bits", arguments=(_OUTPUTS, _CLIPS, 3)),
@@ -270,7 +270,7 @@ PIECES = Exercise(
     minutes=4,
     difficulty=1,
     solution=hardswish,
-    by_hand=ByHand(only=("hardtanh", "clamp", "relu")),
+    by_hand=ByHand(only=("hardtanh", "clamp", "relu", "minimum", "maximum")),
     probes=number_line(),
     mistakes=(
         Mistake(
@@ -430,7 +430,7 @@ QUIZ = Quiz(
                 ),
                 Option("Nothing", False, "Its outputs cannot exceed 6, at any depth."),
                 Option(
-                    "The outputs", True, "They stay below 6. The gradient grows more slowly than with ReLU, but grows."
+                    "The outputs", True, "They are at most 6. The gradient grows more slowly than with ReLU, but grows."
                 ),
             ),
         ),

@@ -41,7 +41,10 @@ def rulers(columns: Mapping[str, tuple[Tensor, Grid | None]]) -> Picture:
             below.vlines(marks, 0, 0.35, transform=where, color="black", lw=0.4 if len(marks) > 20 else 3)
         below.set_title(f"{used:,} shades", fontsize=9)
         spacing = "no grid" if grid is None else f"a mark every {grid.scale:.3g}"
-        lines.append(f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to {top:.2g}.")
+        lines.append(
+            f"{title.replace(chr(10), ' ')}: {used:,} different values, {spacing}; values up to "
+            f"{values.max():.3g}, those above {top:.2g} in the last bar."
+        )
     return Picture(figure, "\n".join(lines))
 
 
@@ -128,7 +131,7 @@ def values_and_answers(
         )
     panels[0].set(title="values: squared error / mean square", yscale="log")
     panels[1].set(title="answers that change, in %", yscale="symlog", ylim=(0, None))
-    panels[1].yaxis.set_major_formatter("{x:g}")
+    _tick_percents(panels[1])
     for axes in panels:
         axes.set(xscale="log", xlabel="clip value, log scale")
         axes.set_xticks([1, 2, 3, 6, 12, 24], ["1", "2", "3", "6", "12", "24"])
@@ -140,7 +143,7 @@ def values_and_answers(
 def paired(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], names: tuple[str, str]
 ) -> Picture:
-    """One line a seed, from one contender to the other, on a scale that is logarithmic above 1; means as bars.
+    """One line a seed, from one contender to the other, on a scale that is logarithmic above 2; means as bars.
 
     Args:
         panels: a panel's title, then a condition, then one number a seed for each of the two contenders.
@@ -160,8 +163,15 @@ def paired(
             lines.append(f"{title}, {condition}: {names[0]} less {names[1]} {difference} over {difference.n} seeds.")
         _label_pairs(panel, title, conditions, names)
     axes[0][0].set_ylabel("answers that change, in %")
-    axes[0][0].yaxis.set_major_formatter("{x:g}")
+    _tick_percents(axes[0][0])
     return Picture(figure, "\n".join(lines))
+
+
+def _tick_percents(axes: Axes) -> None:
+    ticks = [0, 1, 2, 5, 10, 20, 50, 100]  # the scale is linear up to 2 and logarithmic above
+    low, high = axes.get_ylim()
+    axes.set_yticks(ticks, [f"{tick}" for tick in ticks])
+    axes.set_ylim(low, high)
 
 
 def _label_pairs(panel: Axes, title: str, conditions: Mapping[str, object], names: tuple[str, str]) -> None:

@@ -60,7 +60,7 @@ def _judge_maximum(what: str) -> Callable[[Measurement], Sequence[Case]]:
 
 def _slope_from_which_they_part(measured: Measurement) -> Dependence | None:
     at = crossing(SLOPES, [measured[f"values, a = {a:g}"][0] for a in SLOPES], 1e-9)
-    return at and Dependence(factor="the slope a", holds="below", at=exact(at))
+    return at and Dependence(factor="the slope a", holds="up to", at=exact(at))
 
 
 MAXIMUM = Claim(

@@ -34,7 +34,7 @@ CROSS_ENTROPY = Exercise(
     minutes=6,
     difficulty=2,
     solution=mean_cross_entropy,
-    by_hand=ByHand(without=("nll_loss",)),
+    by_hand=ByHand(),
     probes=(
         Probe(label="for ordinary logits", arguments=(_numbers(3, 4), LABELS), with_slope=True, tolerance=1e-9),
         Probe(
@@ -237,6 +237,7 @@ DETECT = Exercise(
         Probe(label="where the first row of six sums to 2", arguments=(_one_row_off(0, 2.0),)),
         Probe(label="where the last row of six sums to 2", arguments=(_one_row_off(5, 2.0),)),
         Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
+        Probe(label="for a softmax that rounds to 0", arguments=((200 * _LOGITS[:, :3]).softmax(dim=1),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
     ),
     mistakes=(
@@ -254,12 +255,15 @@ DETECT = Exercise(
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1).round() == 1).all()),
-            hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-5 or so; round() lets "
-            "everything from 0.5 to 1.5 pass.",
+            hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-5 or so.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs.sum(dim=1) == 1).all()),
             hint="sums of rounded numbers are rarely exactly 1: compare with a tolerance, as torch.allclose does.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs > 0).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).all()),
+            hint="a softmax can round to 0, in float32 from 104 below the largest logit on: 0 is a probability, too.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) == 1).all()),

@@ -165,10 +165,14 @@ SOFT = Exercise(
     solution=soft,
     by_hand=ByHand(only=("relu",)),
     probes=(
-        Probe(label="with lambda = 0.5", arguments=(torch.linspace(-3, 3, 24), 0.5), with_slope=True),
-        Probe(label="with lambda = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
+        Probe(label="with lambda = 0.5", arguments=(torch.linspace(-3, 3, 24), 0.5), with_slope=True, tolerance=1e-6),
+        Probe(label="with lambda = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True, tolerance=1e-6),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0), 0.5), with_slope=True),
-        Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-2.5, 3).double().reshape(2, 3), 1.0)),
+        Probe(
+            label="in float64, for a (2, 3) tensor",
+            arguments=(torch.arange(-2.5, 3).double().reshape(2, 3), 1.0),
+            tolerance=1e-12,
+        ),
     ),
     mistakes=(
         Mistake(

@@ -61,7 +61,8 @@ def lives(film: Film, seed: int = 0) -> Picture:
     below.set(ylabel="step + 1 (log scale), downwards")
     below.yaxis.set_major_formatter("{x:g}")
     below.set_ylim(1.2 * (steps + 1), 0.8)
-    for colour, style, label in FATES.values():
+    for dies in sorted(set(film.dead[:, seed].any(dim=0).tolist())):
+        colour, style, label = FATES[dies]
         below.plot([], [], color=colour, linestyle=style, linewidth=1.2, label=label)
     below.plot([], [], "X", color="black", markersize=9, label="dead from here on")
     below.fill_between([], [], facecolor="0.93", edgecolor="0.8", hatch="//", label="no data here")

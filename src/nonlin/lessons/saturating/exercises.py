@@ -278,7 +278,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "In the race, what did an odd (zero-centred) output buy on its own, at the same slope?",
+            "In the race, what did a zero-centred output buy on its own, at the same slope?",
             (
                 Option(
                     "Everything: slope does not matter",

@@ -45,6 +45,10 @@ SILU_SLOPE = Exercise(
         ),
         Mistake(answer=lambda x: x * torch.sigmoid(x), hint="that is SiLU; its slope is asked for."),
         Mistake(
+            answer=lambda x: torch.sigmoid(x) + x * torch.sigmoid(x),
+            hint="the second term has the slope of the gate, σ (1 − σ), and not the gate.",
+        ),
+        Mistake(
             answer=lambda x: x * torch.sigmoid(x) + torch.sigmoid(x) * (1 - torch.sigmoid(x)),
             hint="the x stands at the wrong term: (x g)' = g + x g'.",
         ),
@@ -174,7 +178,7 @@ TANH_TAIL = Exercise(
     minutes=4,
     difficulty=2,
     solution=my_gelu_tanh,
-    by_hand=ByHand(allows=("sigmoid",)),
+    by_hand=ByHand(allows=("sigmoid", "silu", "tanh")),
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
@@ -330,6 +334,14 @@ UNIFORM = Exercise(
         Mistake(
             answer=lambda x, a: ((x + a) / (2 * a)).clamp(0, 1),
             hint="that is the gate, P(T < x): the activation is x times the gate.",
+        ),
+        Mistake(
+            answer=lambda x, a: x * ((x + a) / (2 * a)).clamp(min=0),
+            hint="a probability cannot be above 1 either: clamp on both sides.",
+        ),
+        Mistake(
+            answer=lambda x, a: x * ((x + a) / (2 * a)).clamp(max=1),
+            hint="a probability cannot be below 0 either: clamp on both sides.",
         ),
         Mistake(
             answer=lambda x, a: x * (x + a) / (2 * a),

@@ -130,7 +130,7 @@ EXPONENTIAL_IS_SLOW = Claim(
     parts=(_notably_slower("sigmoid"), _notably_slower("tanh")),
     kept=True,
     limits="Notably means by a quarter or more. One thread of one x86 processor with vector instructions, float32; the "
-    "intervals are of the median. Both have the same exponential: where the two differ, it is not the reason.",
+    "intervals are of the median. Both need one exponential: where the two differ, it is not the reason.",
 )
 
 

@@ -347,6 +347,10 @@ ELU_BACKWARD = Exercise(
             hint="the sign of a negative y is -1, and changes the lower piece as well: clamp y from below first.",
         ),
         Mistake(
+            answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha + (1 - alpha) * (torch.sign(y) + 1) / 2),
+            hint="at y = 0 the sign is 0, so that your factor is ½ there: 0 belongs to the lower piece.",
+        ),
+        Mistake(
             answer=_by_slope(lambda y, alpha: y.clamp(max=0) + alpha + torch.sign(y.clamp(min=0))),
             hint="above zero this is alpha + 1; the slope there is 1: add 1 - alpha.",
         ),

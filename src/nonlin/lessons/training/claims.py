@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+import scipy
 import torch
-from scipy import stats
 
 from nonlin.intervals import SURE, Estimate, above
 from nonlin.lab.comparisons import compare
@@ -48,7 +48,7 @@ def _apart(condition: str, runs: Accuracies, comparisons: int) -> Case:
     variance, error = values.var(dim=1).mean().item(), (1 - SURE) / comparisons
     ratio = n * values.mean(dim=1).var().item() / variance
     # (ratio / quantile - 1) / n bounds the variance between activations, in units of that between seeds.
-    bounds = ((ratio / stats.f.ppf(p, m - 1, m * (n - 1)) - 1) / n for p in (1 - error / 2, error / 2))
+    bounds = ((ratio / scipy.stats.f.ppf(p, m - 1, m * (n - 1)) - 1) / n for p in (1 - error / 2, error / 2))
     mean, low, high = (math.sqrt(max(0.0, each)) for each in ((ratio - 1) / n, *bounds))
     times = Estimate(mean, low, high, n, error)
     means = values.mean(dim=1)
@@ -101,7 +101,7 @@ def _gains(runs: Accuracies, name: str) -> list[float]:
 
 def _change(first: Sequence[float], second: Sequence[float], comparisons: int) -> Estimate:
     """By how much the means of two samples with variances of their own differ, by Welch's t."""
-    found = stats.ttest_ind(first, second, equal_var=False).confidence_interval(1 - (1 - SURE) / comparisons)
+    found = scipy.stats.ttest_ind(first, second, equal_var=False).confidence_interval(1 - (1 - SURE) / comparisons)
     mean = sum(first) / len(first) - sum(second) / len(second)
     return Estimate(mean, found.low, found.high, min(len(first), len(second)), (1 - SURE) / comparisons)
 

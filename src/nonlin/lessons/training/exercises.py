@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import scipy
 import torch
-from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -279,7 +279,7 @@ BEST_EPOCH = Exercise(
 def told_apart(accuracies: Mapping[str, Tensor]) -> tuple[str, ...]:
     others = sorted(accuracies.keys() - {"relu"})
     n = len(accuracies["relu"])
-    t = stats.t.ppf(1 - 0.05 / len(others) / 2, n - 1)
+    t = scipy.stats.t.ppf(1 - 0.05 / len(others) / 2, n - 1)
     found = []
     for name in others:
         differences = accuracies[name] - accuracies["relu"]
@@ -305,12 +305,12 @@ def _t(differences: Tensor) -> float:
 
 
 def _limit(differences: Tensor, error: float) -> float:
-    return stats.t.ppf(1 - error / 2, len(differences) - 1)
+    return scipy.stats.t.ppf(1 - error / 2, len(differences) - 1)
 
 
 def _unpaired_apart(accuracies: Mapping[str, Tensor]) -> tuple[str, ...]:
     others, relu = sorted(accuracies.keys() - {"relu"}), accuracies["relu"]
-    t = stats.t.ppf(1 - 0.05 / len(others) / 2, 2 * len(relu) - 2)
+    t = scipy.stats.t.ppf(1 - 0.05 / len(others) / 2, 2 * len(relu) - 2)
     errors = {name: ((accuracies[name].var() + relu.var()) / len(relu)).sqrt() for name in others}
     return tuple(name for name in others if abs((accuracies[name] - relu).mean()) > t * errors[name])
 
@@ -364,11 +364,11 @@ TOLD_APART = Exercise(
             "itself.",
         ),
         Mistake(
-            answer=_by(lambda d, m: abs(_t(d)) > stats.norm.ppf(1 - 0.05 / m / 2)),
+            answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.norm.ppf(1 - 0.05 / m / 2)),
             hint="the normal quantile knows the spread exactly; five seeds do not: take Student's t.",
         ),
         Mistake(
-            answer=_by(lambda d, m: abs(_t(d)) > stats.t.ppf(1 - 0.05 / m / 2, len(d))),
+            answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.t.ppf(1 - 0.05 / m / 2, len(d))),
             hint="n differences leave n - 1 degrees of freedom.",
         ),
         Mistake(
@@ -435,7 +435,7 @@ QUIZ = Quiz(
             (
                 Option("There is no difference", False, "Up to 1.9 points are compatible with the data."),
                 Option("It is better on average", False, "The mean is above 0, and chance alone does that, too."),
-                Option("The experiment cannot decide; more seeds would", True, "And it says how large it is at most."),
+                Option("The experiment cannot decide; more seeds might", True, "And it says how large it is at most."),
             ),
         ),
     )

@@ -216,7 +216,8 @@ def layer(x: Tensor, attention: Tensor, mix: Tensor, inner: Tensor, outer: Tenso
 
 def _layer(
     *, scaled: bool = True, diagonal: int = 1, squared: bool = True, norms: bool = True, first: bool = True,
-    second: bool = True, parallel: bool = False,
+    second: bool = True, parallel: bool = False, norm_of_block: bool = True, exchanged: bool = False,
+    normed_sum: bool = False, block_to: str = "sum",
 ):  # fmt: skip
     """The layer with one thing changed."""
 
@@ -224,13 +225,15 @@ def _layer(
         width = x.shape[-1]
         normed = (lambda h: F.rms_norm(h, (width,))) if norms else (lambda h: h)
         query, key, value = (normed(x) @ attention.T).chunk(3, dim=-1)
-        scores = query @ key.T / (math.sqrt(width) if scaled else 1)
+        scores = (key @ query.T if exchanged else query @ key.T) / (math.sqrt(width) if scaled else 1)
         later = torch.ones_like(scores, dtype=torch.bool).triu(diagonal)
         seen = scores.masked_fill(later, -math.inf).softmax(dim=-1) @ value @ mix.T
-        between = x + seen if first else seen
-        hidden = (normed(x if parallel else between) @ inner.T).relu()
+        between = (normed(x) if normed_sum else x) + seen if first else seen
+        into = x if parallel else between
+        hidden = ((normed(into) if norm_of_block else into) @ inner.T).relu()
         out = (hidden.square() if squared else hidden) @ outer.T
-        return between + out if second else out
+        onto = {"sum": between, "x": x, "norm": normed(between)}[block_to]
+        return onto + out if second else out
 
     return answer
 
@@ -274,6 +277,22 @@ LAYER = Exercise(
             answer=_layer(parallel=True),
             hint="the block gets what attention has already been added to, and not the layer's input.",
         ),
+        Mistake(answer=_layer(norm_of_block=False), hint="attention has its norm; the block begins with one as well."),
+        Mistake(
+            answer=_layer(exchanged=True), hint="queries and keys are exchanged: query i is compared with all keys."
+        ),
+        Mistake(
+            answer=_layer(normed_sum=True),
+            hint="what attention finds is added to x itself; you added it to the normed x.",
+        ),
+        Mistake(
+            answer=_layer(block_to="norm"),
+            hint="what the block returns is added to its input before the norm, not behind it.",
+        ),
+        Mistake(
+            answer=_layer(block_to="x"),
+            hint="what the block returns is added to the sum of x and attention; you lost what attention found.",
+        ),
     ),
     hints=(
         "Two steps of the form x = x + branch(F.rms_norm(x, (width,))).",
@@ -300,7 +319,7 @@ QUIZ = Quiz(
             "The feed-forward blocks of a transformer lose their activation. What is left?",
             (
                 Option("A linear map of the text", False, "Softmax, the product with the values and the norms remain."),
-                Option("A model that learns, but clearly worse", True, "Section 3 measured how much worse."),
+                Option("A model that learns, and somewhat worse", True, "Section 4 measured by how much."),
                 Option("A model that learns as well", False, "The loss says otherwise, seed by seed."),
             ),
         ),

@@ -190,6 +190,15 @@ def frequency_loss(text: Text) -> float:
     return -(counts / counts.sum()).log()[text.held_out].mean().item()
 
 
+def pair_loss(text: Text) -> float:
+    """The same for someone who knows how often each character follows each other one (counts in the text, plus 0.1)."""
+    alphabet = len(text.characters)
+    counts = torch.full((alphabet, alphabet), 0.1, dtype=torch.float64)
+    counts.index_put_((text.train[:-1], text.train[1:]), counts.new_ones(()), accumulate=True)
+    following = (counts / counts.sum(dim=1, keepdim=True)).log()
+    return -following[text.held_out[:-1], text.held_out[1:]].mean().item()
+
+
 @torch.no_grad()
 def shares_on(model: CharacterModel, text: Text) -> tuple[float, ...]:
     """The share of hidden units above 0, by layer, on the first 64 pieces held out."""
@@ -242,7 +251,8 @@ def softmax_at_scale(width: int, scale: float, *, seed: int, keys: int = 64, dra
         draws: queries, each with keys of its own.
 
     Returns:
-        Mean entropy as a share of ln(keys), and the mean Frobenius norm of the softmax's Jacobian.
+        Mean entropy as a share of ln(keys), and the Frobenius norm of the softmax's Jacobian for the typical query:
+        the median, since a few queries with two keys in a tie would make the mean.
     """
     generator = torch.Generator().manual_seed(seed)
     query = torch.randn(draws, 1, width, generator=generator, dtype=torch.float64)
@@ -250,4 +260,4 @@ def softmax_at_scale(width: int, scale: float, *, seed: int, keys: int = 64, dra
     p = (scale * (query * key).sum(dim=-1)).softmax(dim=-1)  # (draws, keys)
     entropy = torch.special.entr(p).sum(dim=-1).mean().item()
     jacobian = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
-    return entropy / math.log(keys), jacobian.norm(dim=(1, 2)).mean().item()
+    return entropy / math.log(keys), jacobian.norm(dim=(1, 2)).quantile(0.5).item()

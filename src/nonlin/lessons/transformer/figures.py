@@ -32,7 +32,7 @@ def softmax_by_width(widths: Sequence[int], measured: Mapping[str, Sequence[tupl
         place.set_xticks(list(widths), [f"{width}" for width in widths])
         place.minorticks_off()
     axes[0].set(title="Without the scale a few keys get all", ylabel="entropy, as a share of ln 64")
-    axes[1].set(title="… and the gradient falls, beyond d ≈ 100", ylabel="size of the gradient through softmax")
+    axes[1].set(title="… and less gradient gets through, beyond d ≈ 70", ylabel="gradient through softmax, median")
     axes[0].legend(frameon=False)
     return Picture(figure, "\n".join(lines))
 
@@ -61,7 +61,7 @@ def leads(measured: Measurement, names: Sequence[str], rates: Sequence[float], *
             ends = [[mean.mean - mean.low], [mean.high - mean.mean]]
             place.plot(gains, [row + 0.25] * len(gains), "x", color="0.4", markersize=6)
             place.errorbar(mean.mean, row, xerr=ends, fmt="o", color=COLOURS[0], capsize=5)
-            lines.append(f"learning rate {rate:g}, {name}: {mean} nats less than {over}.")
+            lines.append(f"learning rate {rate:g}, {name}: {mean} nats ahead of {over}.")
         place.axvline(0, color="black", linewidth=1)
         place.set(title=f"learning rate {rate:g}", xlabel=f"nats better than {over} (×: a seed; dot: mean)")
     axes[0, 0].set_yticks(range(len(names)), list(reversed(names)))

@@ -11,10 +11,13 @@ The grammar, from the loosest binding to the tightest::
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sympy
 from sympy import Expr, Symbol
+
+Functions = Mapping[str, Callable[..., Expr]]  # what a command of LaTeX stands for
 
 X = Symbol("x", real=True)
 GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "lambda": "λ", "omega": "ω"}
@@ -58,14 +61,18 @@ class Statement:
     definitions: dict[Symbol, Expr]
 
 
-def read(latex: str) -> Statement:
+def read(latex: str, functions: Functions = FUNCTIONS) -> Statement:
     """Read a formula such as ``f(x) = x u, \\quad u = e^{x}``.
+
+    Args:
+        latex: the formula as it is printed.
+        functions: what each named function becomes; those that are not given are not read.
 
     Raises:
         ValueError: for notation that is not in the grammar, or that can be read in two ways.
     """
     left, _, right = latex.partition(" = ")
-    reader = _Reader(right)
+    reader = _Reader(right, functions)
     sides = [reader.sum()]
     while reader.skip("="):
         sides.append(reader.sum())
@@ -76,13 +83,13 @@ def read(latex: str) -> Statement:
         definitions[letter] = reader.sum()
     reader.expect("")
     if not NEW_NAME.match(left):
-        sides.append(expression(left))
+        sides.append(expression(left, functions))
     return Statement(left, tuple(sides), definitions)
 
 
-def expression(latex: str) -> Expr:
+def expression(latex: str, functions: Functions = FUNCTIONS) -> Expr:
     """Read one expression."""
-    reader = _Reader(latex)
+    reader = _Reader(latex, functions)
     result = reader.sum()
     reader.expect("")
     return result
@@ -109,8 +116,8 @@ def _tokens(latex: str) -> list[str]:
 class _Reader:
     """One method for each line of the grammar; ``""`` marks the end."""
 
-    def __init__(self, latex: str) -> None:
-        self.latex, self.tokens = latex, _tokens(latex)
+    def __init__(self, latex: str, functions: Functions) -> None:
+        self.latex, self.functions, self.tokens = latex, functions, _tokens(latex)
 
     def skip(self, token: str) -> bool:
         """Whether this token comes next, which is then behind us."""
@@ -149,7 +156,7 @@ class _Reader:
         if token in ("(", "{", r"\lvert"):
             return self.group()
         self.tokens.pop(0)
-        if token in FUNCTIONS:
+        if token in self.functions:
             return self.function(token)
         if token in CONSTANTS:
             return CONSTANTS[token]
@@ -177,10 +184,10 @@ class _Reader:
     def function(self, name: str) -> Expr:
         exponent = self.atom() if self.skip("^") else 1  # tanh^2 x is the square of tanh x
         if self.tokens[0] == "(":
-            return FUNCTIONS[name](*self.arguments()) ** exponent
+            return self.functions[name](*self.arguments()) ** exponent
         argument = self.atom()
         self._refuse_factor()
-        return FUNCTIONS[name](argument) ** exponent
+        return self.functions[name](argument) ** exponent
 
     def arguments(self) -> list[Expr]:
         self.expect("(")

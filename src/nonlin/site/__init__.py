@@ -1,0 +1,1 @@
+"""The course as a site: static pages made from lessons, records, claims, results and docstrings."""

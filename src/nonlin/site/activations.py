@@ -1,0 +1,122 @@
+"""A page for each activation, made from its record: what it is, what is computed from it, and what was measured."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+from nonlin.activations import ACTIVATIONS, Activation
+from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
+from nonlin.ledger import Finding
+from nonlin.lessons.choosing.guide import GUIDE
+from nonlin.paths import results_folder
+from nonlin.plots.picture import Picture
+from nonlin.plots.records import curve_and_slope
+from nonlin.plots.tables import TABLE_KEY, VECTOR_KEY, card, comparison, vector_comparison
+from nonlin.plots.vectors import along_one_input
+from nonlin.site import claims
+from nonlin.site.markdown import Pages, code, escaped, image, links
+from nonlin.typography import true_minus
+
+Record = Activation | VectorFunction
+RECORDS: Mapping[str, Record] = {**ACTIVATIONS, **VECTOR_FUNCTIONS}
+
+
+def place(name: str) -> str:
+    """The page of a record, without its ending."""
+    return f"activations/{name}"
+
+
+def pages(records: Mapping[str, Record], findings: Mapping[int, Finding]) -> Pages:
+    """A page for each record with its figure and the claims that name it, and one that compares them all."""
+    written: dict[str, str | bytes] = {}
+    for name, record in records.items():
+        picture = curve_and_slope(record) if isinstance(record, Activation) else along_one_input(record)
+        figure = f"_static/figures/{name}.svg"
+        written[figure] = svg(picture)
+        written[f"{place(name)}.md"] = "\n\n".join(_page(record, image(f"../{figure}", picture.text), findings))
+    listed = "\n".join(f"- [{record.title}]({place(name)}.md): {record.use}" for name, record in records.items())
+    scalars = comparison(*(record for record in records.values() if isinstance(record, Activation)))
+    vectors = vector_comparison(*(record for record in records.values() if isinstance(record, VectorFunction)))
+    written["activations.md"] = (
+        f"# Activations\n\n{listed}\n\n## Compared\n\n{scalars}\n\n{escaped(TABLE_KEY)}\n\n"
+        f"## Functions of a vector, compared\n\n{vectors}\n\n{escaped(VECTOR_KEY)}\n"
+    )
+    return written
+
+
+def svg(picture: Picture) -> bytes:
+    """The figure, drawn by itself."""
+    file = io.BytesIO()
+    picture.figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return file.getvalue()
+
+
+def _page(record: Record, figure: str, findings: Mapping[int, Finding]) -> Iterator[str]:
+    yield f"---\norphan: true\n---\n\n# {record.title}"
+    yield f"{record.use} {record.caveat}"
+    yield figure
+    if isinstance(record, Activation):
+        yield f"$$\n{record.formula}\n$$\n\n$$\n{record.derivative_formula}\n$$"
+        yield f"## Facts\n\n{card(record)}"
+        if record.takes:
+            yield f"## Parameters\n\n{_parameters(record)}"
+        yield f"## In code\n\n{_code(record)}"
+        if measured := _measured(record.name):
+            yield f"## Trained networks\n\n{measured}"
+    else:
+        yield f"$$\n{record.formula}\n$$"
+        yield f"## Facts\n\n{vector_comparison(record)}"
+    if lines := [line for line in GUIDE if names(line.advice, record.title)]:
+        said = "\n".join(f"- {line.situation}: {line.advice} ({line.sources})" for line in lines)
+        yield f"## In the guide\n\n{said}\n\nWhat each line rests on: [the guide](../guide.md)."
+    if found := [finding for finding in findings.values() if _named(finding, record.title)]:
+        said = "\n".join(f"- {claims.link(finding)}: {finding.verdicts}" for finding in found)
+        yield f"## Claims\n\n{said}"
+    yield links(f"src/nonlin/activations/{record.function.__module__.rpartition('.')[2]}.py")
+
+
+def _parameters(record: Activation) -> str:
+    rows = ("| parameter | in the formula | default | accepted | what it does |", "|---|---|---|---|---|")
+    return true_minus(
+        "\n".join(
+            [
+                *rows,
+                *(
+                    f"| `{name}` | {p.symbol} | {p.default:.4g} | {p.domain} | {p.meaning} |"
+                    for name, p in record.takes.items()
+                ),
+            ]
+        )
+    )
+
+
+def names(text: str, title: str) -> bool:
+    """Whether a text names an activation as a word of its own: "tanh's" does name Tanh, "ReLU6" does not name ReLU."""
+    return re.search(rf"(?<![\w-]){re.escape(title)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _named(finding: Finding, title: str) -> bool:
+    return any(names(text, title) for text in (finding.claim.statement, *(t.part.statement for t in finding.parts)))
+
+
+def _measured(name: str) -> str:
+    """The means of an activation in the course's networks, with the difference from ReLU."""
+    with (results_folder() / "activations" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["activation"] == name]
+    if not rows:
+        return ""
+    lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]
+    for row in rows:
+        low, high = row["corrected_low"], row["corrected_high"]
+        interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else ""
+        difference = f"{float(row['difference']):+.2f}" if row["difference"] else ""
+        lines.append(f"| {row['group']} | {row['runs']} | {float(row['mean']):.2f} | {difference} | {interval} |")
+    said = "The intervals of a network hold together with 95 %. All rows: [results](../runs.md)."
+    return true_minus("\n".join(lines)) + f"\n\n{said}"
+
+
+def _code(record: Activation) -> str:
+    lines = ["import torch", "from nonlin.activations import ACTIVATIONS, ActivationModule", ""]
+    lines += [f'ours = ActivationModule(ACTIVATIONS["{record.name}"])', "x = torch.linspace(-3, 3, 7)", "ours(x)"]
+    return code("\n".join(lines))

@@ -1,0 +1,88 @@
+"""Pieces of MyST Markdown that the pages are put together from."""
+
+import html
+import re
+import tomllib
+from collections.abc import Mapping
+
+from nonlin.notebooks import LESSONS
+
+Pages = Mapping[str, str | bytes]  # by path in the folder of sources
+
+ROOT = LESSONS.parent
+DOCS = ROOT / "docs"
+ALT = 250  # signs: a screen reader reads an alt text in one go; the whole stands below the figure
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what a terminal is told
+_SPECIAL = re.compile(r"([\\`*_$\[\]<>{}|#~])")
+_TAG = re.compile(r"<[^>]+>")
+
+
+def escaped(text: str) -> str:
+    """Plain text as Markdown that shows it sign for sign."""
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def anchor(text: str) -> str:
+    """A name for a place in a page."""
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
+
+
+def directive(name: str, argument: str, body: str, **options: str) -> str:
+    """A MyST directive around Markdown that may hold others."""
+    longest = max((len(run) for run in re.findall("`{3,}", body)), default=2)
+    fence = "`" * max(4, longest + 1)
+    lines = "".join(f":{key}: {value}\n" for key, value in options.items())
+    return f"\n{fence}{{{name}}} {argument}\n{lines}\n{body}\n{fence}\n"
+
+
+def fold(lid: str, body: str) -> str:
+    """What unfolds when the reader asks for it."""
+    return directive("fold", lid, body)
+
+
+def raw(markup: str) -> str:
+    """HTML as it is."""
+    return directive("raw", "html", markup)
+
+
+def code(text: str, language: str = "python") -> str:
+    """Code, or what a program has printed."""
+    return directive("code-block", language, text.rstrip("\n"))
+
+
+def short(words: str) -> str:
+    """As much of a figure's words as an alt text holds: whole sentences, as far as they go."""
+    words = " ".join(words.split())
+    if len(words) <= ALT:
+        return words
+    end = max(words.rfind(sign, 0, ALT) for sign in (". ", "; ")) + 1
+    return f"{words[: end or words.rfind(' ', 0, ALT)]} … All of it in words below."
+
+
+def image(source: str, words: str) -> str:
+    """A figure with its alt text, and all of its words folded below it."""
+    told = "".join(f"<p>{html.escape(line)}</p>" for line in words.splitlines())
+    markup = f'<img class="figure" src="{source}" alt="{html.escape(short(words))}" loading="lazy">'
+    return raw(f'<div class="picture">{markup}</div>') + raw(
+        f"<details><summary>This figure in words</summary>{told}</details>"
+    )
+
+
+def plain(markup: str) -> str:
+    """The text in HTML."""
+    return html.unescape(_TAG.sub("", markup))
+
+
+def from_docs(text: str) -> str:
+    """A page of docs whose links to lessons and results lead to their pages; those to source code become plain text."""
+    text = re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", text)
+    text = text.replace("](../data/results/README.md", "](runs.md")
+    return re.sub(r"(?<!!)\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)
+
+
+def links(path: str, *, runs: bool = False) -> str:
+    """What docs/site.toml offers for a file of the repository: to edit it, and to run it if it is a lesson."""
+    settings = tomllib.loads((DOCS / "site.toml").read_text(encoding="utf-8"))
+    offered = {"Edit this page": settings["edit"], "Run this lesson": settings["run"] if runs else ""}
+    shown = [f"[{name}]({address.format(path=path)})" for name, address in offered.items() if address]
+    return f"\n{' · '.join(shown)}\n" if shown else ""

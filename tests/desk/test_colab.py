@@ -1,0 +1,94 @@
+"""Copies for Google Colab: what they install, and that nothing in them needs what Colab lacks."""
+
+import ast
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from folded import folded
+
+import nonlin
+from nonlin.desk import colab
+from nonlin.errors import ReaderError
+from nonlin.minutes import HIDDEN
+from nonlin.notebooks import LESSONS
+
+HERE = Path(nonlin.__file__).parent
+NOT_THERE = {"commands", "desk", "site", "__main__.py", "installation.py"}  # what no lesson imports
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    path = tmp_path / "nonlin-1-py3-none-any.whl"
+    path.write_bytes(b"a wheel")
+    return path
+
+
+def test_each_lesson_gets_a_copy_that_installs_the_course(tmp_path: Path, wheel: Path) -> None:
+    folder = tmp_path / "copies"
+    written = colab.copies(folder, str(wheel))
+    assert [path.name for path in written] == [path.name for path in sorted(LESSONS.glob("*.ipynb"))]
+    assert (folder / wheel.name).read_bytes() == b"a wheel"
+    for path in written:
+        copy, lesson = (nbformat.read(place / path.name, as_version=4) for place in (folder, LESSONS))
+        nbformat.validate(copy)
+        first, *rest = copy.cells
+        assert f'%pip install --quiet --no-deps "./{wheel.name}"' in first.source
+        assert [cell.id for cell in rest] == [cell.id for cell in lesson.cells]
+        assert not any(cell.get("outputs") for cell in copy.cells)
+        for cell in rest:
+            folded_there = cell.metadata.get("cellView") == "form" and cell.source.startswith("# @title ")
+            assert folded_there == (HIDDEN in cell.metadata.get("tags", []))
+
+
+def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colab, "repository", lambda: None)
+    with pytest.raises(ReaderError, match="--from"):
+        colab.copies(tmp_path / "copies")
+    with pytest.raises(ReaderError, match=r"no wheel missing\.whl"):
+        colab.copies(tmp_path / "copies", "missing.whl")
+    assert not (tmp_path / "copies").exists()
+
+
+def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colab, "repository", lambda: "https://github.com/someone/course")
+    path = colab.copies(tmp_path)[1]
+    copy = nbformat.read(path, as_version=4)
+    assert '"git+https://github.com/someone/course"' in copy.cells[0].source
+    text = "\n".join(cell.source for cell in copy.cells if cell.cell_type == "markdown")
+    assert "](https://colab.research.google.com/github/someone/course/blob/colab/00_start_here.ipynb)" in text
+    assert "](00_start_here.ipynb)" not in text
+
+
+def third_party(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found |= {name.split(".")[0] for name in names}
+    return found - set(sys.stdlib_module_names) - {"nonlin", ""}
+
+
+@folded("path", [path for path in HERE.rglob("*.py") if path.relative_to(HERE).parts[0] not in NOT_THERE])
+def test_what_the_lessons_import_is_installed(path: Path) -> None:
+    optional = {"nbclient", "distributed", "sympy"}  # for authors; for sweeps on a cluster; for the site's formulas
+    brought_along = {"mpl_toolkits": "matplotlib", "IPython": "ipywidgets"}
+    for module in third_party(path.read_text(encoding="utf-8")) - optional:
+        assert brought_along.get(module, module) in colab.NEEDED, module
+
+
+def test_what_is_needed_bears_the_names_that_pip_knows() -> None:
+    known = packages_distributions()
+    for module, package in colab.NEEDED.items():
+        assert package in {name.casefold() for name in known[module]}
+
+
+def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    colab.remark()
+    assert capsys.readouterr().out == ""  # of the version that the course is locked to
+    monkeypatch.setattr(torch.Tensor, "clamp", lambda x, max: 1.0 * x)
+    colab.remark()
+    assert "lessons 03, 04 and 07" in capsys.readouterr().out
