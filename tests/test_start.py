@@ -893,10 +893,11 @@ def test_a_hub_keeps_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("by_start")
 def test_jupyter_lab_takes_an_option_of_the_command_line_before_ours(tmp_path: Path) -> None:
     variables = dict(os.environ, JUPYTER_CONFIG_PATH=str(ROOT / "jupyter"), HOME=str(tmp_path))
+    variables["NONLIN_WORK"] = str(tmp_path / "work")  # where it makes the copies
     command = [sys.executable, "-m", "jupyterlab", "--notebook-dir=/", "--ip=localhost", "--show-config-json"]
     shown = json.loads(subprocess.check_output(command, env=variables, stderr=subprocess.DEVNULL))
     assert (shown["ServerApp"]["ip"], shown["ServerApp"]["root_dir"]) == ("localhost", "/")
-    assert shown["LabApp"]["default_url"] == "/lab/tree/work/00_start_here.ipynb"
+    assert shown["LabApp"]["default_url"] == "/lab/tree/00_start_here.ipynb"
     assert "nonlin.desk.server" in shown["ServerApp"]["jpserver_extensions"]
     assert shown["ServerApp"]["allow_root"] is True
 
