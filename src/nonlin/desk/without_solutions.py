@@ -1,7 +1,7 @@
 """A lesson's exercises without what only its author and the check may know: the source of a module, written anew.
 
 It is made from the module's own source, so that a hand-out cannot drift from the course. What stays are the numbers,
-titles, probes and hints of the exercises, and what these need; solutions, mistakes, remarks and the quiz are sealed.
+titles and probes of the exercises, and what these need; solutions, mistakes, hints, remarks and the quiz are sealed.
 """
 
 import ast
@@ -12,8 +12,13 @@ from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise, Quiz
 from nonlin.exercises.key import sealed
 from nonlin.exercises.quiz import sealed_quiz
+from nonlin.exercises.sealed import seal
 
 EMPTY = {"solution": "None", "mistakes": "()", "remark": "''"}
+IMPORTS = """\
+from nonlin.exercises.quiz import unsealed_quiz
+from nonlin.exercises.sealed import unsealed_hints
+"""
 HEAD = "# Made for a hand-out from the course's own file.\n"
 
 
@@ -34,10 +39,13 @@ def without_solutions(source: str, exercises: Mapping[str, Exercise], quiz: Quiz
     hidden = {answer for call in calls for answer in _answers(call)}
     for call in calls:
         given = {keyword.arg: keyword.value for keyword in call.keywords}
-        sealed_text = sealed(exercises[ast.literal_eval(given["number"])], after)
-        replaced = {name: _expression(text) for name, text in EMPTY.items()} | {"sealed": ast.Constant(sealed_text)}
+        exercise = exercises[ast.literal_eval(given["number"])]
+        sealed_text = sealed(exercise, after)
+        hints = ast.Call(_expression("unsealed_hints"), [ast.Constant(seal(exercise.hints))], [])
+        replaced = {name: _expression(text) for name, text in EMPTY.items()}
+        replaced |= {"hints": hints, "sealed": ast.Constant(sealed_text)}
         call.keywords = [ast.keyword(name, value) for name, value in (given | replaced).items()]
-    tree.body.insert(1, *ast.parse("from nonlin.exercises.quiz import unsealed_quiz").body)
+    tree.body[1:1] = ast.parse(IMPORTS).body
     for node in tree.body:
         if isinstance(node, ast.Assign) and _makes(node.value, "Quiz"):
             node.value = ast.Call(_expression("unsealed_quiz"), [ast.Constant(sealed_quiz(quiz))], [])
