@@ -84,6 +84,8 @@ for number, text in solutions.items():
     page = check(number, ...)._repr_html_()
     assert page.count("<details>") == len(EXERCISES[number].hints) + 1
     assert "The solution is shown here from" in page
+    if number == "17.5":  # which an answer of the tests is made from
+        sys.modules["nonlin.lessons.choosing.exercises"].squareplus_record = names["squareplus_record"]
 for path in sorted(answers.glob("lesson_*.py")):
     names = {"__name__": path.stem}
     exec(compile(path.read_text(), path.name, "exec"), names)
@@ -97,18 +99,16 @@ print(json.dumps(said))
 @pytest.fixture(scope="module")
 def said(handed_out: Path) -> dict[str, list[str]]:
     answers = ROOT / "tests" / "exercises" / "answers"
-    words = [sys.executable, "-W", "error", "-c", AS_A_STUDENT, handed_out, answers]
+    words = [sys.executable, "-c", AS_A_STUDENT, handed_out, answers]
     environment = os.environ | {"PYTHONPATH": str(handed_out / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     solutions = json.dumps({number: exercise.solution_text for number, exercise in EXERCISES.items()})
     done = subprocess.run(words, input=solutions, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
 
 def test_each_solution_of_the_course_is_right_there(said: dict[str, list[str]]) -> None:
-    assert {number: told[0] for number, told in said.items() if number != "pages"} == dict.fromkeys(
-        EXERCISES, "correct"
-    )
+    assert {number: said[number][0] for number in EXERCISES} == dict.fromkeys(EXERCISES, "correct")
 
 
 def test_wrong_answers_get_the_words_of_the_course(said: dict[str, list[str]]) -> None:
@@ -144,36 +144,25 @@ def secrets_of(exercise: Exercise) -> set[str]:
     answers = [exercise.solution, *(mistake.answer for mistake in exercise.mistakes)]
     lines = {line for answer in answers if inspect.isfunction(answer) for line in lines_of(answer)}
     texts = {squashed(text) for text in (exercise.remark, *exercise.hints, *(each.hint for each in exercise.mistakes))}
-    return (
-        {line for line in lines if not line.startswith("#")}
-        | texts
-        | set(map(squashed, exercise.solution_text.split("\n")))
-    )
+    return lines | texts | set(map(squashed, exercise.solution_text.split("\n")))
 
 
 LONG = 12  # characters without spaces; shorter lines are in any code
+READABLE = (".py", ".ipynb", ".md", ".toml", ".json", ".csv", ".txt", ".cpp", ".in", ".cff")
+LIBRARY: set[str] = set()
 
 
 def test_no_line_of_an_answer_stands_in_what_is_made_for_students(handed_out: Path) -> None:
     """Nor of a hint. A line that the notebook gives, or that the course's own library is written with, is no secret."""
-    made = {path.name: path.read_text(encoding="utf-8") for path in handed_out.glob("notebooks/*.ipynb")}
-    cells = [cell for text in made.values() for cell in json.loads(text)["cells"]]
+    texts = {path: path.read_text(encoding="utf-8") for path in handed_out.rglob("*") if path.suffix in READABLE}
+    cells = [cell for path, text in texts.items() if path.suffix == ".ipynb" for cell in json.loads(text)["cells"]]
     given = squashed("\n".join("".join(cell["source"]) for cell in cells))
-    library = squashed(
-        "\n".join(path.read_text(encoding="utf-8") for path in handed_out.rglob("*.py") if path.name != "exercises.py")
-    )
-    written = squashed("\n".join(path.read_text(encoding="utf-8") for path in handed_out.rglob("exercises.py")))
     told = {line for each in EXERCISES.values() for line in secrets_of(each) if len(line) > LONG and line not in given}
     assert len(told) > 1000
-    assert {line for line in told if line in written} == set()
-    in_library = {line for line in told if line in library}
-    assert in_library <= {
-        squashed(line)
-        for path in ROOT.glob("src/nonlin/**/*.py")
-        if path.name != "exercises.py"
-        for line in path.read_text(encoding="utf-8").split("\n")
-    } | {line for line in in_library if len(line) < 40}
-    assert len(in_library) < 40, in_library
+    made = squashed("\n".join(text for path, text in texts.items() if path.name == "exercises.py"))
+    assert {line for line in told if line in made} == set()
+    others = squashed("\n".join(text for path, text in texts.items() if path.name != "exercises.py"))
+    assert {line for line in told if line in others} <= LIBRARY
 
 
 def test_nothing_is_packed_in_a_way_that_opens_at_once(handed_out: Path) -> None:
@@ -206,10 +195,8 @@ def test_objects_tell_nothing() -> None:
     names: dict[str, Any] = {}
     exec(without_solutions(source, EXERCISES, QUIZZES["03"], TOMORROW), names)
     exercise = next(each for each in names.values() if isinstance(each, Exercise) and each.number == number)
-    shown = squashed(repr(exercise) + repr(vars(exercise)) + exercise.solution_text)
-    assert not {
-        line for line in secrets_of(EXERCISES[number]) if len(line) > LONG and line in shown.replace("hints", "")
-    } - {squashed(hint) for hint in exercise.hints}
+    shown = squashed(repr(exercise) + str(vars(exercise) | {"hints": ()}) + exercise.solution_text)
+    assert {line for line in secrets_of(EXERCISES[number]) if len(line) > LONG and line in shown} == set()
     assert exercise.solution is None
     assert exercise.mistakes == ()
 
@@ -241,25 +228,18 @@ def test_probes_that_need_an_answer_are_refused() -> None:
 
 
 def test_the_zip_is_the_folder_and_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "sources_without_solutions", lambda after=None: {"03": "# three\n", "10": "# ten\n"})
+    monkeypatch.setattr(module, "sources_without_solutions", lambda after=None: {"03": "# three\n", "04": "# four\n"})
     for name in ("a", "b"):
-        assert hand_out(tmp_path / name, ["10", "03", "03"]) == [
-            "03_sigmoid_and_tanh.ipynb",
-            "10_softmax_and_outputs.ipynb",
-        ]
-    assert (tmp_path / "a" / f"{NAME}.zip").read_bytes() == (tmp_path / "b" / f"{NAME}.zip").read_bytes()
-    with zipfile.ZipFile(tmp_path / "a" / f"{NAME}.zip") as archive:
-        files = {
-            path.relative_to(tmp_path / "a").as_posix() for path in (tmp_path / "a" / NAME).rglob("*") if path.is_file()
-        }
+        assert hand_out(tmp_path / name, ["04", "03", "03"]) == ["03_sigmoid_and_tanh.ipynb", "04_relu.ipynb"]
+    one, two = (tmp_path / name / f"{NAME}.zip" for name in ("a", "b"))
+    assert one.read_bytes() == two.read_bytes()
+    folder = tmp_path / "a" / NAME
+    with zipfile.ZipFile(one) as archive:
+        files = {path.relative_to(folder.parent).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert set(archive.namelist()) == files
         assert archive.getinfo(f"{NAME}/start.py").external_attr >> 16 == 0o100755
-    lessons = [path.name for path in (tmp_path / "a" / NAME).glob("src/nonlin/lessons/*/exercises.py")]
-    assert len(lessons) == 2
-    assert (
-        "(06_gradient_flow.ipynb)"
-        not in (tmp_path / "a" / NAME / "notebooks" / "03_sigmoid_and_tanh.ipynb").read_text()
-    )
+    assert len(list(folder.glob("src/nonlin/lessons/*/exercises.py"))) == 2
+    assert "(06_gradient_flow.ipynb)" not in (folder / "notebooks" / "03_sigmoid_and_tanh.ipynb").read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
@@ -328,9 +308,13 @@ def test_wrong_input_is_told_in_a_sentence(
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()])
 def test_what_fails_midway_leaves_nothing(error: BaseException, tmp_path: Path) -> None:
-    with pytest.raises((ReaderError, type(error))), new_folder(tmp_path / "new") as part:
-        (part / "file").write_text("half")
-        raise error
+    def fail() -> None:
+        with new_folder(tmp_path / "new") as part:
+            (part / "file").write_text("half")
+            raise error
+
+    with pytest.raises((ReaderError, type(error))):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -346,9 +330,17 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "new").exists()
-    with new_folder(tmp_path / "new"), pytest.raises(ReaderError, match="not empty"):
-        (tmp_path / "new").mkdir()
-        (tmp_path / "new" / "x").write_text("")
-        with new_folder(tmp_path / "new"):
-            pass
+    assert len(list(tmp_path.iterdir())) == 1
+    with new_folder(tmp_path / "new"):
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_two_that_make_the_same_folder_do_not_mix(tmp_path: Path) -> None:
+    def both() -> None:
+        with new_folder(tmp_path / "new"), new_folder(tmp_path / "new") as inner:
+            (inner / "file").write_text("")
+
+    with pytest.raises(ReaderError, match="not empty"):
+        both()
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "file"]
