@@ -105,7 +105,7 @@ def stick() -> dict[str, Any]:
 
 def packed_lock(choice: str) -> str:
     """The lock whose wheels a packed copy holds."""
-    packed, here = stick(), "%d.%d" % sys.version_info[:2]
+    packed, here = stick(), ".".join(map(str, sys.version_info[:2]))
     if packed.get("python", here) != here:
         raise Problem(
             f"The folder wheels holds packages for Python {packed['python']}, and this is {here}: start it with"

@@ -15,8 +15,9 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "pack",
         run,
         "For lecturers: fill a folder, on a stick for instance, with the course and all that its installation needs, "
-        "for a room without a network. macOS means 14 or newer on Apple's processors, the others 64 bits by Intel or AMD.",
+        "for a room without a network.",
     )
+    parser.epilog = "macOS means 14 or newer on Apple's processors; the others, 64-bit processors by Intel or AMD."
     parser.add_argument("folder", type=path, metavar="FOLDER", help="a new folder, outside of the course")
     parser.add_argument(
         "--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS, help="of the room's computers (default: all three)"
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     images = None if arguments.images == "shapes10" else path(arguments.images)
     systems = tuple(dict.fromkeys(arguments.systems))
-    folder = pack(arguments.folder, systems, arguments.python, images, arguments.course)
+    folder = arguments.folder
+    pack(folder, systems, arguments.python, images, arguments.course)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
     print(f"{shown(str(folder))}: {size:.1f} GB; START HERE.txt in it says how to begin.")

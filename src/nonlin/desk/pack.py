@@ -33,7 +33,7 @@ It installs from the folder wheels, without a network, and opens the lessons. Yo
 
 def pack(
     folder: Path, systems: Sequence[str], python: str, images: Path | None = None, course: Path | None = None
-) -> Path:
+) -> None:
     """Fill a new folder with everything that a room without a network needs.
 
     Args:
@@ -65,7 +65,6 @@ def pack(
         (part / "wheels" / installation.STICK).write_text(json.dumps(stick), encoding="utf-8")
         text = START.format(python=python, systems=", ".join(systems))
         (part / "START HERE.txt").write_text(text, encoding="utf-8")
-    return folder
 
 
 def lock_for(system: str, root: Path) -> str:
@@ -77,8 +76,8 @@ def lock_for(system: str, root: Path) -> str:
     if installation.offers(wanted):
         return installation.CPU
     installation.say(
-        f"PyTorch's CPU build is not to be had from {installation.CPU_INDEX} now: Linux gets PyPI's, whose GPU libraries"
-        f" make the folder {WITH_GPU:.1f} GB larger."
+        f"PyTorch's CPU build is not to be had from {installation.CPU_INDEX} now: Linux gets PyPI's, whose GPU"
+        f" libraries make the folder {WITH_GPU:.1f} GB larger."
     )
     return installation.PYPI
 
