@@ -19,6 +19,7 @@ SYSTEMS = {
     "macos": (("darwin", "posix", "Darwin", "arm64"), ["macosx_14_0_arm64"]),
     "linux": (("linux", "posix", "Linux", "x86_64"), [*LINUX_TAGS, "manylinux2014_x86_64", "linux_x86_64"]),
 }
+PATCH = 9  # of the room's Python; some packages refuse the first few
 GIGABYTES = {"windows": 0.4, "macos": 0.4, "linux": 1.0}
 WITH_GPU = 3.5  # for Linux, where PyTorch's CPU build is not to be had
 START = """\
@@ -98,7 +99,7 @@ def requirements(lock: str, system: str, python: str) -> list[str]:
 
     names = ("sys_platform", "os_name", "platform_system", "platform_machine")
     sees = dict(zip(names, SYSTEMS[system][0], strict=True))
-    sees |= {"python_version": python, "python_full_version": f"{python}.9"}
+    sees |= {"python_version": python, "python_full_version": f"{python}.{PATCH}"}
     sees |= {"implementation_name": "cpython", "platform_python_implementation": "CPython", "extra": ""}
     lines = (line.partition(" #")[0].strip() for line in lock.splitlines())
     wanted = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
@@ -112,7 +113,7 @@ def download(folder: Path, system: str, python: str, lock: str) -> None:
         ReaderError: if there is no pip here, or one cannot be had.
     """
     folder.mkdir(exist_ok=True)
-    options = ["--no-deps", "--only-binary=:all:", "--dest", str(folder), "--python-version", python]
+    options = ["--no-deps", "--only-binary=:all:", "--dest", str(folder), "--python-version", f"{python}.{PATCH}"]
     options += [word for tag in SYSTEMS[system][1] for word in ("--platform", tag)]
     wanted = requirements(lock, system, python)
     from_torch = [each for each in wanted if "+cpu" in each]
