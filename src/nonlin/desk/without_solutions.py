@@ -94,12 +94,15 @@ def _name(alias: ast.alias) -> str:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Names that a statement of a module makes."""
+    """Names that a statement of a module makes, or whose value it changes: ``x[-1] = 20``, ``x.zero_()``."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return set(map(_name, node.names))
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return {node.name}
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
 def _used(node: ast.AST) -> set[str]:
