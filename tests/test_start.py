@@ -144,6 +144,7 @@ class Course:
     def fill(self) -> None:
         source = self.folder / "src"
         (source / "nonlin").mkdir(parents=True)
+        (self.folder / "tests").mkdir()
         (source / "nonlin" / "__init__.py").touch()
         for name in ("nonlin/__main__.py", "jupyterlab.py", "ruff.py", "pytest.py"):
             (source / name).write_text(COMMAND)
@@ -972,3 +973,8 @@ def test_a_packed_copy_for_another_machine_says_so(course: Course, stick: dict, 
     packed(course, **stick)
     assert sentence in course.refusal("setup")
     assert not course.venv.exists()
+
+
+def test_a_copy_without_tests_says_so(ready: Course) -> None:
+    (ready.folder / "tests").rmdir()
+    assert "This copy of the course holds no tests" in ready.refusal("test")
