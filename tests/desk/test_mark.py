@@ -5,6 +5,7 @@ import html
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -146,16 +147,19 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @linux
 @pytest.mark.long
 def test_every_solution_of_the_course_is_found_right_in_its_lesson(tmp_path: Path) -> None:
-    """One student per lesson hands in the whole lesson, in which each check got the solution."""
+    """A student hands in three lessons, in which each check got the solution; every day another three."""
     place, output = tmp_path / "handed in", tmp_path / "marks.csv"
-    lessons = sorted({number.partition(".")[0] for number in EXERCISES})
-    for lesson in lessons:
-        (place / lesson).mkdir(parents=True)
-        (place / lesson / "it.ipynb").write_bytes(solved(lesson))
-    done = mark(place, output, "--lesson", *lessons, "--seconds", "60")
-    assert done.returncode == 0, done.stderr
-    rows = rows_of(output)
-    assert {number: rows[number[:2]][number] for number in EXERCISES} == dict.fromkeys(EXERCISES, "solved")
+    numbers = sorted({number.partition(".")[0] for number in EXERCISES})
+    for some in (numbers[place : place + 3] for place in range(0, len(numbers), 3)):
+        shutil.rmtree(place, ignore_errors=True)
+        for lesson in some:
+            (place / "all").mkdir(parents=True, exist_ok=True)
+            (place / "all" / f"{lesson}.ipynb").write_bytes(solved(lesson))
+        done = mark(place, output, "--lesson", *some, "--seconds", "60")
+        assert done.returncode == 0, done.stderr
+        row = rows_of(output)["all"]
+        own = [number for number in EXERCISES if number[:2] in some]
+        assert {number: row[number] for number in own} == dict.fromkeys(own, "solved"), row["Feedback"]
 
 
 def solved(lesson: str) -> bytes:
