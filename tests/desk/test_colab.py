@@ -11,6 +11,7 @@ import torch
 from folded import folded
 
 import nonlin
+from nonlin import address
 from nonlin.desk import colab
 from nonlin.errors import ReaderError
 from nonlin.minutes import HIDDEN
@@ -45,7 +46,7 @@ def test_each_lesson_gets_a_copy_that_installs_the_course(tmp_path: Path, wheel:
 
 
 def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colab, "repository", lambda: None)
+    monkeypatch.setattr(address, "repository", lambda: None)
     with pytest.raises(ReaderError, match="--from"):
         colab.copies(tmp_path / "copies")
     with pytest.raises(ReaderError, match=r"no wheel missing\.whl"):
@@ -54,7 +55,7 @@ def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: py
 
 
 def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colab, "repository", lambda: "https://github.com/someone/course")
+    monkeypatch.setattr(address, "repository", lambda: "https://github.com/someone/course")
     path = colab.copies(tmp_path)[1]
     copy = nbformat.read(path, as_version=4)
     assert '"git+https://github.com/someone/course"' in copy.cells[0].source
