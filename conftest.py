@@ -1,4 +1,4 @@
-"""Every test, and every kernel that a notebook test starts, runs on built-in data, one thread, and runs of its own."""
+"""Every test, and every kernel of a notebook test, runs on built-in data, one thread, and folders of its own."""
 
 import os
 import signal
@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="nonlin-runs-")
     os.environ["NONLIN_RUNS"] = folder.name
+    os.environ["NONLIN_WORK"] = os.path.join(folder.name, "work")
     config.add_cleanup(folder.cleanup)
 
 

@@ -46,7 +46,8 @@ usage: python3 start.py [--torch auto|cpu|gpu] [COMMAND] [ARGUMENTS]
 
 The first start installs everything into the folder .venv; later starts need no network.
 
-  lab [OPTIONS]    open the course in JupyterLab (this is what happens without a command);
+  lab [OPTIONS]    open your copies of the lessons, in the folder work, in JupyterLab (this is what happens
+                   without a command); an update of the course brings them up to date and keeps what you wrote;
                    OPTIONS are JupyterLab's, for example --no-browser or --port 9999
   test [ARGS]      check the code with ruff, then run the unit tests and every notebook;
                    ARGS are pytest's, for example tests/test_start.py or -k relu;

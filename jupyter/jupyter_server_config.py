@@ -1,16 +1,20 @@
 """Configuration of the Jupyter server for this course.
 
-start.py puts this folder on JUPYTER_CONFIG_PATH. The administrator of a JupyterHub can do the same; the folder
-labconfig beside this file, which switches JupyterLab's news off, is found the same way. An option on the command line
-goes before what is said here.
+start.py puts this folder on JUPYTER_CONFIG_PATH. The administrator of a JupyterHub can do the same; what lies beside
+this file is found the same way: labconfig switches JupyterLab's news off, jupyter_server_config.d an extension on that
+makes each learner's copies of the lessons. An option on the command line goes before what is said here.
 """
 
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = Path(os.path.expanduser(os.environ.get("NONLIN_RUNS") or ROOT / "runs")).absolute()
+sys.path.append(str(ROOT / "src"))  # where the server's Python is not the one that the course is installed in
+
+from nonlin.paths import is_writable, runs_folder, work_folder  # noqa: E402
+
 TENSORBOARD = ("-m", "tensorboard.main", "--port", "{port}")
 
 
@@ -25,7 +29,7 @@ c.ServerProxy.servers.update(
     {
         "tensorboard": {
             # TensorBoard has no login: it listens on this machine alone, and the proxy asks for Jupyter's token.
-            "command": [literal(sys.executable), *TENSORBOARD, "--logdir", literal(RUNS)],
+            "command": [literal(sys.executable), *TENSORBOARD, "--logdir", literal(runs_folder())],
             "absolute_url": False,
             "timeout": 60,
             "launcher_entry": {"title": "TensorBoard"},
@@ -34,9 +38,12 @@ c.ServerProxy.servers.update(
 )
 
 if os.environ.get("NONLIN_PROG"):  # started by start.py, not by a hub
-    c.ServerApp.root_dir = str(ROOT)
+    # Where nothing can be written, the lessons can still be read.
+    work = work_folder() if is_writable(work_folder()) else ROOT / "notebooks"
+    root = ROOT if work.is_relative_to(ROOT) else work
+    c.ServerApp.root_dir = str(root)
     c.ServerApp.ip = "127.0.0.1"
-    c.LabApp.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
+    c.LabApp.default_url = "/lab/tree/" + quote((work / "00_start_here.ipynb").relative_to(root).as_posix())
     c.ServerApp.allow_root = True  # in a container one is root as a rule
     # Without a display Jupyter would look for a browser in vain; it prints the address in any case.
     display = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

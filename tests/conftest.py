@@ -65,7 +65,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of its own, and an environment without settings."""
-    for name in ("NONLIN_DATA", "NONLIN_RUNS", "NONLIN_CIFAR10_URL", "http_proxy", "HTTP_PROXY", "all_proxy"):
+    settings = "DATA", "RUNS", "WORK", "CIFAR10_URL"
+    for name in (*(f"NONLIN_{each}" for each in settings), "http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     root = tmp_path / "checkout"
     root.mkdir()

@@ -44,6 +44,21 @@ def test_places_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (tmp_path / "data").exists()
 
 
+def test_each_user_of_a_shared_checkout_has_work_and_runs_of_his_own(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paths.work_folder() == checkout / "work"
+    monkeypatch.setattr(paths, "is_writable", lambda folder: not folder.is_relative_to(checkout))
+    monkeypatch.setattr(paths.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "users")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    assert paths.work_folder() == tmp_path / "home" / "nonlin"
+    assert paths.runs_folder() == tmp_path / "users" / "runs"
+    assert paths.data_folder() == checkout / "data"
+    monkeypatch.setenv("NONLIN_WORK", "~/mine")
+    assert paths.work_folder() == tmp_path / "home" / "mine"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the place of a folder decides who may write")
 def test_a_cache_lies_where_nobody_else_can_write(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

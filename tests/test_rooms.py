@@ -22,6 +22,7 @@ GROUND = (
     "normal",
     "minutes",
     "notebooks",
+    "memory",
 )
 ORDER = (  # from the ground upwards
     *GROUND,

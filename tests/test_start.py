@@ -840,7 +840,7 @@ def jupyter_config(folder: Path = ROOT / "jupyter") -> dict:
 @pytest.fixture
 def by_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NONLIN_PROG", "start.py")
-    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY"):
+    for name in ("CI", "DISPLAY", "WAYLAND_DISPLAY", "NONLIN_WORK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -849,8 +849,19 @@ def test_the_course_opens_at_its_first_lesson_on_this_computer_alone() -> None:
     config = jupyter_config()
     assert config["ServerApp"]["root_dir"] == str(ROOT)
     assert config["ServerApp"]["ip"] == "127.0.0.1"
-    first = config["LabApp"]["default_url"].removeprefix("/lab/tree/")
-    assert (ROOT / first).exists()
+    folder, _, first = config["LabApp"]["default_url"].removeprefix("/lab/tree/").partition("/")
+    assert folder == "work"
+    assert (ROOT / "notebooks" / first).exists()
+
+
+@pytest.mark.usefixtures("by_start")
+def test_the_course_opens_in_the_folder_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NONLIN_WORK", str(tmp_path / "my work"))
+    config = jupyter_config()
+    assert config["ServerApp"]["root_dir"] == str(tmp_path / "my work")
+    assert config["LabApp"]["default_url"] == "/lab/tree/00_start_here.ipynb"
+    monkeypatch.setenv("NONLIN_WORK", os.devnull)  # where nothing can be written, the lessons can be read
+    assert jupyter_config()["LabApp"]["default_url"] == "/lab/tree/notebooks/00_start_here.ipynb"
 
 
 @pytest.mark.usefixtures("by_start")
@@ -885,7 +896,8 @@ def test_jupyter_lab_takes_an_option_of_the_command_line_before_ours(tmp_path: P
     command = [sys.executable, "-m", "jupyterlab", "--notebook-dir=/", "--ip=localhost", "--show-config-json"]
     shown = json.loads(subprocess.check_output(command, env=variables, stderr=subprocess.DEVNULL))
     assert (shown["ServerApp"]["ip"], shown["ServerApp"]["root_dir"]) == ("localhost", "/")
-    assert shown["LabApp"]["default_url"] == "/lab/tree/notebooks/00_start_here.ipynb"
+    assert shown["LabApp"]["default_url"] == "/lab/tree/work/00_start_here.ipynb"
+    assert "nonlin.desk.server" in shown["ServerApp"]["jpserver_extensions"]
     assert shown["ServerApp"]["allow_root"] is True
 
 

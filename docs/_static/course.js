@@ -96,6 +96,7 @@ predictions();
 sortable();
 reachable();
 addEventListener("resize", reachable);
+document.fonts.ready.then(reachable);
 document.addEventListener("toggle", reachable, true);
 addEventListener("hashchange", unfold);
 if (location.hash) unfold();

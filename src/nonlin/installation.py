@@ -329,6 +329,7 @@ def environment() -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     variables["NONLIN_PROG"] = "start.py"  # what the package calls itself in its messages
     variables["NONLIN_PARENT"] = str(os.getpid())  # it ends with this process, even where that is killed
-    if variables.get("NONLIN_RUNS", "~")[:1] not in ("", "~"):  # the same folder to a notebook and to a terminal
-        variables["NONLIN_RUNS"] = os.path.abspath(variables["NONLIN_RUNS"])
+    for name in ("NONLIN_RUNS", "NONLIN_WORK"):  # the same folder to a notebook and to a terminal
+        if variables.get(name, "~")[:1] not in ("", "~"):
+            variables[name] = os.path.abspath(variables[name])
     return variables

@@ -103,8 +103,8 @@ def _minutes_of_cell(cell: NotebookNode) -> float:
     shown = sum(_minutes_of_output(output, cell) for output in cell.outputs)
     if HIDDEN in cell.metadata.get("tags", []):
         return shown
-    if "check(" in cell.source or "quiz(" in cell.source:
-        return shown  # in the minutes of the exercise, or of the questions
+    if any(call in cell.source for call in ("check(", "quiz(", "progress(")):
+        return shown  # in the minutes of the exercise, or of the questions; a look at the progress is a rest
     lines = [line for line in cell.source.splitlines() if line.strip()]
     return (
         shown + len(lines) / LINES + PREDICTION * cell.source.count("predict(") + FIGURE * ("interact(" in cell.source)
@@ -113,7 +113,7 @@ def _minutes_of_cell(cell: NotebookNode) -> float:
 
 def _minutes_of_output(output: NotebookNode, cell: NotebookNode) -> float:
     data = output.get("data", {})
-    if "check(" in cell.source:
+    if "check(" in cell.source or "progress(" in cell.source:
         return 0.0
     if "quiz(" in cell.source:
         return QUESTION * len(_QUESTION.findall("".join(data.get("text/plain", ""))))

@@ -20,9 +20,32 @@ def project_root(module: Path = Path(__file__)) -> Path | None:
 
 
 def runs_folder() -> Path:
-    """Where runs are logged: ``NONLIN_RUNS`` if set, else ``runs/`` in the checkout, else in the user's data."""
+    """Where runs are logged: ``NONLIN_RUNS`` if set, else ``runs/`` in the checkout, else in the user's data.
+
+    Where a checkout serves many users, who cannot write into it, each logs into his own data.
+    """
     chosen = os.environ.get("NONLIN_RUNS")
-    return absolute(chosen) if chosen else _home_of_data() / "runs"
+    if chosen:
+        return absolute(chosen)
+    return _own_in_checkout("runs") or _home_of_data(shared=False) / "runs"
+
+
+def work_folder() -> Path:
+    """Where a learner's copies of the lessons lie: ``NONLIN_WORK`` if set, else ``work/`` in the checkout.
+
+    Where a checkout serves many users, who cannot write into it, each works in the folder ``nonlin`` of his home;
+    JupyterLab would not show a hidden one.
+    """
+    chosen = os.environ.get("NONLIN_WORK")
+    if chosen:
+        return absolute(chosen)
+    return _own_in_checkout("work") or absolute("~/nonlin")
+
+
+def _own_in_checkout(name: str) -> Path | None:
+    """A folder of this user in the checkout, or None where he cannot write it."""
+    root = project_root()
+    return root / name if root and is_writable(root / name) else None
 
 
 def data_folder() -> Path:
@@ -30,9 +53,10 @@ def data_folder() -> Path:
     return _home_of_data() / "data"
 
 
-def _home_of_data() -> Path:
+def _home_of_data(*, shared: bool = True) -> Path:
+    """The checkout, if what is wanted may be shared, else the user's data."""
     try:
-        return project_root() or platformdirs.user_data_path("nonlin", appauthor=False)
+        return (project_root() if shared else None) or platformdirs.user_data_path("nonlin", appauthor=False)
     except RuntimeError as error:
         raise ReaderError(
             "this user has no home folder for data and runs: set HOME, or name folders in NONLIN_DATA and NONLIN_RUNS"

@@ -1,6 +1,7 @@
 """The command line, a file for each command. What is heavy is imported when one runs: ``--help`` comes at once."""
 
 from nonlin.commands import (
+    again,
     before_after,
     bench,
     bench_training,
@@ -9,8 +10,11 @@ from nonlin.commands import (
     data,
     gradients,
     guide,
+    hand_out,
     kernels,
+    mark,
     plot,
+    progress,
     reference,
     refresh,
     report,
@@ -19,9 +23,13 @@ from nonlin.commands import (
     table,
     tensorboard,
     train,
+    work,
 )
 
 COMMANDS = (
+    work,
+    progress,
+    again,
     before_after,
     train,
     sweep,
@@ -33,7 +41,9 @@ COMMANDS = (
     table,
     claims,
     guide,
+    hand_out,
     kernels,
+    mark,
     bench,
     bench_training,
     tensorboard,

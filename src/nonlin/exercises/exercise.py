@@ -9,7 +9,7 @@ import ast
 import html
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from textwrap import dedent
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.sealed import solution_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Exercise:
         minutes: time that it takes.
         difficulty: 1 (fill in), 2 (think) or 3 (design).
         solution: the right answer. A function without arguments means that the answer is a value, not a function.
+            None in a hand-out.
         probes: the inputs on which an answer is judged; empty for a value.
         mistakes: plausible wrong answers, at least three, each with its own hint.
         by_hand: what an answer that is right may yet not use; None for everything goes.
@@ -57,19 +59,21 @@ class Exercise:
             Then the answer is not compared with the solution, which is one of many.
         hints: from a nudge to nearly the answer.
         remark: what a correct answer should make one notice.
+        sealed: in a hand-out, what takes the place of solution, mistakes and remark: see `key.sealed`.
     """
 
     number: str
     title: str
     minutes: int
     difficulty: int
-    solution: Callable[..., Any]
+    solution: Callable[..., Any] | None
     probes: tuple[Probe, ...] = ()
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
     remark: str
     by_hand: ByHand | None = None
     faults: Callable[[Any], Sequence[str]] | None = None
+    sealed: str = field(default="", repr=False)
 
     @property
     def wants_function(self) -> bool:
@@ -82,6 +86,8 @@ class Exercise:
 
         Where a value is asked for, the function that computes it is called in the last line.
         """
+        if self.solution is None:
+            return solution_in(self.sealed)
         text = without_annotations(dedent(inspect.getsource(self.solution)).strip())
         return text if self.wants_function else f"{text}\n\n\n{self.solution.__name__}()"
 
@@ -118,12 +124,21 @@ def _annotations(tree: ast.AST) -> Iterator[tuple[ast.expr, bytes]]:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a check says; JupyterLab shows it with hints and solution folded below."""
+    """What a check says; JupyterLab shows it with hints and solution folded below.
+
+    Args:
+        exercise: the exercise.
+        state: ``"correct"``, ``"not yet"`` or ``"wrong"``.
+        message: what is said.
+        mistake: which of the exercise's known mistakes it is, counted from 0.
+        keeps_solution: whether the solution is kept back until the answer is right, or ``solution`` is called.
+    """
 
     exercise: Exercise
-    state: str  # "correct", "not yet" or "wrong"
+    state: str
     message: str
-    mistake: int | None = None  # which of the exercise's known mistakes it is, counted from 0
+    mistake: int | None = None
+    keeps_solution: bool = False
 
     def __repr__(self) -> str:
         return f"{self._heading}: {self.message}"
@@ -135,8 +150,13 @@ class Feedback:
 
     def _repr_html_(self) -> str:
         folds = [(f"Hint {n}", f"<p>{html.escape(hint)}</p>") for n, hint in enumerate(self.exercise.hints, 1)]
-        folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
+        kept = self.keeps_solution and self.state != "correct"
+        if not kept:
+            folds.append(("Solution", f"<pre>{html.escape(self.exercise.solution_text)}</pre>"))
         folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in folds)
+        if kept:
+            call = f'from nonlin.lessons import solution; solution("{self.exercise.number}")'
+            folded += f"<p>The solution, when you want it: <code>{html.escape(call)}</code></p>"
         return f"<p><b>{self._heading}:</b> {html.escape(self.message)}</p>{folded}"
 
 

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ from nonlin.exercises.by_hand import Used
 from nonlin.exercises.compare import difference
 from nonlin.exercises.exercise import BY_AUTOGRAD, Exercise, Feedback, Probe
 from nonlin.exercises.plain import decode, encode, plain
+from nonlin.exercises.sealed import seal, unseal
 
-__all__ = ["Key", "Wrong", "decode", "encode", "judge", "key_of", "results_of", "verdict"]
+__all__ = ["Key", "Wrong", "decode", "encode", "judge", "key_of", "results_of", "sealed", "verdict"]
 
 UNANSWERED, ERROR = "unanswered", "error"  # labels beside those of the probes
 CHANCE = 0  # seed of what an answer draws, so that the same answer gets the same verdict
@@ -54,11 +56,13 @@ class Key:
 
 @lru_cache(maxsize=256)
 def key_of(exercise: Exercise) -> Key:
-    """The key of an exercise, from its solution and mistakes, which run once.
+    """The key of an exercise: in a hand-out the sealed one, else from its solution and mistakes, which run once.
 
     Raises:
         ValueError: if the solution does not give what a key can hold.
     """
+    if exercise.solution is None:
+        return _unsealed(exercise.sealed)
     if exercise.faults is not None:
         expected: dict[str, Any] = {}
     else:
@@ -74,6 +78,27 @@ def _has_meta(value: Any) -> bool:
     return (
         any(map(_has_meta, value)) if isinstance(value, tuple | list) else isinstance(value, Tensor) and value.is_meta
     )
+
+
+def sealed(exercise: Exercise, after: date | None = None) -> str:
+    """The key of an exercise as letters that tell nothing, for a hand-out.
+
+    Args:
+        exercise: with its solution.
+        after: if given, the solution is sealed, too, and shown from this day on.
+    """
+    key = key_of(exercise)
+    content = {"expected": encode(key.expected), "remark": key.remark}
+    content["mistakes"] = [[encode(wrong.results), wrong.refusal, wrong.hint] for wrong in key.mistakes]
+    if after:
+        content |= {"solution": exercise.solution_text, "after": after.isoformat()}
+    return seal(content)
+
+
+def _unsealed(text: str) -> Key:
+    content = unseal(text)
+    mistakes = (Wrong(decode(results), refusal, hint) for results, refusal, hint in content["mistakes"])
+    return Key(decode(content["expected"]), tuple(mistakes), content["remark"])
 
 
 def judge(exercise: Exercise, answer: Any) -> Feedback:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from nonlin.memory import remember
 from nonlin.typography import Markdown, true_minus
 
 _ITEM = re.compile(r"(\d+)\.(?=\s)")
@@ -62,6 +63,7 @@ def outcome(name: str, measured: str | float, text: str, *, within: float = 0.0)
     if said is not None and isinstance(said, str) == isinstance(measured, str):
         right = said == measured if isinstance(measured, str) else abs(said - measured) <= within
         verdict = f"You said **{_shown(said)}**. {verdict} {'✓' if right else '✗'}"
+        remember("prediction", name, right, _shown(said))
     return Markdown(f"{verdict}\n\n{_no_list(text.strip())}")
 
 

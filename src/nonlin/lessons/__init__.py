@@ -4,21 +4,27 @@ Each lesson has a folder, with the same file names in all of them: ``experiments
 ``exercises.py`` and ``terms.py``, as far as it needs them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, predict
+from nonlin.exercises.progress import Progress, gather
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
+from nonlin.memory import own_folder, recall, remember
+from nonlin.notebooks import lesson_file
 from nonlin.typography import Markdown
 
 __all__ = [
     "CLAIMS", "EXERCISES", "NEEDS", "QUIZZES", "TOPICS",
-    "check", "explain", "glossary", "of_lesson", "outcome", "parts", "predict", "quiz", "verdicts",
+    "check", "explain", "glossary", "of_lesson", "outcome", "parts", "predict", "progress",
+    "progress_of", "quiz", "solution", "verdicts",
 ]  # fmt: skip
 
 _TOPICS = """
@@ -106,20 +112,75 @@ def verdicts(lesson: str) -> Markdown:
 def check(number: str, answer: Any) -> Feedback:
     """Judge an answer to exercise ``number`` ("03.1"); hints and the solution are folded below the verdict.
 
+    In a learner's copy, right and wrong answers are remembered, and a solution that is not found yet is not shown:
+    `solution` does so.
+
     Raises:
         KeyError: if there is no such exercise.
     """
+    feedback = judge(_exercise(number), answer)
+    if feedback.state != "not yet":
+        right = feedback.state == "correct"
+        remember("check", number, right, "" if right else feedback.message)
+    return replace(feedback, keeps_solution=own_folder() is not None)
+
+
+def _exercise(number: str) -> Exercise:
     if number not in EXERCISES:
         raise KeyError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}.")
-    return judge(EXERCISES[number], answer)
+    return EXERCISES[number]
 
 
-def quiz(lesson: str) -> Quiz:
+def solution(number: str) -> Markdown:
+    """The solution of exercise ``number`` ("03.1"); in a learner's copy it is remembered that it was shown.
+
+    Raises:
+        KeyError: if there is no such exercise.
+    """
+    exercise = _exercise(number)
+    remember("solution", number, None)
+    return Markdown(f"```python\n{exercise.solution_text}\n```")
+
+
+def quiz(lesson: str, answers: str = "") -> Quiz:
     """The quiz of a lesson ("02").
+
+    Args:
+        lesson: its number.
+        answers: one letter for each question, ``"bac"``; in a learner's copy they are remembered.
 
     Raises:
         KeyError: if the lesson has none.
     """
     if lesson not in QUIZZES:
         raise KeyError(f"there is no quiz for lesson {lesson!r}; there are {', '.join(QUIZZES)}.")
-    return QUIZZES[lesson]
+    if not answers:
+        example = "".join("bac"[place % 3] for place, _ in enumerate(QUIZZES[lesson].questions))
+        advice = (
+            f'To have your answers remembered, write them into the cell, for example quiz("{lesson}", "{example}").'
+        )
+        return replace(QUIZZES[lesson], advice=advice) if own_folder() else QUIZZES[lesson]
+    answered = QUIZZES[lesson].answered(answers)
+    if answered.chosen:
+        remember("quiz", lesson, answered.right, answered.chosen)
+    return answered
+
+
+def progress(lesson: str = "") -> Progress | Markdown:
+    """What a learner has solved in a lesson ("03"), or in all; a picture with words.
+
+    It is remembered in the learner's copies alone: elsewhere a sentence says so.
+    """
+    folder = own_folder()
+    if folder is None:
+        return Markdown("*Your progress is remembered, and shown here, in your own copy of this lesson.*")
+    return progress_of((lesson,) if lesson else tuple(TOPICS), folder)
+
+
+def progress_of(lessons: Sequence[str], folder: Path) -> Progress:
+    """The same for some lessons and any work folder.
+
+    Raises:
+        OSError: if what is remembered cannot be read.
+    """
+    return gather({number: lesson_file(number)[1] for number in lessons}, EXERCISES.values(), recall(folder))

@@ -43,7 +43,6 @@ SETTINGS = {
     "html_theme_options": {"top_of_page_buttons": []},
     "html_scaled_image_link": False,
     "exclude_patterns": ["_static"],
-    "templates_path": [],
 }
 
 

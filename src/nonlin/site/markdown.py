@@ -55,8 +55,8 @@ def short(words: str) -> str:
     words = " ".join(words.split())
     if len(words) <= ALT:
         return words
-    end = max(words.rfind(sign, 0, ALT) for sign in (". ", "; "))
-    return f"{words[: end if end > 0 else words.rfind(' ', 0, ALT)]} … All of it in words below."
+    end = max(words.rfind(sign, 0, ALT) for sign in (". ", "; ")) + 1
+    return f"{words[: end or words.rfind(' ', 0, ALT)]} … All of it in words below."
 
 
 def image(source: str, words: str) -> str:

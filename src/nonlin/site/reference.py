@@ -28,7 +28,7 @@ def pages(folders: Mapping[str, Sequence[Path]]) -> Pages:
     """A page for each folder of the package, and one that lists them."""
     written = {f"{place(folder)}.rst": "\n\n".join(_page(folder, paths)) for folder, paths in folders.items()}
     rows = (f"- [{folder}]({place(folder)}.rst): {_summary(folder)}" for folder in folders)
-    written["reference.md"] = "# Reference of the package\n\n" + "\n".join(rows) + "\n"
+    written["reference.md"] = "# Reference of the package\n\nAll names in one list: {ref}`genindex`.\n\n" + "\n".join(rows) + "\n"
     return written
 
 
@@ -89,7 +89,9 @@ class _Qualified(ast.NodeTransformer):
         }
 
     def visit_Name(self, node: ast.Name) -> ast.expr:  # as ast calls it
-        return ast.parse(self.full[node.id], mode="eval").body if node.id in self.full else node
+        if node.id not in self.full or not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.parse(self.full[node.id], mode="eval").body
 
 
 def _title(text: str, line: str) -> str:

@@ -489,7 +489,7 @@ def _faults_of_record(record: Activation) -> tuple[str, ...]:
 def _not_new(record: Activation) -> tuple[str, ...]:
     x = torch.linspace(-6, 6, 121, dtype=torch.float64)
     known = {each.title: each.function(x) for each in ACTIVATIONS.values()}
-    known["the golden gate of section 5"] = gate(x, 1.0)
+    known["the golden gate of section 5"] = x / 2 * (1 + x / torch.sqrt(x**2 + 1))
     for title, values in known.items():
         if torch.allclose(values, record.function(x), atol=1e-9):
             return (f"every test is passed, but that is {title}: change something, and try again.",)

@@ -1,0 +1,27 @@
+"""nonlin work: the learner's copies, for those who do not open them by start.py."""
+
+import argparse
+import sys
+
+from nonlin.commands.common import add_command
+
+
+def add(commands: "argparse._SubParsersAction") -> None:
+    parser = add_command(
+        commands,
+        "work",
+        run,
+        "Make your copies of the lessons, or update them, and print the folder in which they lie.",
+    )
+    parser.add_argument("--where", action="store_true", help="only print the folder")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from nonlin.desk.copies import update
+    from nonlin.paths import work_folder
+    from nonlin.typography import shown
+
+    folder = work_folder()
+    for sentence in [] if arguments.where else update(folder):
+        print(shown(sentence), file=sys.stderr)
+    print(shown(str(folder)))

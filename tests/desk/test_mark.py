@@ -1,0 +1,139 @@
+"""Marking: each submission, honest or hostile, gets its marks, the others theirs, and nothing is left behind."""
+
+import csv
+import html
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
+
+import nonlin
+from nonlin.desk.submissions import submissions
+
+COURSE = Path(nonlin.__file__).parent
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what confines the code is Linux's")
+
+
+def mark(place: Path, output: Path, *more: str) -> subprocess.CompletedProcess:
+    """Run the command, with a temporary folder beside the submissions."""
+    temporary = place.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "nonlin", "mark", str(place), "--output", str(output), "--lesson", "03", *more]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
+
+
+def rows_of(table: Path) -> dict[str, dict[str, str]]:
+    return {row["Student"]: row for row in csv.DictReader(io.StringIO(table.read_text(encoding="utf-8")))}
+
+
+def states(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(row[f"03.{n}"].partition(":")[0] for n in range(1, 5))
+
+
+def processes(of: Path) -> list[str]:
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    return [line for line in found if "mark_inside" in line and str(of) in line]
+
+
+def check_marks(names: Sequence[str], tmp_path: Path, *more: str) -> None:
+    place, output, report = tmp_path / "handed in", tmp_path / "marks" / "marks.csv", tmp_path / "marks" / "page.html"
+    hand_in(place, names, COURSE)
+    before = sorted(place.rglob("*"))
+    done = mark(place, output, "--report", str(report), *more)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(output)
+    got = {name: states(rows[name]) for name in names}
+    assert got == {name: tuple(CASES[name].states) for name in names}, {
+        name: (rows[name]["Feedback"], rows[name]["Notes"]) for name in names if got[name] != tuple(CASES[name].states)
+    }
+    for name in names:
+        assert CASES[name].words in rows[name]["Feedback"] + rows[name]["Notes"], name
+    page = report.read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert all(html.escape(name) in page for name in names)
+    assert sorted(place.rglob("*")) == before
+    assert sorted(each.name for each in output.parent.iterdir()) == ["marks.csv", "page.html"]
+    assert processes(tmp_path) == []
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@linux
+def test_some_submissions_are_marked_as_they_should_be(tmp_path: Path) -> None:
+    few = (
+        *("all right", "untouched", "a known mistake", "no imports", "a name made while running", "zipped", "no JSON"),
+        *("ends the process", "overwrites check", "opens the seal", "gives back what was stored"),
+        *("reads the marks", "leaves a daemon", "patches json", "asks the network"),
+    )
+    check_marks(few, tmp_path, "--seconds", "5")
+
+
+@linux
+@pytest.mark.long
+def test_all_submissions_are_marked_as_they_should_be(tmp_path: Path) -> None:
+    check_marks(tuple(CASES), tmp_path, "--seconds", "6")
+
+
+# Who handed in what
+
+NAMES = {
+    "Ana María Ruiz_17_assignsubmission_file_/03.ipynb": ("Ana María Ruiz", "17"),
+    "Ana María Ruiz_18_assignsubmission_file_/03.ipynb": ("Ana María Ruiz", "18"),
+    "O_Neil Bo_19_assignsubmission_file/a/b/03.ipynb": ("O Neil Bo", "19"),
+    "Li Wei_20_assignsubmission_file_03 (1).ipynb": ("Li Wei", "20"),
+    "Li Wei_20_assignsubmission_onlinetext_text.html": ("Li Wei", "20"),
+    "Participant_21_assignsubmission_file_/x.ipynb": ("Participant", "21"),
+}
+CANVAS_NAMES = {
+    "ruizana_LATE_170_9_03.ipynb": ("ruizana", "170"),
+    "neilbo_171_10_03-1.ipynb": ("neilbo", "171"),
+    "anon_172_11_03.ipynb": ("anon", "172"),
+}
+PLAIN_NAMES = {
+    "Ana/03.ipynb": ("Ana", "Ana"),
+    "Ana.zip": ("Ana", "Ana.zip"),
+    "Ana.ipynb": ("Ana", "Ana.ipynb"),
+    "bo_1/deep/03.IPYNB": ("bo_1", "bo_1"),
+}
+
+
+@pytest.mark.parametrize("names", [NAMES, CANVAS_NAMES, PLAIN_NAMES], ids=["Moodle", "Canvas", "plain"])
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+def test_each_submission_finds_its_student(names: dict[str, tuple[str, str]], as_zip: bool, tmp_path: Path) -> None:
+    content = {
+        name: zipped(**{"x.ipynb": notebook(SLOPE)}) if name.endswith("zip") else notebook(SLOPE) for name in names
+    }
+    place = tmp_path / "all.zip"
+    if as_zip:
+        place.write_bytes(zipped(**{name.replace("__", "_"): each for name, each in content.items()}))
+    else:
+        place = tmp_path / "all"
+        for name, each in content.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(each)
+    found = submissions(place)
+    assert {(each.student.name, each.student.number) for each in found} == set(names.values())
+    assert all([notebook.cells for notebook in each.notebooks] == [(SLOPE,)] for each in found)
+
+
+def test_a_notebook_with_large_outputs_is_looked_through_in_place(tmp_path: Path) -> None:
+    text = 'a line of "output" \\ and so on\n'
+    (tmp_path / "big.ipynb").write_bytes(notebook(SLOPE, RIGHT["03.1"], output=text * 300_000))
+    [submission] = submissions(tmp_path)
+    [found] = submission.notebooks
+    assert found.cells == (SLOPE, RIGHT["03.1"])
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nonlin.desk.submissions.LARGEST_FILE", 2**20)
+    (tmp_path / "bomb.zip").write_bytes(zipped(**{"x.ipynb": b" " * 2**22, "y.ipynb": notebook(SLOPE)}))
+    [submission] = submissions(tmp_path)
+    assert [each if isinstance(each, tuple) else each.cells for each in submission.notebooks] == [
+        ("x.ipynb", "is larger than 1 MiB"),
+        (SLOPE,),
+    ]
