@@ -21,7 +21,9 @@ PARTS = (  # of the course; what is not named is of no use to a learner: tests, 
     *("LICENSE", "CITATION.cff", ".gitignore", "jupyter", "src/nonlin"),
     *("data/README.md", "data/results", "docs/cheat_sheet.png"),
 )
-LEFT_OUT = re.compile(r"(^|/)(\.ipynb_checkpoints|__pycache__|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)")
+LEFT_OUT = re.compile(
+    r"(^|/)(\.ipynb_checkpoints|__pycache__|teaching\.py|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)"
+)
 LINK = re.compile(r"\[([^][]*)\]\((\d\d_\w+\.ipynb)(?:#[^)]*)?\)")
 YEAR_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # the same in each: a zip tells when its files were written
 

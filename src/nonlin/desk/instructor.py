@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
 from nonlin.files import write_whole
 from nonlin.lessons import EXERCISES, NEEDS, TOPICS, parts
@@ -88,7 +89,13 @@ def plan(sessions: int) -> tuple[str, ...]:
 
 
 def guide() -> str:
-    """The whole page, in Markdown."""
+    """The whole page, in Markdown.
+
+    Raises:
+        ReaderError: in a hand-out, which holds nothing for those who teach.
+    """
+    if len(parts("teaching")) < len(TOPICS):
+        raise ReaderError("this is a hand-out, and the guide is made from the course itself: start from that")
     return "\n".join([HEAD, *_plans(), *(line for number in TOPICS for line in _page(number))])
 
 
