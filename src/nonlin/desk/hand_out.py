@@ -17,7 +17,7 @@ from nonlin.paths import project_root
 
 NAME = "nonlinear"  # of the folder that students get, and of the zip
 PARTS = (  # of the course; what is not named is of no use to a learner: tests, pages, tools of the authors
-    *("start.py", "pyproject.toml", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
+    *("start.py", "pyproject.toml", "setup.py", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
     *("LICENSE", "CITATION.cff", ".gitignore", "jupyter", "src/nonlin"),
     *("data/README.md", "data/results", "docs/cheat_sheet.png"),
 )
