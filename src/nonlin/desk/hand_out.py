@@ -17,11 +17,13 @@ from nonlin.paths import project_root
 
 NAME = "nonlinear"  # of the folder that students get, and of the zip
 PARTS = (  # of the course; what is not named is of no use to a learner: tests, pages, tools of the authors
-    *("start.py", "pyproject.toml", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
+    *("start.py", "pyproject.toml", "setup.py", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
     *("LICENSE", "CITATION.cff", ".gitignore", "jupyter", "src/nonlin"),
     *("data/README.md", "data/results", "docs/cheat_sheet.png"),
 )
-LEFT_OUT = re.compile(r"(^|/)(\.ipynb_checkpoints|__pycache__|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)")
+LEFT_OUT = re.compile(
+    r"(^|/)(\.ipynb_checkpoints|__pycache__|teaching\.py|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)"
+)
 LINK = re.compile(r"\[([^][]*)\]\((\d\d_\w+\.ipynb)(?:#[^)]*)?\)")
 YEAR_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # the same in each: a zip tells when its files were written
 
