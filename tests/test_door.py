@@ -53,7 +53,7 @@ def test_workflows_call_commands_that_exist(script: str) -> None:
     assert (ROOT / "start.py").is_file()
     words = shlex.split(script)
     assert words[:2] == ["python", "start.py"]
-    assert words[2] in NAMES | OF_START | {"site"}
+    assert words[2] in NAMES | OF_START
 
 
 def test_pythons_of_containers_and_workflows_are_supported() -> None:

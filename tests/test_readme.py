@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/**/README.md"))
+    if path != ROOT / "docs" / "index.md"  # whose links lead to pages that the site makes, and are held with it
 }
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OF_START = ("test", "setup", "lab")  # commands of start.py itself
@@ -25,7 +26,7 @@ OF_START = ("test", "setup", "lab")  # commands of start.py itself
 
 def commands(page: str) -> list[str]:
     found = (text.split("#")[0].strip() for text in re.findall(r"python3 start\.py \w[^`\n]*", PAGES[page]))
-    return [command for command in found if command.split()[2] not in OF_START]
+    return [command for command in found if command.split()[2] not in (*OF_START, "COMMAND")]
 
 
 def anchors(page: str) -> set[str]:

@@ -12,6 +12,7 @@ ROOT = Path(nonlin.__file__).parent
 GROUND = (
     "installation",
     "paths",
+    "address",
     "errors",
     "files",
     "processes",

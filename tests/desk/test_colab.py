@@ -11,6 +11,7 @@ import torch
 from folded import folded
 
 import nonlin
+from nonlin import address
 from nonlin.desk import colab
 from nonlin.errors import ReaderError
 from nonlin.minutes import HIDDEN
@@ -44,8 +45,15 @@ def test_each_lesson_gets_a_copy_that_installs_the_course(tmp_path: Path, wheel:
             assert folded_there == (HIDDEN in cell.metadata.get("tags", []))
 
 
+@folded("path", sorted(LESSONS.glob("*.ipynb")))
+def test_no_lesson_asks_for_the_checkout(path: Path) -> None:
+    """Where the course is installed from a wheel there is none; results_folder() is where the tables are."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert not [cell.id for cell in cells if "project_root" in cell.source or "data/results" in cell.source]
+
+
 def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colab, "repository", lambda: None)
+    monkeypatch.setattr(address, "repository", lambda: None)
     with pytest.raises(ReaderError, match="--from"):
         colab.copies(tmp_path / "copies")
     with pytest.raises(ReaderError, match=r"no wheel missing\.whl"):
@@ -54,7 +62,7 @@ def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: py
 
 
 def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colab, "repository", lambda: "https://github.com/someone/course")
+    monkeypatch.setattr(address, "repository", lambda: "https://github.com/someone/course")
     path = colab.copies(tmp_path)[1]
     copy = nbformat.read(path, as_version=4)
     assert '"git+https://github.com/someone/course"' in copy.cells[0].source

@@ -7,6 +7,8 @@ import pytest
 from folded import folded
 
 from nonlin.desk import instructor
+from nonlin.desk.hand_out import course, files_of
+from nonlin.errors import ReaderError
 from nonlin.lessons import EXERCISES, NEEDS, TOPICS, parts
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "instructor.md"
@@ -44,6 +46,13 @@ def test_no_solution_is_printed() -> None:
     for exercise in EXERCISES.values():
         for line in exercise.solution_text.splitlines():
             assert len(line.strip()) < 25 or line.strip() not in text, exercise.number
+
+
+def test_students_do_not_get_what_is_for_those_who_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not [name for name in files_of(course()) if "teaching" in name or "instructor.md" in name]
+    monkeypatch.setattr(instructor, "parts", lambda name: {})
+    with pytest.raises(ReaderError, match="hand-out"):
+        instructor.guide()
 
 
 @pytest.mark.parametrize("sessions", [2, 4, 8])

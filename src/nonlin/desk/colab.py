@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from nonlin import address
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
 from nonlin.minutes import HIDDEN, LID
@@ -34,14 +34,6 @@ NEEDED = {
     "ipywidgets": "ipywidgets",
     "nbformat": "nbformat",
 }
-BRANCH = "colab"  # where the workflow publishes the copies
-MACHINE = "https://colab.research.google.com"
-
-
-def repository() -> str | None:
-    """The course's address, ``Repository`` in pyproject.toml's project.urls; None while it is published nowhere."""
-    urls = (line.partition(", ") for line in metadata("nonlin").get_all("Project-URL") or [])
-    return next((url for name, _, url in urls if name == "Repository"), None)
 
 
 def source(wheel: str | None) -> str:
@@ -51,8 +43,8 @@ def source(wheel: str | None) -> str:
         ReaderError: if there is neither, or the wheel does not exist.
     """
     if wheel is None:
-        if address := repository():
-            return f"git+{address}"
+        if found := address.repository():
+            return f"git+{found}"
         raise ReaderError(
             "the course has no address yet (project.urls in pyproject.toml): name a wheel of it, --from FILE or URL"
         )
@@ -121,11 +113,8 @@ remark()"""
 
 
 def _linked(text: str) -> str:
-    """Links to other lessons lead to their copies in Colab, once the course has an address on GitHub."""
-    found = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", repository() or "")
-    if not found:
-        return text
-    return re.sub(r"\]\((\d\d_\w+\.ipynb)\)", rf"]({MACHINE}/github/{found[1]}/blob/{BRANCH}/\1)", text)
+    """Links to other lessons lead to their copies in Colab, once the course has an address there."""
+    return re.sub(r"\]\((\d\d_\w+\.ipynb)\)", lambda found: f"]({address.colab_link(found[1]) or found[1]})", text)
 
 
 def remark() -> None:

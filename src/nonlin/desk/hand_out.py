@@ -17,11 +17,13 @@ from nonlin.paths import project_root
 
 NAME = "nonlinear"  # of the folder that students get, and of the zip
 PARTS = (  # of the course; what is not named is of no use to a learner: tests, pages, tools of the authors
-    *("start.py", "pyproject.toml", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
+    *("start.py", "pyproject.toml", "setup.py", "requirements.in", "requirements.txt", "requirements-cpu.txt"),
     *("LICENSE", "CITATION.cff", ".gitignore", "jupyter", "src/nonlin"),
     *("data/README.md", "data/results", "docs/cheat_sheet.png"),
 )
-LEFT_OUT = re.compile(r"(^|/)(\.ipynb_checkpoints|__pycache__|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)")
+LEFT_OUT = re.compile(
+    r"(^|/)(\.ipynb_checkpoints|__pycache__|teaching\.py|[^/]*\.(pyc|pyo|egg-info|orig|rej|swp|bak)|[^/]*~)(/|$)"
+)
 LINK = re.compile(r"\[([^][]*)\]\((\d\d_\w+\.ipynb)(?:#[^)]*)?\)")
 YEAR_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # the same in each: a zip tells when its files were written
 
@@ -98,26 +100,31 @@ def _place(number: str) -> str:
     return f"src/nonlin/lessons/{TOPICS[number]}/exercises.py"
 
 
-def sources_without_solutions(after: date | None = None) -> dict[str, str]:
-    """The source of each lesson's exercises as students get it, by the number of the lesson."""
+def sources_without_solutions(after: date | None = None, only: Iterable[str] | None = None) -> dict[str, str]:
+    """The source of each lesson's exercises, or of some lessons', as students get it, by the number of the lesson."""
     from nonlin.desk.without_solutions import without_solutions
     from nonlin.lessons import EXERCISES, QUIZZES, parts
 
     return {
         number: without_solutions(Path(module.__file__).read_text(encoding="utf-8"), EXERCISES, QUIZZES[number], after)
         for number, module in parts("exercises").items()
+        if only is None or number in only
     }
 
 
 @contextmanager
-def package_without_solutions() -> Iterator[Path]:
-    """A folder that holds the package ``nonlin`` as students get it, for as long as the block runs."""
+def package_without_solutions(only: Iterable[str] | None = None) -> Iterator[Path]:
+    """A folder that holds the package ``nonlin`` as students get it, for as long as the block runs.
+
+    Args:
+        only: numbers of the lessons whose exercises it holds; None for all.
+    """
     root = course()
     with tempfile.TemporaryDirectory() as made:
         for name, path in files_of(root, ["src/nonlin"]).items():
             if not name.endswith("/exercises.py"):
                 _copy(path, Path(made, name))
-        for number, source in sources_without_solutions().items():
+        for number, source in sources_without_solutions(only=only).items():
             _write(Path(made, _place(number)), source)
         yield Path(made, "src")
 

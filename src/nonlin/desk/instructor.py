@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
 from nonlin.files import write_whole
 from nonlin.lessons import EXERCISES, NEEDS, TOPICS, parts
@@ -31,7 +32,7 @@ HEAD = """\
 
 Made from the lessons by `python3 start.py guide --instructor docs/instructor.md`: aims and minutes from the notebooks, mistakes from the checks of the exercises, and beside them what is behind the mistakes, what to show and what to discuss. Rooms, hubs, hand-outs and marking: [teaching with it](teaching.md).
 
-Minutes are computed by one rule: technical text at 110 words a minute, code at 9 lines, a minute for each figure and prediction, exercises as their headings say. Classes differ; the proportions hold.
+Minutes are computed by one rule: technical text at 110 words a minute, code at 9 lines, a minute for each figure and prediction, exercises as their headings say. Classes differ; the proportions hold. Behind the mistakes of an exercise stands first what one thinks, then what is so; below it the first hints of its check, which say what it was that went wrong.
 """  # noqa: E501
 
 
@@ -88,7 +89,13 @@ def plan(sessions: int) -> tuple[str, ...]:
 
 
 def guide() -> str:
-    """The whole page, in Markdown."""
+    """The whole page, in Markdown.
+
+    Raises:
+        ReaderError: in a hand-out, which holds nothing for those who teach.
+    """
+    if len(parts("teaching")) < len(TOPICS):
+        raise ReaderError("this is a hand-out, and the guide is made from the course itself: start from that")
     return "\n".join([HEAD, *_plans(), *(line for number in TOPICS for line in _page(number))])
 
 
@@ -163,7 +170,7 @@ def _page(number: str) -> Iterator[str]:
 
 
 def _mistakes(exercise: Exercise, behind: str) -> Iterator[str]:
-    yield f"- **{exercise.number}, {exercise.title}** ({exercise.minutes} minutes). {behind}"
+    yield f"- **{exercise.number}, {exercise.title}** ({exercise.minutes} minutes). *Behind it:* {behind}"
     yield from (f"  - {_plain(mistake.hint)}" for mistake in exercise.mistakes[:SHOWN])
 
 

@@ -2,9 +2,9 @@
 
 import html
 import re
-import tomllib
 from collections.abc import Mapping
 
+from nonlin.address import colab_link, edit_link
 from nonlin.notebooks import LESSONS
 from nonlin.typography import alt_text
 
@@ -72,8 +72,8 @@ def from_docs(text: str) -> str:
 
 
 def links(path: str, *, runs: bool = False) -> str:
-    """What docs/site.toml offers for a file of the repository: to edit it, and to run it if it is a lesson."""
-    settings = tomllib.loads((DOCS / "site.toml").read_text(encoding="utf-8"))
-    offered = {"Edit this page": settings["edit"], "Run this lesson": settings["run"] if runs else ""}
-    shown = [f"[{name}]({address.format(path=path)})" for name, address in offered.items() if address]
+    """Where a file of the repository can be edited, and a lesson run; nothing while the course is published nowhere."""
+    run = colab_link(path.rpartition("/")[2]) if runs else None
+    offered = {"Edit this page": edit_link(path), "Run this lesson": run}
+    shown = [f"[{name}]({address})" for name, address in offered.items() if address]
     return f"\n{' · '.join(shown)}\n" if shown else ""

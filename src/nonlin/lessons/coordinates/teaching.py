@@ -3,7 +3,7 @@
 from nonlin.exercises.teaching import Discussion, Teaching
 
 TEACHING = Teaching(
-    show="Section 2 to 4: the same photograph learned with ReLU, with waves as inputs, with sines, after equal time.",
+    show="Sections 2 to 4: the same photograph learned with ReLU, with waves as inputs, with sines, after equal time.",
     behind={
         "15.1": "A frequency is a factor of x. It is 2π for a whole wave, and what two places share is a sum "
         "of cosines of their distance.",

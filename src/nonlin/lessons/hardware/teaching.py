@@ -3,7 +3,7 @@
 from nonlin.exercises.teaching import Discussion, Teaching
 
 TEACHING = Teaching(
-    show="Section 1 and 3: one image with a large value, and the 256 marks that it pulls apart for all others.",
+    show="Sections 1 and 3: one image with a large value, and the 256 marks that it pulls apart for all others.",
     behind={
         "09.1": "16 marks are 16 steps, and 0 lies somewhere. There are 15 gaps, and 0 must have a code of its own.",
         "09.2": "The largest error is the one to avoid. The mean of the squares trades a few clipped values "
@@ -15,8 +15,9 @@ TEACHING = Teaching(
     discussions=(
         Discussion(
             question="Why 6?",
-            answer="It was chosen by those who needed a number for fixed-point arithmetic. The lesson "
-            "measures what another bound costs; the exact one matters little, a bound matters.",
+            answer="A cap is an idea with a reason, the 6 a habit: its first user wanted sparse features, "
+            "and the story of the three bits was told later and would speak for 8. With a scale any "
+            "cap fits into any number of bits.",
         ),
         Discussion(
             question="Clip early or late?",
@@ -25,8 +26,9 @@ TEACHING = Teaching(
         ),
         Discussion(
             question="Is Hardswish faster than Swish?",
-            answer="On hardware without exponentials and in integers; on a processor where memory is the "
-            "limit, hardly. Ask for machine, size and number format.",
+            answer="torch's loops: yes, on the machine of the lesson, most where the tensor fits into the "
+            "cache. Written in steps, each of which is a pass over memory, it need not be. Ask for "
+            "machine, size, number format and form.",
         ),
     ),
 )

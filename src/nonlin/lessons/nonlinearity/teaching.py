@@ -28,7 +28,8 @@ TEACHING = Teaching(
             "The parity of eight inputs needs three folds, or a great many units side by side.",
         ),
         Discussion(
-            question="Your network trains, and its loss stands still at log 5 or so. Nothing fails. Where do you look?",
+            question="Your network trains, and its loss stands still near the logarithm of the number of "
+            "classes. Nothing fails. Where do you look?",
             answer="At the last layer: an activation behind it, a softmax before a loss that has one; then "
             "whether anything bends between the layers.",
         ),

@@ -3,8 +3,8 @@
 from nonlin.exercises.teaching import Discussion, Teaching
 
 TEACHING = Teaching(
-    show="Section 1: four figures for the same four activations, each true and each ranking differently. "
-    "Which one would you publish?",
+    show="Section 1: the four figures in milliseconds that are passed around. Ask what one would have to "
+    "know to believe them; then section 2, where the order of measuring ranks.",
     behind={
         "14.1": "Warming up is a matter of style. The first rounds measure the allocator; they run and are "
         "not counted.",
