@@ -92,9 +92,8 @@ def median_interval(values: Sequence[float], *, confidence: float = SURE) -> Est
         ValueError: for too few values.
     """
     n, ordered = len(values), sorted(values)
-    k = (
-        int(scipy.stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1
-    )  # from 0, so that a side is missed in half of the error
+    # From 0, so that a side is missed in half of the error.
+    k = int(scipy.stats.binom.ppf((1 - confidence) / 2, n, 0.5)) - 1
     if k < 0:
         raise ValueError(f"the interval of a median at {100 * confidence:g} % needs more values than {n}.")
     return Estimate((ordered[(n - 1) // 2] + ordered[n // 2]) / 2, ordered[k], ordered[-1 - k], n, 1 - confidence)

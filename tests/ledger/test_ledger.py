@@ -94,7 +94,7 @@ def test_depends_has_to_be_said_on_what() -> None:
     assert Tried("1", part, (HOLDS, OPEN), WIDTH).verdict == Verdict.OPEN
     assert str(WIDTH) == "it depends on the width: it holds above 8 [7, 9] units"
     assert str(replace(WIDTH, at=exact(-1), unit="")) == "it depends on the width: it holds above −1"
-    with pytest.raises(ValueError, match='"below" or "above"'):
+    with pytest.raises(ValueError, match='"below", "up to" or "above"'):
         replace(WIDTH, holds="beside")
 
 
