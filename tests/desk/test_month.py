@@ -2,6 +2,7 @@
 
 import copy
 import re
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -449,6 +450,21 @@ def _broken_off(course: Course, random: Random) -> None:
     with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
         patch.setattr(copies, "write_whole", write)
         course.update()
+
+
+def test_answers_in_the_book_itself_are_kept_when_it_is_restored(tmp_path: Path) -> None:
+    course = Course(tmp_path)
+    course.publish("03_one", prose("a", "One."), code("b", "answer = ..."))
+    git = ["git", "-C", str(course.book), "-c", "user.name=x", "-c", "user.email=x@y"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "Lessons"]):
+        subprocess.run([*git, *words], check=True)
+    course.change("03_one", lambda cells: cells[1].update(source="answer = 42"))
+    [said] = course.update()
+    assert "holds changes of yours" in said
+    subprocess.run([*git, "checkout", "-q", "."], check=True)
+    assert course.update() == []
+    assert [cell["source"] for cell in course.cells("03_one")] == ["One.", "answer = ..."]
+    assert any("answer = 42" in path.read_text() for path in course.work.glob("03_one.*.ipynb"))
 
 
 def test_real_lessons_are_worked_on(tmp_path: Path) -> None:

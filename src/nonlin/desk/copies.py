@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -192,6 +193,11 @@ class _Update:
                 self._put_aside(path, keep=True)
         if mine is None or (mine["cells"], mine["metadata"]) != (cells, result["metadata"]):
             write_whole(path, written(result))
+        if mine is None and _differs_from_git(self.book / name):
+            former = self._put_aside(path, keep=True)
+            self.said.append(
+                f"{self.book / name} holds changes of yours: your copy has them, and {former.name} keeps them."
+            )
         self._write_base(name)
 
     def _write_base(self, name: str) -> None:
@@ -243,6 +249,19 @@ class _Update:
         root = self.book.parent
         for file in sorted(set().union(*(linked(parsed(each), root) for each in self.originals.values()))):
             write_whole(self.work / folder / file, (root / file).read_bytes())
+
+
+def _differs_from_git(file: Path) -> bool:
+    """Whether a lesson of a checkout is not as the course has it, as after work in it; without git it is not known.
+
+    Its copy would count as untouched, and follow the lesson when that is restored.
+    """
+    command = ["git", "-C", str(file.parent), "status", "--porcelain", "--", file.name]
+    try:
+        said = subprocess.run(command, capture_output=True, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return said[:2].strip() == b"M"
 
 
 def free_name(path: Path, now: datetime) -> Path:
