@@ -484,8 +484,8 @@ def test_wrong_input_gives_one_sentence_and_writes_nothing(capsys, tmp_path, run
     assert not runs.exists()
 
 
-def _path_options() -> list[tuple[str, list[str]]]:
-    """Every option and argument of every command that is a path, with what else the command demands."""
+def _path_options() -> list[tuple[str, list[str], str]]:
+    """Every option and argument of every command that is a path, with what else the command demands, and its name."""
     parsers: dict[str, argparse.ArgumentParser] = {}
 
     class Collector:
@@ -495,9 +495,16 @@ def _path_options() -> list[tuple[str, list[str]]]:
 
     for command in commands.COMMANDS:
         command.add(Collector())
-    first = {"plot": ["relu"], "report": ["."]}  # before an option
+    first = {"plot": ["relu"], "report": ["."], "pack": ["."], "mark": [".", "--output=x.csv"]}  # before an option
+    demanded = {"mark": ["--output=x.csv"]}  # before an argument
     return [
-        (name, [*first.get(name, []), f"{action.option_strings[0]}="] if action.option_strings else [""])
+        (
+            name,
+            [*first.get(name, []), f"{action.option_strings[0]}="]
+            if action.option_strings
+            else [*demanded.get(name, []), ""],
+            action.dest,
+        )
         for name, parser in parsers.items()
         for action in parser._actions
         if action.type is common.path
@@ -510,13 +517,13 @@ PATHS = _path_options()
 
 
 def test_the_check_sees_paths() -> None:
-    seen = {f"{name} {words[-1]}" for name, words in PATHS}
+    seen = {f"{name} {words[-1]}" for name, words, _ in PATHS}
     assert {"plot --output=", "train --resume=", "report ", "data ", "train --data=", "sweep --log-dir="} <= seen
     assert len(seen) > 15
 
 
-@pytest.mark.parametrize(("name", "words"), PATHS, ids=lambda each: each if isinstance(each, str) else each[-1])
-def test_home_is_meant_in_every_path(capsys, tmp_path, monkeypatch, name, words):
+@pytest.mark.parametrize(("name", "words", "key"), PATHS, ids=lambda each: each if isinstance(each, str) else each[-1])
+def test_home_is_meant_in_every_path(capsys, tmp_path, monkeypatch, name, words, key):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     *before, option = words
@@ -524,7 +531,6 @@ def test_home_is_meant_in_every_path(capsys, tmp_path, monkeypatch, name, words)
     assert (code in (1, 2), out) == (True, "")
     assert err.count("rror: ") == err.count("the home folder ~nosuchuser is not known: write the path in full") == 1
     arguments = command_line.parse([name, *before, f"{option}~/x"])
-    key = option.strip("-=").replace("-", "_") or {"data": "source", "report": "folder"}[name]
     named = getattr(arguments, key)
     if isinstance(named, str):  # the name of a source, or a folder
         named = Path(*common.loader(named).args)

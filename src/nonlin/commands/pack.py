@@ -1,6 +1,7 @@
 """nonlin pack: the course for a room without a network."""
 
 import argparse
+from pathlib import Path
 
 from nonlin.commands.common import add_command, path
 from nonlin.typography import shown
@@ -25,6 +26,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("--python", choices=PYTHONS, default="3.12", help="that they have (default: %(default)s)")
     parser.add_argument(
         "--images",
+        type=_images,
         default="shapes10",
         metavar="FOLDER",
         help="a folder with train/CLASS/* and test/CLASS/*, or shapes10, which needs no files (default: shapes10)",
@@ -34,12 +36,15 @@ def add(commands: "argparse._SubParsersAction") -> None:
     )
 
 
+def _images(text: str) -> Path | None:
+    return None if text == "shapes10" else path(text)
+
+
 def run(arguments: argparse.Namespace) -> None:
     from nonlin.desk.pack import pack
 
-    images = None if arguments.images == "shapes10" else path(arguments.images)
     systems = tuple(dict.fromkeys(arguments.systems))
     folder = arguments.folder
-    pack(folder, systems, arguments.python, images, arguments.course)
+    pack(folder, systems, arguments.python, arguments.images, arguments.course)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
     print(f"{shown(str(folder))}: {size:.1f} GB; START HERE.txt in it says how to begin.")
