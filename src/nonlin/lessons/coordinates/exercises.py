@@ -58,8 +58,8 @@ LIKENESS = Exercise(
         ),
     ),
     hints=(
-        "The features of one wave are cos a, sin a at one place and cos b, sin b at the other. What is their product?",
-        "cos a cos b + sin a sin b = cos(a - b), and a - b needs the difference alone.",
+        "The features of one wave are cos α, sin α at one place and cos β, sin β at the other. What is their product?",
+        "cos α cos β + sin α sin β = cos(α - β), and α - β needs the difference alone.",
     ),
     remark="so the network can tell places apart only by what the waves make of their difference, the same everywhere.",
 )
