@@ -135,4 +135,5 @@ class Compared(Quantifier):
         return Verdict.CONFIRMED if answers[0] else Verdict.REFUTED
 
     def __str__(self) -> str:
-        return f"comparison ({self.over}; refuted where a lead of {self.margin} is excluded)"
+        exact = self.margin.size == self.margin.none
+        return f"comparison ({self.over}{'' if exact else f'; refuted where a lead of {self.margin} is excluded'})"
