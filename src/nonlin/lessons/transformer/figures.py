@@ -32,7 +32,7 @@ def softmax_by_width(widths: Sequence[int], measured: Mapping[str, Sequence[tupl
         place.set_xticks(list(widths), [f"{width}" for width in widths])
         place.minorticks_off()
     axes[0].set(title="Without the scale a few keys get all", ylabel="entropy, as a share of ln 64")
-    axes[1].set(title="… and less gradient gets through, beyond d ≈ 70", ylabel="gradient through softmax, median")
+    axes[1].set(title="… and less gradient gets through, beyond d ≈ 80", ylabel="gradient through softmax, median")
     axes[0].legend(frameon=False)
     return Picture(figure, "\n".join(lines))
 
