@@ -463,7 +463,7 @@ GUIDE: tuple[Advice, ...] = (
         support=(ByClaim("31", R),),
         practice=(
             Practice("GPT-2, BERT", 2019, "the tanh form", "openai/gpt-2, google-research/bert"),
-            Practice("ViT, DeiT, Swin", 2020, "the exact form", "transformers"),
+            Practice("ViT, DeiT, Swin, ported", 2020, "the exact form", "transformers"),
         ),
     ),
     Advice(
@@ -497,7 +497,7 @@ GUIDE: tuple[Advice, ...] = (
         ),
         practice=(
             Practice("MobileNetV2", 2018, "ReLU6, for low precision", "timm/models/efficientnet.py"),
-            Practice("PyTorch, int8", 2024, "fuses ReLU only", "torch/ao/quantization"),
+            Practice("PyTorch, int8", 2024, "fuses ReLU; on oneDNN LeakyReLU and tanh, too", "torch/ao/quantization"),
             Practice("TFLite", 2024, "fuses ReLU, ReLU6 and tanh", "tensorflow/lite/schema"),
         ),
     ),
@@ -542,7 +542,7 @@ GUIDE: tuple[Advice, ...] = (
         advice="Reinforcement learning: tanh in small policies, ReLU in large ones; tanh squashes actions.",
         practice=(
             Practice("PPO", 2017, "tanh, two layers of 64; ReLU for Atari", "cleanrl/ppo.py"),
-            Practice("SAC, TD3, DQN", 2018, "ReLU, actions through tanh", "stable-baselines3"),
+            Practice("SAC, TD3", 2018, "ReLU, actions through tanh", "stable-baselines3"),
             Practice("DreamerV3", 2023, "SiLU and RMS norm", "danijar/dreamerv3, configs.yaml"),
         ),
     ),
