@@ -113,7 +113,8 @@ def test_each_solution_of_the_course_is_right_there(said: dict[str, list[str]]) 
     assert {number: said[number][0] for number in EXERCISES} == dict.fromkeys(EXERCISES, "correct")
 
 
-def test_wrong_answers_get_the_words_of_the_course(said: dict[str, list[str]]) -> None:
+def test_wrong_answers_get_the_words_of_the_course(said: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "exercises")
     from test_answers import ANSWERS
 
     for number in EXERCISES:

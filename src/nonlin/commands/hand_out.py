@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "For lecturers: write the lessons without outputs and solutions, as files and as one zip, to give to students.",
     )
     parser.epilog = HONEST
+    parser.usage = "%(prog)s FOLDER [options]"  # an option with several values would swallow it
     parser.add_argument("folder", type=path, metavar="FOLDER", help="a new folder, outside of the course")
     parser.add_argument(
         "--lessons", nargs="+", default=[], metavar="LESSON", help='beginnings of names, "03" (default: all)'

@@ -17,26 +17,38 @@ SECONDS = Above(3600)
 
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "mark", run, "For lecturers: mark what students handed in.")
+    parser.usage = "%(prog)s SUBMISSIONS --output FILE [options]"  # an option with several values would swallow it
     parser.add_argument(
-        "submissions", type=path, metavar="SUBMISSIONS", help="folder or zip, as Moodle and Canvas export it"
+        "submissions",
+        type=path,
+        metavar="SUBMISSIONS",
+        help="folder or zip: as Moodle or Canvas exports it, or with a folder, a zip or a notebook for each student",
     )
     parser.add_argument("--output", type=path, required=True, metavar="FILE", help="the table of marks, a CSV file")
     parser.add_argument("--report", type=path, metavar="FILE", help="one page for the lecturer, an HTML file")
     parser.add_argument(
-        "--lesson", nargs="+", metavar="LESSON", help='what to mark, "03" (default: what most students handed in)'
+        "--lessons",
+        "--lesson",
+        dest="lesson",
+        nargs="+",
+        metavar="LESSON",
+        help='what to mark, "03" (default: what most students handed in)',
     )
     parser.add_argument(
         "--format", choices=("plain", "moodle", "canvas"), default="plain", help="of the table (default: plain)"
     )
     parser.add_argument(
-        "--students", type=path, metavar="FILE", help="the list that Moodle or Canvas exports, to be filled in"
+        "--students",
+        type=path,
+        metavar="FILE",
+        help="the list of students that Moodle or Canvas exports; the table has its rows, filled in",
     )
     parser.add_argument(
         "--weights",
         nargs="+",
         type=_weight,
         metavar="EXERCISE=POINTS",
-        help="points (default: as many as it has stars)",
+        help="points, as in 03.1=2 (default: as many as it has stars)",
     )
     parser.add_argument("--jobs", type=JOBS, metavar="N", help="submissions at one time (default: one per processor)")
     parser.add_argument(

@@ -18,6 +18,7 @@ def add(commands: "argparse._SubParsersAction") -> None:
         "For lecturers: fill a folder, on a stick for instance, with the course and all that its installation needs, "
         "for a room without a network.",
     )
+    parser.usage = "%(prog)s FOLDER [options]"  # an option with several values would swallow it
     parser.epilog = "macOS means 14 or newer on Apple's processors; the others, 64-bit processors by Intel or AMD."
     parser.add_argument("folder", type=path, metavar="FOLDER", help="a new folder, outside of the course")
     parser.add_argument(
