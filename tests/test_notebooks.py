@@ -19,7 +19,7 @@ from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
 from nonlin.lessons import EXERCISES, QUIZZES
 from nonlin.minutes import HIDDEN
-from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, refresh
+from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, name_figures, refresh
 from nonlin.processes import terminable
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
@@ -149,6 +149,24 @@ def test_a_slider_has_a_static_picture_beside_it(path: Path) -> None:
         if "interact(" in cell_.source:
             drawn = [output for other in code[max(0, place - 2) : place + 2] for output in other.outputs]
             assert any("image/png" in output.get("data", {}) for output in drawn)
+
+
+@every_notebook
+def test_every_figure_has_an_alt_text_where_other_programs_look_for_it(path: Path) -> None:
+    """nbconvert in the output, myst-nb in the cell."""
+    for cell in code_cells(path):
+        drawn = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        texts = [output.metadata["image/png"]["alt"] for output in drawn]
+        assert all(len(text) > 10 for text in texts)
+        assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "") == " ".join(texts)
+
+
+def test_figures_are_named_in_their_cell() -> None:
+    named = nbformat.v4.new_output("display_data", {"image/png": "x"}, metadata={"image/png": {"alt": "A curve."}})
+    cells = [nbformat.v4.new_code_cell(outputs=[named, named]), nbformat.v4.new_code_cell()]
+    name_figures(nbformat.v4.new_notebook(cells=cells))
+    assert cells[0].metadata["mystnb"] == {"image": {"alt": "A curve. A curve."}}
+    assert "mystnb" not in cells[1].metadata
 
 
 def small_notebook(tmp_path: Path, *sources: str) -> Path:

@@ -144,6 +144,7 @@ class Course:
     def fill(self) -> None:
         source = self.folder / "src"
         (source / "nonlin").mkdir(parents=True)
+        (self.folder / "tests").mkdir()
         (source / "nonlin" / "__init__.py").touch()
         for name in ("nonlin/__main__.py", "jupyterlab.py", "ruff.py", "pytest.py"):
             (source / name).write_text(COMMAND)
@@ -893,10 +894,11 @@ def test_a_hub_keeps_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("by_start")
 def test_jupyter_lab_takes_an_option_of_the_command_line_before_ours(tmp_path: Path) -> None:
     variables = dict(os.environ, JUPYTER_CONFIG_PATH=str(ROOT / "jupyter"), HOME=str(tmp_path))
+    variables["NONLIN_WORK"] = str(tmp_path / "work")  # where it makes the copies
     command = [sys.executable, "-m", "jupyterlab", "--notebook-dir=/", "--ip=localhost", "--show-config-json"]
     shown = json.loads(subprocess.check_output(command, env=variables, stderr=subprocess.DEVNULL))
     assert (shown["ServerApp"]["ip"], shown["ServerApp"]["root_dir"]) == ("localhost", "/")
-    assert shown["LabApp"]["default_url"] == "/lab/tree/work/00_start_here.ipynb"
+    assert shown["LabApp"]["default_url"] == "/lab/tree/00_start_here.ipynb"
     assert "nonlin.desk.server" in shown["ServerApp"]["jpserver_extensions"]
     assert shown["ServerApp"]["allow_root"] is True
 
@@ -947,3 +949,45 @@ def test_news_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_are_json() -> None:
     for path in (ROOT / "jupyter").rglob("*.json"):
         json.loads(path.read_text(encoding="utf-8"))
+
+
+# A copy that was packed for a room without a network
+
+
+def packed(course: Course, **stick: object) -> None:
+    """Put the wheels beside start.py, and let no address answer."""
+    wheels = course.folder / "wheels"
+    for name, version in (("torch", "9.0"), ("torchvision", "9.0"), ("helper", "1.0")):
+        make_wheel(wheels, name, version)
+        (wheels / name / f"{name}-{version}-py3-none-any.whl").replace(wheels / f"{name}-{version}-py3-none-any.whl")
+    here = ".".join(map(str, sys.version_info[:2]))
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    (wheels / "stick.json").write_text(json.dumps({"python": here, "systems": [system], "images": "shapes10"} | stick))
+    course.variables |= {"NONLIN_CPU_INDEX": closed(), "PIP_INDEX_URL": closed()}
+
+
+def test_a_packed_copy_is_installed_without_a_network(course: Course) -> None:
+    packed(course)
+    done = course.start("setup")
+    assert done.returncode == 0, done.stderr
+    assert "Installing from the folder wheels, without a network." in done.stderr
+    assert course.version("helper") == "1.0"
+    assert json.loads(course.start("lab").stdout)["env"]["NONLIN_DATA"] == "shapes10"
+
+
+@pytest.mark.parametrize(
+    ("stick", "sentence"),
+    [
+        ({"python": "3.8"}, "The folder wheels holds packages for Python 3.8, and this is "),
+        ({"systems": ["amiga", "atari"]}, "The folder wheels holds packages for amiga and atari, not for "),
+    ],
+)
+def test_a_packed_copy_for_another_machine_says_so(course: Course, stick: dict, sentence: str) -> None:
+    packed(course, **stick)
+    assert sentence in course.refusal("setup")
+    assert not course.venv.exists()
+
+
+def test_a_copy_without_tests_says_so(ready: Course) -> None:
+    (ready.folder / "tests").rmdir()
+    assert "This copy of the course holds no tests" in ready.refusal("test")

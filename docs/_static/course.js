@@ -81,6 +81,8 @@ function reachable() {
 function unfold() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const further = target?.querySelector(":scope > details");
+  if (further) further.open = true;
   target?.scrollIntoView();
 }
 

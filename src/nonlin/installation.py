@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"  # to delete it is safe: the next start makes it again
 STAMP = VENV / "start.json"  # what was installed
 UNFINISHED = {"state": "unfinished"}
+WHEELS = ROOT / "wheels"  # of a copy that was packed for a room without a network: nothing else is installed from
+STICK = "stick.json"  # in it: for which Python and systems it was packed
 SETTING = ROOT / ".torch"  # what --torch said last
 LINUX = sys.platform.startswith("linux")
 PYPI, CPU = "requirements.txt", "requirements-cpu.txt"  # one lock for each build of PyTorch
@@ -74,15 +76,51 @@ def fits(choice: str, lock: str) -> bool:
 
 def choose_lock(choice: str) -> str:
     """The lock to install from; says which build of PyTorch that is, and how large."""
+    if WHEELS.is_dir():
+        return packed_lock(choice)
     lock, build = PYPI, "PyTorch from PyPI"
     if LINUX and (choice == "cpu" or (choice == "auto" and not has_nvidia_driver())):
-        if torch_lines()[0].split()[0].replace("==", "-") in unquote(fetch(CPU_INDEX + "/torch/")):
+        if offers(torch_lines()[0].split()[0].replace("==", "-")):
             lock, build = CPU, "PyTorch's own build without GPU libraries"
         elif choice == "cpu":
             raise Problem(f"{CPU_INDEX} does not offer PyTorch's CPU build now: try later, or --torch auto.")
         else:
             build = f"PyTorch from PyPI, with GPU libraries (its CPU build is not to be had from {CPU_INDEX} now)"
     say(f"Installing {build}: {GIGABYTES[lock]} GB with everything else.")
+    return lock
+
+
+def offers(wheel: str) -> bool:
+    """Whether PyTorch's CPU index can be reached, and has a wheel whose name begins so."""
+    return wheel in unquote(fetch(CPU_INDEX + "/torch/"))
+
+
+def stick() -> dict[str, Any]:
+    """What a packed copy says of itself; nothing if it is not one."""
+    try:
+        return json.loads((WHEELS / STICK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def packed_lock(choice: str) -> str:
+    """The lock whose wheels a packed copy holds."""
+    packed, here = stick(), ".".join(map(str, sys.version_info[:2]))
+    if packed.get("python", here) != here:
+        raise Problem(
+            f"The folder wheels holds packages for Python {packed['python']}, and this is {here}: start it with"
+            f" python{packed['python']}, or remove the folder and install from the network."
+        )
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    if system not in packed.get("systems", [system]):
+        raise Problem(
+            f"The folder wheels holds packages for {' and '.join(packed['systems'])}, not for {system}: ask whoever"
+            " packed it, or remove the folder and install from the network."
+        )
+    lock = CPU if LINUX and any(WHEELS.glob("torch-*+cpu-*")) else PYPI
+    if not fits(choice, lock):
+        raise Problem(f"The folder wheels holds the other build of PyTorch than --torch {choice}: use --torch auto.")
+    say("Installing from the folder wheels, without a network.")
     return lock
 
 
@@ -243,7 +281,8 @@ def install(choice: str, again: bool, inherited: dict[str, Any]) -> None:
             sys.exit(code)
         if code:  # in good order: leave what was there before
             discard_venv() if reason else write_stamp(stamp)
-            raise Problem("The installation failed, see above; it needs a network, and later starts need none.")
+            needs = "a wheel is missing" if WHEELS.is_dir() else "it needs a network, and later starts need none"
+            raise Problem(f"The installation failed, see above; {needs}.")
     check_imports()
     seen = look()
     names = [name for name in seen["names"] if not name.endswith(("dist-info", "pycache__"))]
@@ -284,6 +323,10 @@ def install_commands(lock: str) -> Iterator[list[str]]:
     uv = shutil.which("uv")
     pip = python("-I", "-m", "pip", "install", "--no-user", "--disable-pip-version-check", "--root-user-action=ignore")
     install = [uv, "pip", "install", "--python", *python()] if uv else pip
+    if WHEELS.is_dir():
+        offline = ["--offline"] if uv else []
+        yield [*install, *offline, "--no-index", "--find-links", str(WHEELS), "-r", lock]
+        return
     if lock == CPU:
         yield [*install, "--no-deps", "--index-url", CPU_INDEX, *torch_lines()]
     yield [*install, "-r", lock]
@@ -332,4 +375,6 @@ def environment() -> dict[str, str]:
     for name in ("NONLIN_RUNS", "NONLIN_WORK"):  # the same folder to a notebook and to a terminal
         if variables.get(name, "~")[:1] not in ("", "~"):
             variables[name] = os.path.abspath(variables[name])
+    if images := stick().get("images"):
+        variables.setdefault("NONLIN_DATA", str(ROOT / images) if (ROOT / images).is_dir() else images)
     return variables

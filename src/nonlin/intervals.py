@@ -152,6 +152,22 @@ def crossing(positions: Sequence[float], values: Sequence[float], level: float) 
     return None
 
 
+def bracketed(positions: Sequence[float], values: Sequence[float], level: float) -> Estimate | None:
+    """Where a curve that was computed at some positions crosses a level: as :func:`crossing`, between its neighbours.
+
+    Returns:
+        The point, with the two positions that it lies between in place of an interval: both the point itself, if the
+        curve was computed there.
+    """
+    at = crossing(positions, values, level)
+    if at is None:
+        return None
+    near = min(positions, key=lambda position: abs(position - at))
+    if math.isclose(near, at):
+        return exact(near)
+    return Estimate(at, max(p for p in positions if p < at), min(p for p in positions if p > at), 1, 0.0)
+
+
 def mean_crossing(positions: Sequence[float], curves: Iterable[Sequence[float]], level: float) -> Estimate | None:
     """Where curves cross a level on average, one curve a repeat; None if one of them never does.
 

@@ -2,13 +2,14 @@ r"""What a learner has done, remembered in his work folder; nothing leaves the m
 
 The file ``progress.jsonl`` lies beside the copies of the lessons. Each line is one event, a JSON object in UTF-8:
 
-    {"at": "2026-11-29T08:05:33+00:00", "did": "check", "what": "03.2", "right": false, "said": "your tanh is NaN ..."}
+    {"at": "2026-11-29T08:05:33+00:00", "did": "check", "what": "03.2", "right": false, "said": "..."}
 
 - ``at``: when, in ISO 8601, with the offset from UTC;
 - ``did``: ``check`` an exercise, answer a ``quiz``, see the outcome of a ``prediction``, or look at a ``solution``;
 - ``what``: the number of the exercise, of the lesson whose quiz it is, or the name of the prediction;
 - ``right``: true or false, for a quiz a list with one for each question; null for a solution;
-- ``said``: what the check said of a wrong answer, or what the learner answered; may be missing.
+- ``said``: what the check said of a wrong answer, or what the learner answered; may be missing;
+- ``lesson``: the name of the lesson's file without its number, by which it is known where numbers change.
 
 Lines are only added, each in one piece, so that several notebooks may write at once. A line that is not understood, of
 a later version or damaged, is passed over and stays. An event that repeats the last one of its kind is not noted again.
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from nonlin.errors import reason
 from nonlin.files import fitting
+from nonlin.notebooks import lesson_file
 
 HIDDEN, FILE = ".course", "progress.jsonl"
 START = Path.cwd()  # Jupyter starts a kernel in its notebook's folder; a cell may change it
@@ -40,6 +42,7 @@ class Event:
     what: str
     right: bool | tuple[bool, ...] | None = None
     said: str = ""
+    lesson: str = ""
 
 
 def own_folder() -> Path | None:
@@ -59,6 +62,7 @@ def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: s
         what=what,
         right=right,
         said=said[:LONGEST],
+        lesson=lesson_name(what[:2]),
     )
     try:
         if not _repeats(event, folder):
@@ -77,6 +81,11 @@ def _append(path: Path, line: str) -> None:
     with path.open("ab+", buffering=0) as file:
         torn = file.seek(0, os.SEEK_END) > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
         file.write(("\n" * torn + line + "\n").encode(errors="replace"))
+
+
+def lesson_name(number: str) -> str:
+    """What a lesson ("03") is called, without its number: ``"sigmoid_and_tanh"``; empty if there is none."""
+    return lesson_file(number)[0][3:].removesuffix(".ipynb")
 
 
 def recall(folder: Path) -> list[Event]:

@@ -183,7 +183,16 @@ def _normalise(notebook: NotebookNode) -> None:
                 output.execution_count = count
     name_cells(notebook)
     fold(notebook)
+    name_figures(notebook)
     write_minutes(notebook)
+
+
+def name_figures(notebook: NotebookNode) -> None:
+    """Put the alt texts of a cell's figures where myst-nb looks for them, in place; nbconvert looks in the outputs."""
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        texts = [output.get("metadata", {}).get("image/png", {}).get("alt") for output in cell.outputs]
+        if any(texts):
+            cell.metadata["mystnb"] = {"image": {"alt": " ".join(filter(None, texts))}}
 
 
 def name_cells(notebook: NotebookNode) -> None:

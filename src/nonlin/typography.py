@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 _SIGN = re.compile(r"(?<![\w.)])-(?=\d|inf\b|∞)")
+LONGEST_ALT = 250  # signs: a screen reader reads an alt text in one go
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -30,6 +31,15 @@ def _escape(sign: re.Match[str]) -> str:
     code = ord(sign[0])
     is_byte = 0xDC80 <= code <= 0xDCFF  # how Python keeps one that it cannot decode
     return f"\\x{code & 0xFF:02x}" if is_byte or code < 0x80 else f"\\u{code:04x}"
+
+
+def alt_text(words: str) -> str:
+    """A figure's words as an alt text: whole sentences, as far as they go; the rest stands below the figure."""
+    words = " ".join(words.split())
+    if len(words) <= LONGEST_ALT:
+        return words
+    end = max(words.rfind(sign, 0, LONGEST_ALT) for sign in (". ", "; ")) + 1
+    return f"{words[: end or words.rfind(' ', 0, LONGEST_ALT)]} … All of it in words below."
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ SMALL = {
     "data": ["pictures"],
 }
 # These take long or never end when they are right: so they are made wrong.
-LONG = {"bench", "bench-training", "refresh", "tensorboard", "claims"}
+LONG = {"bench", "bench-training", "refresh", "tensorboard", "claims", "kernels"}
 
 
 PARSERS = all_options()._subparsers._group_actions[0].choices
@@ -65,7 +65,8 @@ def place(tmp_path: Path) -> Path:
 def test_a_command_line_ends_in_success_or_in_one_sentence(
     shard: int, place: Path, amount: Callable[[int, int], int], tell: Callable[[str], None]
 ) -> None:
-    environment = {"HOME": str(place / "home"), "NONLIN_RUNS": str(place / "runs"), "NONLIN_DATA": "shapes10"}
+    folders = {f"NONLIN_{name.upper()}": str(place / name) for name in ("runs", "work")}
+    environment = {"HOME": str(place / "home"), "NONLIN_DATA": "shapes10", **folders}
     codes: Counter[int | None] = Counter()
 
     @seed(shard)

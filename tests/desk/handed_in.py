@@ -184,8 +184,14 @@ HOSTILE = {
     "gives back what was stored": slope(
         STORED + "check('03.2', lambda y: KNOWN.get(tuple(y.flatten().tolist()), y * 0))", L, words="look at it"
     ),
-    "hands in the solution": slope("from nonlin.lessons import EXERCISES\ncheck('03.2', EXERCISES['03.2'].solution)", N),
-    "opens the seal": slope("from nonlin.lessons import EXERCISES as e\nfrom nonlin.exercises.sealed import unseal\nunseal(e['03.2'].sealed)\n" + SLOPE, C),
+    "hands in the solution": slope(
+        "from nonlin.lessons import EXERCISES\ncheck('03.2', EXERCISES['03.2'].solution)", N
+    ),
+    "opens the seal": slope(
+        "from nonlin.lessons import EXERCISES as e\nfrom nonlin.exercises.sealed import unseal\nunseal(e['03.2'].sealed)\n"
+        + SLOPE,
+        C,
+    ),
     "imports the exercises": slope("import nonlin.lessons.saturating.exercises\n" + SLOPE, C),
     "reads the marks": slope(
         LOOKING.format(pattern="{place}/**") + "\nassert found\n" + SLOPE, C, words="AssertionError"

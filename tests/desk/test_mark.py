@@ -3,7 +3,9 @@
 import csv
 import html
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,7 +15,10 @@ import pytest
 from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
 
 import nonlin
+from nonlin.desk.mark_inside import BY_TEXT
 from nonlin.desk.submissions import submissions
+from nonlin.lessons import EXERCISES
+from nonlin.notebooks import LESSONS
 
 COURSE = Path(nonlin.__file__).parent
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what confines the code is Linux's")
@@ -137,3 +142,45 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("x.ipynb", "is larger than 1 MiB"),
         (SLOPE,),
     ]
+
+
+@linux
+@pytest.mark.long
+def test_every_solution_of_the_course_is_found_right_in_its_lesson(tmp_path: Path) -> None:
+    """A student hands in three lessons, in which each check got the solution; every day another three."""
+    place, output = tmp_path / "handed in", tmp_path / "marks.csv"
+    numbers = sorted({number.partition(".")[0] for number in EXERCISES})
+    for some in (numbers[place : place + 3] for place in range(0, len(numbers), 3)):
+        shutil.rmtree(place, ignore_errors=True)
+        for lesson in some:
+            (place / "all").mkdir(parents=True, exist_ok=True)
+            (place / "all" / f"{lesson}.ipynb").write_bytes(solved(lesson))
+        done = mark(place, output, "--lesson", *some, "--seconds", "60")
+        assert done.returncode == 0, done.stderr
+        row = rows_of(output)["all"]
+        own = [number for number in EXERCISES if number[:2] in some]
+        assert {number: row[number] for number in own} == dict.fromkeys(own, "solved"), row["Feedback"]
+
+
+def solved(lesson: str) -> bytes:
+    """A lesson with the solution in each cell that checks an answer."""
+    [path] = LESSONS.glob(f"{lesson}_*.ipynb")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        for number in BY_TEXT.findall("".join(cell["source"])) if cell["cell_type"] == "code" else ():
+            *body, last = EXERCISES[number].solution_text.rstrip().split("\n")
+            name = EXERCISES[number].solution.__name__
+            handed = f"check({number!r}, {name if EXERCISES[number].wants_function else last})"
+            cell["source"] = "\n".join([*body, last, "", handed])
+    return json.dumps(content).encode()
+
+
+@linux
+@pytest.mark.long
+def test_two_marks_of_the_same_folder_are_identical(tmp_path: Path) -> None:
+    place = tmp_path / "handed in"
+    hand_in(place, ("all right", "a known mistake", "gives back what was stored", "an error in the function"), COURSE)
+    for times, jobs in enumerate("12"):
+        mark(place, tmp_path / f"{times}.csv", "--report", str(tmp_path / f"{times}.html"), "--jobs", jobs)
+    for kind in ("csv", "html"):
+        assert (tmp_path / f"0.{kind}").read_bytes() == (tmp_path / f"1.{kind}").read_bytes()

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import nbformat
 import pytest
 
 from nonlin.desk import copies
@@ -478,4 +479,6 @@ def test_real_lessons_are_worked_on(tmp_path: Path) -> None:
     for id, source in answers.items():
         assert found[id] == source.replace('check("0', 'check("1')
     assert both not in found.values()
+    for path in course.work.glob("*.ipynb"):
+        nbformat.validate(nbformat.read(path, nbformat.NO_CONVERT))
     assert [course.sources(name)[10] for name in course.copies] == ["News."] * 2

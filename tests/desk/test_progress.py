@@ -111,6 +111,16 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(work: Path) -> None:
     assert (work / FILE).read_bytes().startswith(b"\n".join(DAMAGED))
 
 
+def test_progress_follows_a_lesson_to_its_new_number(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "lesson_name", lambda number: "sigmoid_and_tanh")
+        remember("check", "04.2", True)  # as it was called before
+        remember("quiz", "04", (True, False))
+    sigmoid, relu = progress_of(["03", "04"], work).lessons
+    assert (sigmoid.bar, sigmoid.quiz) == (".#..", (True, False))
+    assert (relu.solved, relu.quiz) == (0, None)
+
+
 def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.CaptureFixture) -> None:
     (work / FILE).mkdir()
     assert check("00.1", wrong).state == "wrong"
@@ -120,14 +130,14 @@ def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.Cap
 
 
 def test_two_notebooks_may_write_at_once(work: Path) -> None:
-    code = "from nonlin.memory import remember\nfor n in range(150): remember('check', f'{WHO}.{n}', False, 'x' * 300)"
+    code = "from nonlin.memory import remember\nfor n in range(60): remember('check', f'{WHO}.{n}', False, 'x' * 300)"
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTEST_VERSION", "NONLIN_PROGRESS")}
     writers = [
         subprocess.Popen([sys.executable, "-c", code.replace("WHO", str(who))], cwd=work, env=variables)
         for who in (1, 2)
     ]
     assert [writer.wait() for writer in writers] == [0, 0]
-    assert len({event.what for event in recall(work)}) == 300
+    assert len({event.what for event in recall(work)}) == 120
 
 
 def test_the_command(work: Path, capsys: pytest.CaptureFixture) -> None:
@@ -160,6 +170,6 @@ def test_again_and_work(work: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["work"]) == 0
     assert capsys.readouterr().out == f"{work}\n" * 2
     assert main(["again", "03"]) == 0
-    assert "03_sigmoid_and_tanh.ipynb begins anew" in capsys.readouterr().out
+    assert "03_sigmoid_and_tanh.ipynb begins anew, and" in capsys.readouterr().out
     assert main(["again", "99"]) == 1
     assert "no lesson is called '99'" in capsys.readouterr().err

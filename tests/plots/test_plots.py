@@ -21,7 +21,7 @@ from nonlin.lab.runs import Configuration
 from nonlin.lab.training import Recipe
 from nonlin.plots.tables import card, comparison
 from nonlin.toys.stacks import Propagation
-from nonlin.typography import true_minus
+from nonlin.typography import LONGEST_ALT, alt_text, true_minus
 
 every_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 WITH_COUNTERPART = {name: record for name, record in ACTIVATIONS.items() if record.torch_module}
@@ -132,6 +132,20 @@ def test_a_picture_shows_itself_and_its_words(capsys: pytest.CaptureFixture) -> 
     shown = capsys.readouterr().out
     assert "a figure" in shown
     assert "Tanh: f(−6)" in shown
+
+
+def test_a_picture_carries_its_alt_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *_, metadata=None, **__: shown.append(metadata))
+    plots.curve_and_slope(ACTIVATIONS["tanh"])._ipython_display_()
+    assert shown[0]["image/png"]["alt"].startswith("Tanh: f(−6) = −1,")
+
+
+def test_an_alt_text_is_short_and_ends_with_a_sentence() -> None:
+    assert alt_text("One.\nTwo.") == "One. Two."
+    long = alt_text("One thing is said here. " * 30)
+    assert len(long) < LONGEST_ALT + 40
+    assert long.endswith("here. … All of it in words below.")
 
 
 def test_slope_tails_breaks_off_where_float32_does() -> None:

@@ -15,7 +15,7 @@ from nonlin.commands import site as command
 from nonlin.lessons import CLAIMS, EXERCISES, NEEDS, QUIZZES, glossary
 from nonlin.notebooks import lessons as notebooks
 from nonlin.site import activations, build, claims, lessons, links, overview, reference, runs
-from nonlin.site.markdown import ALT, DOCS, anchor, from_docs, short
+from nonlin.site.markdown import DOCS, anchor, from_docs
 
 Pages = dict[str, links.Page]
 
@@ -222,13 +222,6 @@ def test_the_check_of_links_sees(tmp_path: Path, name: str, markup: str, said: s
 def test_the_check_of_links_lets_pass(tmp_path: Path, markup: str) -> None:
     (tmp_path / "a.html").write_text(markup, encoding="utf-8")
     assert not list(links.faults(links.read(tmp_path)))
-
-
-def test_an_alt_text_is_short_and_ends_with_a_sentence() -> None:
-    words = "One thing is said here. " * 30
-    assert short("One.\nTwo.") == "One. Two."
-    assert len(short(words)) < ALT + 40
-    assert short(words).endswith("here. … All of it in words below.")
 
 
 def test_docs_lead_to_pages_and_not_to_files() -> None:

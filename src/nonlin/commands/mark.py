@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     jobs = min(arguments.jobs or _processors(), len(found))
     store = mark.Store(output.with_name(f"{output.name}.part"), mark.course_version(exercises, limits))
     hidden = [place, output.parent, *([report.parent] if report else [])]
-    with package_without_solutions() as package, box(package, jobs, hidden) as where:
+    with package_without_solutions(lessons) as package, box(package, jobs, hidden) as where:
         protected = protections(where)
         print(protected[0], file=sys.stderr)
         marker = mark.Marker(where, exercises, limits)

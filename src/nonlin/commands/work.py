@@ -17,11 +17,11 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from nonlin.desk.copies import update
+    from nonlin.desk.server import update_unless_open
     from nonlin.paths import work_folder
     from nonlin.typography import shown
 
     folder = work_folder()
-    for sentence in [] if arguments.where else update(folder):
+    for sentence in [] if arguments.where else update_unless_open(folder):
         print(shown(sentence), file=sys.stderr)
     print(shown(str(folder)))

@@ -106,7 +106,7 @@ class _Update:
     @cached_property
     def originals(self) -> dict[str, bytes]:
         """The files of the course's lessons."""
-        return {path.name: path.read_bytes() for path in sorted(self.book.glob("*.ipynb"))}
+        return {path.name: path.read_bytes() for path in sorted(self.book.glob("[0-9]*.ipynb"))}
 
     @cached_property
     def new(self) -> dict[str, Notebook]:
@@ -221,7 +221,9 @@ class _Update:
         path = self.work / name
         if os.path.lexists(path):
             former = self._put_aside(path)
-            self.said.append(f"{name} begins anew; your former copy is {former.name}.")
+            self.said.append(
+                f"{name} begins anew, and your former copy is {former.name}; a tab that shows it has to be opened anew."
+            )
         write_whole(path, written(self.new[name]))
         self._write_base(name)
 

@@ -100,26 +100,31 @@ def _place(number: str) -> str:
     return f"src/nonlin/lessons/{TOPICS[number]}/exercises.py"
 
 
-def sources_without_solutions(after: date | None = None) -> dict[str, str]:
-    """The source of each lesson's exercises as students get it, by the number of the lesson."""
+def sources_without_solutions(after: date | None = None, only: Iterable[str] | None = None) -> dict[str, str]:
+    """The source of each lesson's exercises, or of some lessons', as students get it, by the number of the lesson."""
     from nonlin.desk.without_solutions import without_solutions
     from nonlin.lessons import EXERCISES, QUIZZES, parts
 
     return {
         number: without_solutions(Path(module.__file__).read_text(encoding="utf-8"), EXERCISES, QUIZZES[number], after)
         for number, module in parts("exercises").items()
+        if only is None or number in only
     }
 
 
 @contextmanager
-def package_without_solutions() -> Iterator[Path]:
-    """A folder that holds the package ``nonlin`` as students get it, for as long as the block runs."""
+def package_without_solutions(only: Iterable[str] | None = None) -> Iterator[Path]:
+    """A folder that holds the package ``nonlin`` as students get it, for as long as the block runs.
+
+    Args:
+        only: numbers of the lessons whose exercises it holds; None for all.
+    """
     root = course()
     with tempfile.TemporaryDirectory() as made:
         for name, path in files_of(root, ["src/nonlin"]).items():
             if not name.endswith("/exercises.py"):
                 _copy(path, Path(made, name))
-        for number, source in sources_without_solutions().items():
+        for number, source in sources_without_solutions(only=only).items():
             _write(Path(made, _place(number)), source)
         yield Path(made, "src")
 

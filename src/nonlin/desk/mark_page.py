@@ -140,7 +140,8 @@ def _picture(exercises: Sequence[Exercise], counts: Mapping[str, Counter], total
 
 def _badge(state: str) -> str:
     colour, ink, sign = LOOKS[state]
-    return f'<span class="badge" role="img" aria-label="{state}" title="{state}" style="background:{colour};color:{ink}">{sign}</span>'
+    said = f'role="img" aria-label="{state}" title="{state}"'
+    return f'<span class="badge" {said} style="background:{colour};color:{ink}">{sign}</span>'
 
 
 def _legend(counts: Mapping[str, Counter]) -> str:

@@ -1,7 +1,7 @@
 """A lesson's exercises without what only its author and the check may know: the source of a module, written anew.
 
 It is made from the module's own source, so that a hand-out cannot drift from the course. What stays are the numbers,
-titles, probes and hints of the exercises, and what these need; solutions, mistakes, remarks and the quiz are sealed.
+titles and probes of the exercises, and what these need; solutions, mistakes, hints, remarks and the quiz are sealed.
 """
 
 import ast
@@ -12,8 +12,13 @@ from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise, Quiz
 from nonlin.exercises.key import sealed
 from nonlin.exercises.quiz import sealed_quiz
+from nonlin.exercises.sealed import seal
 
 EMPTY = {"solution": "None", "mistakes": "()", "remark": "''"}
+IMPORTS = """\
+from nonlin.exercises.quiz import unsealed_quiz
+from nonlin.exercises.sealed import unsealed_hints
+"""
 HEAD = "# Made for a hand-out from the course's own file.\n"
 
 
@@ -34,10 +39,13 @@ def without_solutions(source: str, exercises: Mapping[str, Exercise], quiz: Quiz
     hidden = {answer for call in calls for answer in _answers(call)}
     for call in calls:
         given = {keyword.arg: keyword.value for keyword in call.keywords}
-        sealed_text = sealed(exercises[ast.literal_eval(given["number"])], after)
-        replaced = {name: _expression(text) for name, text in EMPTY.items()} | {"sealed": ast.Constant(sealed_text)}
+        exercise = exercises[ast.literal_eval(given["number"])]
+        sealed_text = sealed(exercise, after)
+        hints = ast.Call(_expression("unsealed_hints"), [ast.Constant(seal(exercise.hints))], [])
+        replaced = {name: _expression(text) for name, text in EMPTY.items()}
+        replaced |= {"hints": hints, "sealed": ast.Constant(sealed_text)}
         call.keywords = [ast.keyword(name, value) for name, value in (given | replaced).items()]
-    tree.body.insert(1, *ast.parse("from nonlin.exercises.quiz import unsealed_quiz").body)
+    tree.body[1:1] = ast.parse(IMPORTS).body
     for node in tree.body:
         if isinstance(node, ast.Assign) and _makes(node.value, "Quiz"):
             node.value = ast.Call(_expression("unsealed_quiz"), [ast.Constant(sealed_quiz(quiz))], [])
@@ -86,12 +94,15 @@ def _name(alias: ast.alias) -> str:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Names that a statement of a module makes."""
+    """Names that a statement of a module makes, or whose value it changes: ``x[-1] = 20``, ``x.zero_()``."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return set(map(_name, node.names))
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return {node.name}
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
 
 
 def _used(node: ast.AST) -> set[str]:

@@ -69,7 +69,7 @@ class Exercise:
     solution: Callable[..., Any] | None
     probes: tuple[Probe, ...] = ()
     mistakes: tuple[Mistake, ...]
-    hints: tuple[str, ...]
+    hints: tuple[str, ...] = field(repr=False)
     remark: str
     by_hand: ByHand | None = None
     faults: Callable[[Any], Sequence[str]] | None = None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from matplotlib.patches import Rectangle
+
 from nonlin.exercises.exercise import Exercise
 from nonlin.memory import Event
 from nonlin.plots.picture import COLOURS, Picture, subplots
@@ -76,25 +78,23 @@ class Progress:
     @cached_property
     def picture(self) -> Picture:
         """A row for each lesson, a square for each exercise: filled, hatched or empty."""
-        rows = len(self.lessons)
-        most = max((len(each.exercises) for each in self.lessons), default=1)
-        figure, axes = subplots(height=0.7 + 0.32 * rows, width=7.5)
+        rows, most = len(self.lessons), max((len(each.exercises) for each in self.lessons), default=1)
+        figure, axes = subplots(height=0.7 + 0.32 * rows, width=9)
         faces = {SOLVED: (COLOURS[0], ""), TRIED: ("white", "////"), OPEN: ("white", "")}
-        for state, (face, hatch) in faces.items():
-            squares = [
-                (row, place)
-                for row, lesson in enumerate(self.lessons)
-                for place, each in enumerate(lesson.exercises)
-                if each.state == state
-            ]
-            axes.barh(
-                [row for row, _ in squares], 0.8, left=[place + 0.1 for _, place in squares], height=0.7,
-                color=face, hatch=hatch, edgecolor=COLOURS[0], label=state,
-            )  # fmt: skip
-        axes.set(xlim=(0, max(most, 6)), ylim=(rows - 0.4, -0.6), xticks=[], xlabel="exercises")
+        styles = {
+            state: {"facecolor": face, "hatch": hatch, "edgecolor": COLOURS[0]}
+            for state, (face, hatch) in faces.items()
+        }
+        for row, lesson in enumerate(self.lessons):
+            for place, each in enumerate(lesson.exercises):
+                axes.add_patch(Rectangle((place + 0.1, row - 0.35), 0.8, 0.7, **styles[each.state]))
+            axes.text(most + 0.2, row, lesson.summary.replace("exercises ", ""), va="center", size=9)
+        axes.set(xlim=(0, 2 * most), ylim=(rows - 0.4, -0.6), xticks=[])
         axes.set_yticks(range(rows), [f"{each.lesson} {each.title}" for each in self.lessons])
         axes.grid(visible=False)
-        axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+        axes.spines["bottom"].set_visible(False)
+        key = [Rectangle((0, 0), 1, 1, label=state, **style) for state, style in styles.items()]
+        axes.legend(handles=key, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
         return Picture(figure, repr(self))
 
     def as_data(self) -> list[dict[str, Any]]:

@@ -30,6 +30,11 @@ def unseal(text: str) -> Any:
         raise ValueError("this part of the hand-out is damaged: get the hand-out again.") from error
 
 
+def unsealed_hints(text: str) -> tuple[str, ...]:
+    """The hints of an exercise."""
+    return tuple(unseal(text))
+
+
 def _scrambled(content: bytes) -> bytes:
     """Applied twice, it changes nothing."""
     stream = bytearray()

@@ -17,7 +17,7 @@ from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, 
 from nonlin.exercises.progress import Progress, gather
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
-from nonlin.memory import own_folder, recall, remember
+from nonlin.memory import lesson_name, own_folder, recall, remember
 from nonlin.notebooks import lesson_file
 from nonlin.typography import Markdown
 
@@ -183,4 +183,9 @@ def progress_of(lessons: Sequence[str], folder: Path) -> Progress:
     Raises:
         OSError: if what is remembered cannot be read.
     """
-    return gather({number: lesson_file(number)[1] for number in lessons}, EXERCISES.values(), recall(folder))
+    numbers = {lesson_name(number): number for number in TOPICS}
+    now = [
+        replace(event, what=numbers[event.lesson] + event.what[2:]) if event.lesson in numbers else event
+        for event in recall(folder)
+    ]
+    return gather({number: lesson_file(number)[1] for number in lessons}, EXERCISES.values(), now)

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from nonlin.typography import true_minus
+from nonlin.typography import alt_text, true_minus
 
 # Okabe and Ito's palette, safe for colour-vision deficiency, and line styles that tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -52,7 +52,9 @@ class Picture:
 
         png = io.BytesIO()
         self.figure.savefig(png, format="png", bbox_inches="tight")
-        display({"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": "(a figure)"}, raw=True)
+        drawn = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": "(a figure)"}
+        # Where nbconvert looks for it, and refresh, for myst-nb. JupyterLab shows no alt text, but what follows.
+        display(drawn, metadata={"image/png": {"alt": alt_text(self.text)}}, raw=True)
         body = "".join(f"<p>{html.escape(line)}</p>" for line in self.text.splitlines())
         folded = f"<details><summary>This figure in words</summary>{body}</details>"
         display({"text/html": folded, "text/plain": self.text}, raw=True)

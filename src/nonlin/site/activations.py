@@ -54,7 +54,7 @@ def svg(picture: Picture) -> bytes:
 
 def _page(record: Record, figure: str, findings: Mapping[int, Finding]) -> Iterator[str]:
     yield f"---\norphan: true\n---\n\n# {record.title}"
-    yield f"{record.use} {record.caveat}"
+    yield true_minus(f"{record.use} {record.caveat}")
     yield figure
     if isinstance(record, Activation):
         yield f"$$\n{record.formula}\n$$\n\n$$\n{record.derivative_formula}\n$$"
@@ -112,7 +112,7 @@ def _measured(name: str) -> str:
         interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else ""
         difference = f"{float(row['difference']):+.2f}" if row["difference"] else ""
         lines.append(f"| {row['group']} | {row['runs']} | {float(row['mean']):.2f} | {difference} | {interval} |")
-    said = "The intervals of a network hold together with 95 %. All rows: [results](../runs.md)."
+    said = "The intervals of a network hold together with 95 %. The rows: [all runs](../runs.md)."
     return true_minus("\n".join(lines)) + f"\n\n{said}"
 
 

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from nonlin.errors import ReaderError
@@ -15,7 +14,7 @@ from nonlin.lab.protocol import PROTOCOL, Network
 from nonlin.ledger import Finding, verdicts
 from nonlin.lessons import CLAIMS
 from nonlin.notebooks import lessons as notebooks
-from nonlin.site import activations, claims, lessons, links, overview, reference, runs
+from nonlin.site import activations, claims, explorer, lessons, links, overview, reference, runs
 from nonlin.site.markdown import COLOUR, DOCS, Pages
 from nonlin.site.printing import write_pdf
 from nonlin.typography import shown
@@ -108,7 +107,7 @@ def build(folder: Path, contents: Contents | None = None, *, pdf: bool = False) 
         _make(sources, built, Path(place) / "doctrees")
         for unused in (built / "_sources", built / "objects.inv"):
             shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
-        _explorer(built)
+        explorer.build(built / "explorer", home="../index.html")
         archive = shutil.make_archive(str(Path(place) / TAKEN_ALONG), "zip", built)
         Path(archive).rename(built / f"{TAKEN_ALONG}.zip")
         if pdf:
@@ -156,14 +155,6 @@ def _write(folder: Path, pages: Pages) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def _explorer(built: Path) -> None:
-    """The page on which functions are moved, where the package has it."""
-    if find_spec("nonlin.site.explorer"):
-        from nonlin.site import explorer
-
-        explorer.build(built / "explorer", home="../index.html")
 
 
 def _make(sources: Path, built: Path, doctrees: Path, builder: str = "html") -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from nonlin.address import colab_link, edit_link
 from nonlin.notebooks import LESSONS
+from nonlin.typography import alt_text
 
 Pages = Mapping[str, str | bytes]  # by path in the folder of sources
 
 ROOT = LESSONS.parent
 DOCS = ROOT / "docs"
-ALT = 250  # signs: a screen reader reads an alt text in one go; the whole stands below the figure
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what a terminal is told
 _SPECIAL = re.compile(r"([\\`*_$\[\]<>{}|#~])")
 _TAG = re.compile(r"<[^>]+>")
@@ -50,19 +50,10 @@ def code(text: str, language: str = "python") -> str:
     return directive("code-block", language, text.rstrip("\n"))
 
 
-def short(words: str) -> str:
-    """As much of a figure's words as an alt text holds: whole sentences, as far as they go."""
-    words = " ".join(words.split())
-    if len(words) <= ALT:
-        return words
-    end = max(words.rfind(sign, 0, ALT) for sign in (". ", "; ")) + 1
-    return f"{words[: end or words.rfind(' ', 0, ALT)]} … All of it in words below."
-
-
 def image(source: str, words: str) -> str:
     """A figure with its alt text, and all of its words folded below it."""
     told = "".join(f"<p>{html.escape(line)}</p>" for line in words.splitlines())
-    markup = f'<img class="figure" src="{source}" alt="{html.escape(short(words))}" loading="lazy">'
+    markup = f'<img class="figure" src="{source}" alt="{html.escape(alt_text(words))}" loading="lazy">'
     return raw(f'<div class="picture">{markup}</div>') + raw(
         f"<details><summary>This figure in words</summary>{told}</details>"
     )

@@ -2,6 +2,7 @@
 
 import html
 import io
+import textwrap
 from collections.abc import Iterator
 
 import nbformat
@@ -14,6 +15,7 @@ from nonlin.notebooks import LESSONS, lesson_file
 from nonlin.site.markdown import DOCS, Pages, anchor, escaped, from_docs, raw
 
 SHOWN = (".png", ".txt")  # what pages written by hand show or offer
+LETTERS = 23  # that a box holds
 BOX, ROW, GAP = (150, 44), 84, 12  # of the drawn order: a lesson's box, from row to row, between boxes, in pixels
 
 
@@ -80,7 +82,7 @@ def drawn_order() -> str:
 
 def _box(number: str, x: float, y: float) -> str:
     file, title = lesson_file(number)
-    words = title if len(title) <= 24 else f"{title[:23].rsplit(' ', 1)[0]} …"
+    words = textwrap.shorten(title, LETTERS, placeholder=" …")
     rect = f'<rect x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="4" class="box" stroke="currentColor"/>'
     middle = f'x="{x + BOX[0] / 2:g}" text-anchor="middle" fill="currentColor"'
     text = f'<text {middle} y="{y + 17:g}">{number}</text><text {middle} y="{y + 34:g}">{html.escape(words)}</text>'

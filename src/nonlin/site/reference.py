@@ -28,7 +28,9 @@ def pages(folders: Mapping[str, Sequence[Path]]) -> Pages:
     """A page for each folder of the package, and one that lists them."""
     written = {f"{place(folder)}.rst": "\n\n".join(_page(folder, paths)) for folder, paths in folders.items()}
     rows = (f"- [{folder}]({place(folder)}.rst): {_summary(folder)}" for folder in folders)
-    written["reference.md"] = "# Reference of the package\n\nAll names in one list: {ref}`genindex`.\n\n" + "\n".join(rows) + "\n"
+    written["reference.md"] = (
+        "# Reference of the package\n\nAll names in one list: {ref}`genindex`.\n\n" + "\n".join(rows) + "\n"
+    )
     return written
 
 

@@ -161,6 +161,7 @@ WRONG = {
         (lambda w, b, low, high: (w * low + b < 0) & (w * high + b < 0), "almost: an input of exactly 0"),
     ],
     "04.3": [
+        (lambda x, lambd: x - (F.relu(lambd + x) - F.relu(x - lambd) - lambd), "an exact 0"),
         (lambda x, lambd: F.relu(x - lambd), "the right half"),
         (lambda x, lambd: F.relu(x - lambd) + F.relu(-x - lambd), "the sign is lost"),
         (lambda x, lambd: F.relu(x) - lambd, "the shift belongs inside"),

@@ -18,8 +18,8 @@ def slopes_by_vmap(f, z):
 
 
 def slopes_by_differences(f, z):
-    """Good to nine digits: the functions are quadratic, straight, or smooth on this scale."""
-    h = 1e-5
+    """Good to eight digits: the functions are quadratic, straight, or smooth on this scale."""
+    h = 1e-4
     slope = (f(z + h) - f(z - h)) / (2 * h)
     return (slope**2).mean() ** -0.5
 

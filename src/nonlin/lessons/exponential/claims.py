@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
-from nonlin.intervals import Family, above, crossing, crossing_of, exact, within
+from nonlin.intervals import Family, above, bracketed, crossing_of, exact, within
 from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer
@@ -158,8 +158,8 @@ def _input_below_which_less_passes(measured: Measurement) -> Dependence | None:
         math.log(measured[f"unit at {place:g}, elu"][0] / measured[f"unit at {place:g}, leaky_relu"][0])
         for place in off
     ]
-    at = crossing(off, logs, 0.0)
-    return at and Dependence(factor="the input of the unit, against LeakyReLU", holds="below", at=exact(at))
+    at = bracketed(off, logs, 0.0)
+    return at and Dependence(factor="the input of the unit, against LeakyReLU", holds="below", at=at)
 
 
 def _judge_noise(measured: Measurement) -> Sequence[Case]:

@@ -129,6 +129,10 @@ CELU_SLOPE = Exercise(
             hint="alpha is missing: it stands in the exponent, too, and there the chain rule does not cancel it.",
         ),
         Mistake(
+            answer=lambda x, alpha: alpha * torch.exp(x.clamp(max=0) / alpha),
+            hint="the chain rule also brings the inner derivative, 1 / alpha, and it cancels the alpha in front.",
+        ),
+        Mistake(
             answer=lambda x, alpha: torch.where(x > 0, 1.0, alpha * torch.exp(x / alpha)).to(x.dtype),
             hint="the inner derivative is missing: d/dx of x / alpha is 1 / alpha, and it cancels the alpha in front.",
         ),

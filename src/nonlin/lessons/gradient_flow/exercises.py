@@ -30,9 +30,9 @@ GAIN = Exercise(
     difficulty=2,
     solution=gradient_gain,
     probes=(
-        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-9),
-        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-9),
-        Probe(label="for the square", arguments=(torch.square, NORMAL), tolerance=1e-9),
+        Probe(label="for sigmoid", arguments=(torch.sigmoid, NORMAL), tolerance=1e-6),
+        Probe(label="for ReLU", arguments=(torch.relu, NORMAL), tolerance=1e-6),
+        Probe(label="for the square", arguments=(torch.square, NORMAL), tolerance=1e-6),
     ),
     mistakes=(
         Mistake(

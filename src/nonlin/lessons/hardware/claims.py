@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.images import sources
-from nonlin.intervals import Estimate, Family, above, below, crossing, crossing_of, exact, mean_crossing
+from nonlin.intervals import Estimate, Family, above, below, bracketed, crossing_of, exact, mean_crossing
 from nonlin.lab.networks import threads
 from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
 from nonlin.lessons.hardware.experiments import (
@@ -357,8 +357,8 @@ def _judge_unexplained(measured: Measurement) -> Sequence[Case]:
 
 def _spread_up_to_which(measured: Measurement) -> Dependence | None:
     more = [measured[f"hardswish, {std:g}"][0] - measured[f"silu, {std:g}"][0] for std in SPREADS]
-    at = crossing(SPREADS, more, 0.0)
-    return at and Dependence(factor="the standard deviation of the inputs", holds="below", at=exact(at))
+    at = bracketed(SPREADS, more, 0.0)
+    return at and Dependence(factor="the standard deviation of the inputs", holds="below", at=at)
 
 
 LESS_NONLINEAR = Claim(

@@ -267,6 +267,13 @@ FROM_OUTPUT = Exercise(
             answer=_from_output(power=0),
             hint="you used y where the input belongs: below zero y is a x, so x is y / a.",
         ),
+        Mistake(
+            answer=lambda gradient, y, a: (
+                torch.where(y >= 0, gradient, a * gradient),
+                (gradient * torch.where(y >= 0, 0.0, y / a)).sum(),
+            ),
+            hint="at exactly 0 the slope is a: 0 belongs to the lower piece.",
+        ),
         Mistake(answer=_from_output(power=1), hint="multiplied in the wrong direction: x is y / a, not a y."),
         Mistake(
             answer=lambda gradient, y, a: (

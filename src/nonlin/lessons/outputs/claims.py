@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nonlin.activations.softmax import jacobian, softmax
-from nonlin.intervals import Family, above, below, crossing, exact
+from nonlin.intervals import Family, above, below, bracketed, exact
 from nonlin.ledger import (
     Always,
     AtMost,
@@ -188,8 +188,8 @@ def _judge_amplification(what: str, neutral: float) -> Callable[[Measurement], S
 
 
 def _size_from_which_ratios_grow(measured: Measurement) -> Dependence | None:
-    at = crossing(CENTRES, [measured[f"centre {centre:g}"][0] for centre in CENTRES], 0)
-    return at and Dependence(factor="the size of the two largest logits", holds="above", at=exact(at))
+    at = bracketed(CENTRES, [measured[f"centre {centre:g}"][0] for centre in CENTRES], 0)
+    return at and Dependence(factor="the size of the two largest logits", holds="above", at=at)
 
 
 AMPLIFIES = Claim(
@@ -258,8 +258,8 @@ def _judge_exploding(measured: Measurement) -> Sequence[Case]:
 
 def _temperature_that_stretches(measured: Measurement) -> Dependence | None:
     stretches = [measured[f"stretch, undecided, temperature {t:g}"][0] for t in TEMPERATURES]
-    at = crossing(TEMPERATURES, stretches, 1.0)
-    return at and Dependence(factor="the temperature", holds="below", at=exact(at))
+    at = bracketed(TEMPERATURES, stretches, 1.0)
+    return at and Dependence(factor="the temperature", holds="below", at=at)
 
 
 GRADIENTS = Claim(
@@ -469,8 +469,8 @@ def _judge_log_errors(better: bool) -> Callable[[Measurement], Sequence[Case]]:
 
 
 def _lead_from_which_it_breaks(measured: Measurement) -> Dependence | None:
-    at = crossing(BEHIND, [measured[f"float32, {behind:g} behind"][0] for behind in BEHIND], MATTERS)
-    return at and Dependence(factor="by how much the right class is behind, in float32", holds="above", at=exact(at))
+    at = bracketed(BEHIND, [measured[f"float32, {behind:g} behind"][0] for behind in BEHIND], MATTERS)
+    return at and Dependence(factor="by how much the right class is behind, in float32", holds="above", at=at)
 
 
 LOG_SOFTMAX = Claim(

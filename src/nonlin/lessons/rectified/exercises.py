@@ -172,6 +172,10 @@ SOFT = Exercise(
     ),
     mistakes=(
         Mistake(
+            answer=lambda x, lambd: x - (F.relu(x + lambd) - F.relu(x - lambd) - lambd),
+            hint="right but for rounding: in between there is to be an exact 0, which no difference of rounded numbers gives.",
+        ),
+        Mistake(
             answer=lambda x, lambd: F.relu(x - lambd) + F.relu(-x - lambd),
             hint="the size is right and the sign is lost: to the left of -lambda the result must be negative.",
         ),
