@@ -1,6 +1,8 @@
 """Copies for Google Colab: what they install, and that nothing in them needs what Colab lacks."""
 
 import ast
+import shutil
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -11,7 +13,7 @@ import torch
 from folded import folded
 
 import nonlin
-from nonlin import address
+from nonlin import address, paths
 from nonlin.desk import colab
 from nonlin.errors import ReaderError
 from nonlin.minutes import HIDDEN
@@ -50,6 +52,21 @@ def test_no_lesson_asks_for_the_checkout(path: Path) -> None:
     """Where the course is installed from a wheel there is none; results_folder() is where the tables are."""
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert not [cell.id for cell in cells if "project_root" in cell.source or "data/results" in cell.source]
+
+
+def test_a_wheel_brings_the_tables_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = LESSONS.parent
+    for name in ("src/nonlin", "data/results/claims"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "src" / "nonlin" / "__init__.py").touch()
+    (tmp_path / "data" / "results" / "claims" / "03.json").write_text("{}")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "nonlin"\nversion = "1"\n')
+    shutil.copy(root / "setup.py", tmp_path)
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", "built"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "built" / "nonlin" / "results" / "claims" / "03.json").is_file()
+    monkeypatch.setattr(paths, "project_root", lambda: None)
+    assert paths.results_folder() == HERE / "results"
 
 
 def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,4 +116,4 @@ def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out == ""  # of the version that the course is locked to
     monkeypatch.setattr(torch.Tensor, "clamp", lambda x, max: 1.0 * x)
     colab.remark()
-    assert "lessons 03, 04 and 07" in capsys.readouterr().out
+    assert "lessons 03, 04, 07 and 09" in capsys.readouterr().out
