@@ -61,7 +61,7 @@ LIKENESS = Exercise(
         "The features of one wave are cos α, sin α at one place and cos β, sin β at the other. What is their product?",
         "cos α cos β + sin α sin β = cos(α - β), and α - β needs the difference alone.",
     ),
-    remark="so the network can tell places apart only by what the waves make of their difference, the same everywhere.",
+    remark="so how far apart the features of two places lie depends on their difference alone, the same everywhere.",
 )
 
 
@@ -241,7 +241,7 @@ QUIZ = Quiz(
         Question(
             "A ReLU network of coordinates paints a blurred picture. What helps most?",
             (
-                Option("Ten times as many steps", False, "Section 1 tried: a few decibels."),
+                Option("Five times as many steps", False, "Section 1 tried: two decibels."),
                 Option("Wider layers", False, "Section 1 tried that, too: a fraction of a decibel."),
                 Option("Waves: as inputs, or as the activation", True, "They put fast changes where gradient descent finds them."),
             ),
