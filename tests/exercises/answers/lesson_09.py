@@ -129,6 +129,12 @@ WRONG = {
             ),
             "largest error small",
         ),
+        (
+            lambda x, clips, bits: min(
+                clips, key=lambda c: c**2 / 12 / (2**bits - 1) ** 2 + F.relu(x - c).square().mean()
+            ),
+            "charges the zeros",
+        ),
     ],
     "09.3": [
         (lambda x: F.relu6(x + 3) / 6, "Hardsigmoid"),

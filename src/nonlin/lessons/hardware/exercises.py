@@ -182,6 +182,10 @@ def _with_too_many_codes(x: Tensor, clip: float, bits: int) -> float:
     return (scale * (x / scale).round().clamp(0, 2**bits) - x).square().mean().item()
 
 
+def _by_the_formula(x: Tensor, clip: float, bits: int) -> float:
+    return (clip / (2**bits - 1)) ** 2 / 12 + (x - clip).clamp(min=0).square().mean().item()
+
+
 def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
     """Wrong ways to choose a clip value."""
 
@@ -201,6 +205,7 @@ def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
 # Exponential inputs fall off as the outputs of a trained layer do; one outlier lies far above them.
 _OUTPUTS = torch.distributions.Exponential(1.0).icdf((torch.arange(20_000) + 0.5) / 20_000)
 _OUTPUTS[-1] = 20
+_MOSTLY_ZERO = _OUTPUTS * (torch.arange(20_000) % 20 == 19)
 # No clip value is its own place in the list: whoever returns the place is to be told.
 _CLIPS = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 12.0, 18.0, 24.0]
 
@@ -215,6 +220,7 @@ CLIP = Exercise(
         Probe(label="with 4 bits", arguments=(_OUTPUTS, _CLIPS, 4)),
         Probe(label="with 3 bits", arguments=(_OUTPUTS, _CLIPS, 3)),
         Probe(label="with 2 bits", arguments=(_OUTPUTS, _CLIPS, 2)),
+        Probe(label="with 4 bits, for outputs that are mostly 0", arguments=(_MOSTLY_ZERO, _CLIPS, 4)),
     ),
     mistakes=(
         Mistake(
@@ -237,6 +243,10 @@ CLIP = Exercise(
         Mistake(
             answer=lambda x, clips, bits: min(clips, key=lambda clip: _with_too_many_codes(x, clip, bits)),
             hint="your grid has 2^bits steps, one too many: 2^bits marks have 2^bits − 1 gaps between them.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: min(clips, key=lambda clip: _by_the_formula(x, clip, bits)),
+            hint="the formula charges the zeros, too, and they lie exactly on the grid. Send x through it and measure.",
         ),
         Mistake(
             answer=lambda x, clips, bits: _mean_square(x, best_clip(x, clips, bits), bits),
