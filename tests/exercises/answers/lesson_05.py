@@ -134,6 +134,9 @@ RIGHT = {
         lambda x, a: x * torch.where(x > 0, torch.ones_like(x), torch.full_like(x, a)),
         lambda x, a: (a * x).where(x <= 0, x),
         lambda x, a: a * x + (1 - a) * torch.relu(x),
+        lambda x, a: x * torch.where(x > 0, 1.0, a),
+        lambda x, a: (x > 0) * x + (x <= 0) * a * x,
+        lambda x, a: x * ((x > 0) + a * (x <= 0)),
     ],
     "05.2": [
         by_einsum,
