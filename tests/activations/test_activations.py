@@ -290,7 +290,8 @@ def test_computed_properties() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "inside", "outside"), [("(0, 1]", [0.5, 1.0], [0.0, 1.5]), ("[0, inf)", [0.0, 1e30], [-1.0, math.inf])]
+    ("text", "inside", "outside"),
+    [("(0, 1]", [0.5, 1.0], [0.0, 1.5]), ("[0, inf)", [0.0, 1e30], [-1.0, math.inf]), ("[1, 1]", [1.0], [0.9, 1.1])],
 )
 def test_interval(text: str, inside: list[float], outside: list[float]) -> None:
     interval = Interval.parse(text)
@@ -299,7 +300,7 @@ def test_interval(text: str, inside: list[float], outside: list[float]) -> None:
     assert str(interval) == text.replace("inf", "∞")
 
 
-@folded("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)"])
+@folded("text", ["", "0, 1", "(1, 0)", "(a, b)", "(0 1)", "[1, 1)"])
 def test_what_is_no_interval(text: str) -> None:
     with pytest.raises(ValueError, match="is not an interval"):
         Interval.parse(text)
@@ -351,6 +352,21 @@ def test_range_and_kinks_follow_the_parameters() -> None:
     assert record.default_kinks == (Kink(at=2.0, slope=1),)
     with pytest.raises(TypeError):
         own_record(range=lambda: Interval.parse("(0, 1)"))
+
+
+@folded(
+    ("field", "given", "said"),
+    [
+        ("range", "(0, 1)", "range must give what is of type Interval, not '(0, 1)'"),
+        ("kinks", 0.0, "kinks must give what is a tuple, each of type Kink, not 0.0"),
+        ("kinks", (0.0,), "kinks must give what is a tuple, each of type Kink, not (0.0,)"),
+        ("smoothness", "smooth", "smoothness must give what is a number, not 'smooth'"),
+        ("output_suffices", 1, "output_suffices must give what is True or False, not 1"),
+    ],
+)
+def test_what_a_records_functions_give_is_of_the_kind_that_it_says(field: str, given: object, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"steep_sigmoid: {said}.")):
+        own_record(**{field: lambda beta: given})
 
 
 def test_a_record_whose_derivative_takes_other_parameters_is_refused() -> None:

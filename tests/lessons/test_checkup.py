@@ -104,6 +104,7 @@ def steep_tanh_slope(x: Tensor) -> Tensor:
 
 
 SOUND = {
+    "one constant": fact(lambda x: torch.ones_like(x), lambda x: torch.zeros_like(x), "[1, 1]"),
     **{f"snake of {frequency}": snake(frequency) for frequency in (0.3, 0.5, 2.0, 7.0)},
     "slow sine": fact(lambda x, w=0.7: torch.sin(w * x), lambda x, w=0.7: w * torch.cos(w * x), "[-1, 1]"),
     "x tanh, written as 1 + tanh": fact(

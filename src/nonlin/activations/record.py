@@ -40,6 +40,8 @@ def _fits(value: object, kind: Any) -> bool:
         return callable(value)
     if origin is float:
         return isinstance(value, Real) and not isinstance(value, bool)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(each, get_args(kind)[0]) for each in value)
     return isinstance(value, origin)
 
 
@@ -49,6 +51,8 @@ def _in_words(kind: Any) -> str:
         return " or ".join(map(_in_words, get_args(kind)))
     if origin is Literal:
         return " or ".join(map(repr, get_args(kind)))
+    if origin is tuple:
+        return f"a tuple, each {_in_words(get_args(kind)[0])}"
     words = {Callable: "a function", float: "a number", bool: "True or False", str: "text", NoneType: "None"}
     return words.get(origin) or f"of type {origin.__name__}"
 
@@ -98,7 +102,8 @@ class Interval(Checked):
             low, high = (float(end) for end in text[1:-1].split(","))
         except ValueError:
             low = high = math.nan
-        if text[:1] not in ("(", "[") or text[-1:] not in (")", "]") or not low < high:
+        single = low == high and text[:1] + text[-1:] == "[]"
+        if text[:1] not in ("(", "[") or text[-1:] not in (")", "]") or not (low < high or single):
             raise ValueError(f"{text!r} is not an interval such as '(0, 1]' or '[0, inf)'.")
         return cls(low=low, high=high, low_closed=text[0] == "[", high_closed=text[-1] == "]")
 
@@ -280,8 +285,11 @@ class Activation(Checked, Facts):
             raise TypeError(f"{self.name}: takes must explain {said}, as the function takes it.")
         self.accepted(self.parameters)  # the defaults are in their domains
         # Now, not at the first plot: what depends on the parameters must take them.
-        for dependent in (self.range, self.kinks, self.smoothness, self.output_suffices):
-            dependent(*self.parameters.values())
+        kinds = get_type_hints(type(self))
+        for name in ("range", "kinks", "smoothness", "output_suffices"):
+            value, kind = getattr(self, name)(*self.parameters.values()), get_args(kinds[name])[1]
+            if not _fits(value, kind):
+                raise TypeError(f"{self.name}: {name} must give what is {_in_words(kind)}, not {reprlib.repr(value)}.")
 
     def __deepcopy__(self, memo: dict) -> "Activation":
         return self  # nothing in it can change

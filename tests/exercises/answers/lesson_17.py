@@ -278,5 +278,6 @@ WRONG = {
         (replace(ARCTAN, kinks=fixed((exercises.Kink(at=0.0, slope=1.0),)), smoothness=fixed(0)), "kink"),
         (replace(ARCTAN, function=lambda x: torch.atan(x) + 0.1 * x.mean()), "element"),
         ("arctan", "record"),
+        (torch.atan, "a record is expected"),
     ],
 }

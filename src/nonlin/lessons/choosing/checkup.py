@@ -390,7 +390,8 @@ def _kinks(case: _Case) -> str | None:
             left, right = case.slope(_beside(_doubles(at), 1e-9)).flatten().tolist()
             return (
                 f"the slope jumps at x = {round(at, 8) + 0.0:.6g}, from {left:.4g} to {right:.4g}, and no kink is "
-                "declared there: add Kink(at=..., slope=...) with the slope that your derivative returns exactly there."
+                "declared there: add Kink(at=..., slope=...), from nonlin.activations, with the slope "
+                "that your derivative returns exactly there."
             )
     for kink in case.kinks:
         slope, sides = case.slope(_doubles(kink.at)).item(), _beside(_doubles(kink.at), CLOSE)
@@ -463,6 +464,8 @@ def _attained(value: _Curve, end: float) -> bool | None:
     def away(x: Tensor) -> Tensor:
         return (value(x) - end).abs()
 
+    if not away(GRID).any():
+        return True  # a constant
     tails = [x for x in (GRID, GRID.flip(0)) if away(x[:50]).max() < 1e-3 * max(1.0, abs(end))]
     if any(_departs(away, x) > 1e-12 * max(1.0, abs(end)) for x in tails if away(x[:1]) == 0):
         return True

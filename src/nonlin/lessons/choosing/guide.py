@@ -401,7 +401,7 @@ GUIDE: tuple[Advice, ...] = (
             ByClaim("48b", X, "half zeros, against softplus"),
         ),
         practice=(
-            Practice("NeRF", 2020, "ReLU for the density", "bmild/nerf, run_nerf_helpers.py"),
+            Practice("NeRF", 2020, "ReLU for the density", "bmild/nerf, run_nerf.py"),
             Practice("mip-NeRF", 2021, "softplus with bias −1 for the density", "google/mipnerf, internal/models.py"),
         ),
     ),
@@ -557,7 +557,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=ELSEWHERE,
-        advice="Flows: bound the logarithm of the scale, by a learned multiple of tanh or a sigmoid.",
+        advice="Flows: bound the scale: a learned multiple of tanh for its logarithm, or a sigmoid.",
         practice=(
             Practice("Glow", 2018, "ReLU networks, scale σ(h + 2)", "openai/glow, model.py"),
             Practice("FFJORD", 2018, "softplus for images, tanh for toys", "rtqichen/ffjord"),

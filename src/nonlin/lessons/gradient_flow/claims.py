@@ -15,7 +15,7 @@ from nonlin.toys.stacks import recurrent_norms
 
 EXPLODES = 3.0  # powers of ten, of the state, which the inputs of 0.1 start, or of the gradient
 ARRIVES = 2.0  # powers of ten by which the gradient may shrink or grow over the steps
-GAINS = (0.58, 0.8, 1.0, 1.2, 1.41, 1.6, 1.7)  # of random weights; nn.RNN draws with 3^-1/2 = 0.58
+GAINS = (0.58, 0.8, 0.9, 0.95, 1.0, 1.2, 1.41, 1.6, 1.7)  # of random weights; nn.RNN draws with 3^-1/2 = 0.58
 
 
 def _random(gain: float) -> Callable[[int, torch.Generator], Tensor]:

@@ -361,5 +361,5 @@ IN_PLACE = Claim(
         ),
         Part(statement="It is free.", quantifier=Always("programs"), judge=_judge_free),
     ),
-    limits="torch's 13 layers that have the option, float32. Time is not judged here; lesson 14 measures it.",
+    limits="torch's 13 activations that have the option, float32. Time is not judged here; lesson 14 measures it.",
 )
