@@ -116,4 +116,4 @@ def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out == ""  # of the version that the course is locked to
     monkeypatch.setattr(torch.Tensor, "clamp", lambda x, max: 1.0 * x)
     colab.remark()
-    assert "lessons 03, 04, 07 and 09" in capsys.readouterr().out
+    assert "lessons 04, 07 and 09" in capsys.readouterr().out

@@ -124,5 +124,5 @@ def remark() -> None:
     if at_bound.grad != 0:
         print(
             f"torch {torch.__version__} gives clamp the slope 1 at its bound, where the lessons, written for a later"
-            " one, say 0. In lessons 03, 04, 07 and 09 an AssertionError says so; go on with the next cell."
+            " one, say 0. In lessons 04, 07 and 09 an AssertionError says so; go on with the next cell."
         )

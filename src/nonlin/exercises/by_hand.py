@@ -29,6 +29,7 @@ ARITHMETIC = frozenset(
         ones_like full_like new_zeros new_full zeros ones full scalar_tensor""",
     )
 )
+SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}
 MASK = "mask"  # or other numbers that are no longer floating-point ones
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
 ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
@@ -41,7 +42,8 @@ GIVEN = ("nonlin.lessons", "nonlin.exercises")
 class ByHand:
     """What a right answer may not use: NumPy, autograd, this package, and some operators of torch.
 
-    An operator is named as in ``torch.ops.aten``; ``relu_`` and ``threshold_backward`` count as relu and threshold.
+    An operator is named as in ``torch.ops.aten``; ``relu_``, ``threshold_backward`` and ``clamp_min`` count as relu,
+    threshold and clamp.
 
     Args:
         allows: activations that may be used, no other may; or ``NUMPY``.
@@ -130,6 +132,7 @@ class _Operators(TorchDispatchMode):
         result = operator(*args, **(kwargs or {}))
         name, _, form = operator.name().partition("::")[2].partition(".")
         name = f"{name}_mode" if form.endswith("mode") else name.strip("_")
+        name = SAME.get(name, name)
         if name == "pow" and isinstance(args[1], int | float) and float(args[1]).is_integer():
             name = "mul"  # a square is arithmetic, as x * x is; a root is not
         called = f"torch's own {self.calls.current or name}"

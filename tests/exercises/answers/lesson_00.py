@@ -86,6 +86,8 @@ WRONG = {
     ],
     "00.2": [
         (lambda y: (y == 0).sum().item() / len(y), "numel"),
+        (lambda y: (y == 0).sum().item() / (len(y) * (len(y[0]) if y.dim() > 1 else 1)), "two dimensions"),
+        (lambda y: (y == 0).sum().item() / (y.shape[-1] * (y.shape[-2] if y.dim() > 1 else 1)), "two dimensions"),
         (lambda y: (y == 0).sum().item(), "how many"),
         (lambda y: (y == 0).mean(), "numbers"),
         (lambda y: (y != 0).float().mean().item(), "others"),

@@ -87,6 +87,7 @@ RIGHT = {
         lambda u: 2 * F.relu(u) - u,
         lambda u: u + 2 * torch.relu(-u),
         lambda u: u.clamp(min=0) - u.clamp(max=0),
+        lambda u: u.clamp_min(0) - torch.clamp_max(u, 0),
         lambda u: nn.ReLU()(torch.stack([u, -u])).sum(0),
         lambda u: torch.relu(u).add(u.neg().relu()),
     ],
@@ -107,6 +108,7 @@ RIGHT = {
         parity_in_one_layer,
         parity_with_other_tents,
         parity_by_layers,
+        lambda bits: tent(tent(tent(bits.clamp_min(0).sum(1) / 8))),
     ],
 }
 

@@ -119,6 +119,28 @@ def condition_by_name(f):
     return next(name for name, holds in verdicts.items() if holds)
 
 
+def fast_if(far):
+    """Right but for what is called fast: all for whose far values ``far`` says so."""
+
+    def condition(f):
+        said = condition_by_second_differences(f)
+        return (
+            said
+            if said in ("affine", "flat")
+            else "fast"
+            if far(lambda x: f(torch.tensor(x).double()).abs())
+            else "none"
+        )
+
+    return condition
+
+
+def flat_if_most_are_0(f):
+    x = torch.linspace(-100, 100, 20_001, dtype=torch.float64)
+    mostly = (f(x).diff() == 0).double().mean() > 0.95
+    return "flat" if mostly and len(f(x).unique()) > 1 else condition_by_second_differences(f)
+
+
 def soft(x):
     return torch.sigmoid(x)
 
@@ -217,5 +239,10 @@ WRONG = {
         (lambda f: condition_by_ratio(f).replace("affine", "none"), "straight lines"),
         (lambda f: "flat" if f in (torch.relu, F.hardtanh) else condition_by_ratio(f), "almost"),
         (lambda f: "fast" if f(torch.tensor(99.0)) > 98 else "none", "not right"),
+        (fast_if(lambda size: (size([10.0, -10.0]) > 11).any()), "3 relu(x) is steep"),
+        (fast_if(lambda size: (size([100.0, -100.0]) > 100.001).any()), "3 relu(x) is steep"),
+        (fast_if(lambda size: (size([100.0, -100.0]) > 10 * size([10.0, -10.0])).any()), "leave room"),
+        (fast_if(lambda size: size(list(range(-10, 11))).diff().abs().max() > 2), "3 relu(x) is steep"),
+        (flat_if_most_are_0, "Hardtanh"),
     ],
 }

@@ -56,6 +56,10 @@ def with_safe_branches(x: Tensor, y: Tensor) -> Tensor:
     return softplus - x * y
 
 
+def by_safe_pieces(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(x < 0, 0.0, x) - x * y + torch.log(1 + torch.exp(torch.where(x < 0, x, -x)))
+
+
 def by_signed_logit(x: Tensor, y: Tensor) -> Tensor:
     z = (1 - 2 * y) * x  # how wrong the unit is; right for y of 0 or 1
     return torch.logaddexp(z, torch.zeros_like(z))
@@ -92,6 +96,7 @@ RIGHT = {
     ],
     "03.4": [
         by_where,
+        by_safe_pieces,
         with_safe_branches,
         by_signed_logit,
         lambda x, y: torch.logaddexp(x, torch.zeros_like(x)) - x * y,
@@ -104,7 +109,7 @@ WRONG = {
     "03.1": [
         (lambda x: (1 + torch.exp(-x)) ** -1, "textbook formula"),
         (lambda x: torch.where(x < 0, torch.exp(x) / (1 + torch.exp(x)), 1 / (1 + torch.exp(-x))), "both branches"),
-        (lambda x: torch.exp(torch.clamp(x, max=0)) / (1 + torch.exp(-torch.abs(x))), "clamp and abs have kinks"),
+        (lambda x: torch.exp(torch.clamp(x, max=0)) / (1 + torch.exp(-torch.abs(x))), "and abs have kinks"),
         (lambda x: 1 / (1 + torch.exp(-torch.clamp(x, -80, 80))), "clamping the input"),
         (lambda x: 1 / (1 + torch.exp(-x.clamp(min=-88))), "backward squares"),
         (torch.sigmoid, "torch's own sigmoid"),
@@ -135,5 +140,9 @@ WRONG = {
         (lambda x, y: x * y - torch.logaddexp(x, torch.zeros_like(x)), "the sign"),
         (lambda x, y: torch.logaddexp(x, torch.zeros_like(x)), "truth of 0"),
         (lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(-abs(x))), "the slope at 0"),
+        (lambda x, y: x.clamp(min=0) - x * y + torch.log1p(torch.exp(torch.where(x < 0, x, -x))), "same x < 0"),
+        (lambda x, y: torch.where(x > 0, x, 0.0) - x * y + torch.log1p(torch.exp(x.where(x < 0, -x))), "same x < 0"),
+        (lambda x, y: torch.where(x < 0, 0.0, x) - x * y + torch.log1p(torch.exp(-x.abs())), "same x < 0"),
+        (lambda x, y: (torch.log1p(torch.exp(x.double())) - x * y).to(x.dtype), "float64 puts it off"),
     ],
 }

@@ -145,6 +145,8 @@ RIGHT = {
 
 WRONG = {
     "04.1": [
+        (lambda x: max(x, 0), "Python's if and max"),
+        (lambda x: x if x > 0 else 0, "Python's if and max"),
         (lambda x: (x > 0) * x, "at -inf this multiplies infinity by 0"),
         (lambda x: x.where(x > 0, torch.zeros_like(x)), "a NaN becomes 0"),
         (lambda x: torch.max(x, torch.zeros_like(x)), "the slope at 0 is 0.5"),
@@ -153,6 +155,9 @@ WRONG = {
         (F.relu, "torch's own relu"),
     ],
     "04.2": [
+        (lambda w, b, low, high: max(w * low + b, w * high + b) <= 0, "max, and, or"),
+        (lambda w, b, low, high: w * low + b <= 0 and w * high + b <= 0, "max, and, or"),
+        (lambda w, b, low, high: not (w * low + b > 0 or w * high + b > 0), "max, and, or"),
         (lambda w, b, low, high: b < 0, "a negative bias alone kills nobody"),
         (lambda w, b, low, high: w * high + b <= 0, "right for w > 0"),
         (lambda w, b, low, high: b <= -high * w.abs(), "the rule of section 4"),
@@ -178,5 +183,6 @@ WRONG = {
         (slim_with(lambda w, b, low, high: (low < -b / w) & (-b / w < high), to_one), "a straight line there"),
         (slim_with(lambda w, b, low, high: high * w + b > 0, to_one), "the right end alone"),
         (slim_with(at_both_ends, to_one), "you keep the dead"),
+        (slim_with(lambda w, b, low, high: w * low + b > 0 or w * high + b > 0, to_one), "max, and, or"),
     ],
 }

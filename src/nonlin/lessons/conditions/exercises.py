@@ -305,6 +305,8 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "Hardtanh": F.hardtanh,
     "softplus": F.softplus,
     "the sine": torch.sin,
+    "3 relu(x)": lambda x: 3 * torch.relu(x),
+    "relu(x - 1)": lambda x: torch.relu(x - 1),
 }
 
 
@@ -313,6 +315,12 @@ def _on_one_side(f: Callable[[Tensor], Tensor], x: float) -> str:
     said = broken_condition(f)
     near, far = f(torch.tensor([x, 10 * x], dtype=torch.float64)).abs()
     return "none" if said == "fast" and far <= 20 * near + 20 else said
+
+
+def _calls(word: str, *names: str) -> Callable[[Callable[[Tensor], Tensor]], str]:
+    """The solution, but for some functions, of which it says the word."""
+    misjudged = [_FUNCTIONS[name] for name in names]
+    return lambda f: word if f in misjudged else broken_condition(f)
 
 
 BROKEN = Exercise(
@@ -355,15 +363,32 @@ BROKEN = Exercise(
             hint="look far out on both sides: squared ReLU and the exponential grow on the right alone.",
         ),
         Mistake(
-            answer=lambda f: "flat" if f in (F.hardtanh, torch.relu) else broken_condition(f),
+            answer=_calls("fast", "3 relu(x)"),
+            hint="3 relu(x) is steep, and grows as a straight line does: compare f at 100 with f at 10, not with a number.",
+        ),
+        Mistake(
+            answer=_calls("fast", "relu(x - 1)"),
+            hint="relu(x - 1) is 9 at 10 and 99 at 100, more than ten times as much, and yet straight there: leave room.",
+        ),
+        Mistake(
+            answer=_calls("fast", "3 relu(x)", "relu(x - 1)"),
+            hint="3 relu(x) and relu(x - 1) grow as a straight line does: fast is what grows to far more than ten times, "
+            "from 10 to 100.",
+        ),
+        Mistake(
+            answer=_calls("flat", "Hardtanh"),
+            hint="Hardtanh has many slopes of 1 between -1 and 1; flat here means that all but one or two are 0.",
+        ),
+        Mistake(
+            answer=_calls("flat", "ReLU", "Hardtanh"),
             hint="ReLU is flat on half of the line and Hardtanh outside of [-1, 1]; flat here means a slope of 0 almost "
             "everywhere.",
         ),
     ),
     hints=(
-        "Slopes without autograd: f(x).diff() / x.diff() on a grid. A step has one that is not 0.",
-        "All slopes equal: affine. Nearly all 0: flat.",
-        "Fast: compare f at 100 with f at 10, and the same on the left. A straight line grows to ten times as much.",
+        "Slopes without autograd: f(x).diff() / x.diff() on a fine grid. A step has one that is not 0.",
+        "All slopes equal: affine. All but one or two 0: flat.",
+        "Fast: compare f at 100 with f at 10, and the same on the left. A straight line grows to about ten times as much.",
     ),
     remark="a test by samples can be fooled: what about a function that bends only beyond your grid?",
 )

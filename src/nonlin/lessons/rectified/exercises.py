@@ -50,7 +50,7 @@ LIKE_TORCH = Exercise(
         ),
         Mistake(
             answer=lambda x: x if x > 0 else 0 * x,
-            hint="x holds many numbers, and a Python if asks one question for all of them: torch.where asks each.",
+            hint="x holds many numbers, and Python's if and max ask one question for all of them: torch.where asks each.",
         ),
         Mistake(
             answer=lambda x: (x + x.abs()) / 2,
@@ -74,7 +74,7 @@ LIKE_TORCH = Exercise(
         "torch.where(condition, a, b) and x.masked_fill(condition, value) choose. Which condition is false for NaN?",
         "The slope at 0 follows from the branch that 0 falls into: it must fall into the constant one.",
     ),
-    remark="chosen, not multiplied; 0 falls into the flat branch; and a NaN stays a NaN, so that it can be found.",
+    remark="choosing shuts an infinity out; 0 falls into the flat branch; and a NaN stays a NaN, so that it can be found.",
 )
 
 
@@ -126,7 +126,8 @@ DEAD = Exercise(
         ),
         Mistake(
             answer=lambda w, b, low, high: max(w * low + b, w * high + b) <= 0,
-            hint="the right idea; but Python's max wants a single True or False, and w holds many units: use torch.maximum.",
+            hint="the right idea; but Python's max, and, or want a single True or False, and w holds many units: use "
+            "torch.maximum, & or |.",
         ),
         Mistake(
             answer=lambda w, b, low, high: w * high + b <= 0,
@@ -149,7 +150,8 @@ DEAD = Exercise(
         "A unit is dead if w x + b <= 0 for all x from low to high. Where in the interval is w x + b largest?",
         "A straight line is largest at one of the two ends; which one depends on the sign of w. torch.maximum takes both.",
     ),
-    remark="two products decide for the whole interval; in more dimensions this would be a search over all corners.",
+    remark="two products decide for the whole interval; in a box of more dimensions the larger of two for each input, added "
+    "up with b.",
 )
 
 
@@ -288,6 +290,10 @@ SLIM = Exercise(
             hint="you keep the dead. Turn the mask round.",
         ),
         Mistake(
+            answer=_slimmed(lambda w, b, low, high: w * low + b > 0 or w * high + b > 0, _to_size_one),
+            hint="Python's max, and, or want a single True or False, and w holds many units: use torch.maximum, & or |.",
+        ),
+        Mistake(
             answer=_slimmed(lambda w, b, low, high: (-b / w > low) & (-b / w < high), _to_size_one),
             hint="a unit whose kink lies outside the data may be on for all of them: it is a straight line there, and "
             "the network needs it.",
@@ -310,8 +316,8 @@ SLIM = Exercise(
         "ReLU(w x + b) = |w| ReLU((w x + b) / |w|), since |w| > 0.",
         "So w and b are divided by |w|, and a is multiplied by it.",
     ),
-    remark="dead units and the scale are two ways in which weights can differ that no data can tell apart. To prune by "
-    "the size of a weight alone is therefore to prune by an accident.",
+    remark="dead units and the scale are two ways in which weights can differ that these data cannot tell apart. To prune "
+    "by the size of a weight alone is therefore to prune by an accident.",
 )
 
 QUIZ = Quiz(

@@ -100,7 +100,7 @@ NEITHER_IS_SAFE = Claim(
     lesson="03",
     measure=_factors_per_layer,
     parts=(_vanishes("sigmoid"), _vanishes("tanh")),
-    limits="Vanishing here means below 0.8 per layer, which leaves less than 1 % after 20. Random weights, before any "
+    limits="Vanishing here means below 0.8 per layer, which leaves about 1 % after 20. Random weights, before any "
     "training.",
 )
 

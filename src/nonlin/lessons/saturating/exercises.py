@@ -49,7 +49,7 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=lambda x: torch.exp(x.clamp(max=0)) / (1 + torch.exp(-x.abs())),
-            hint="no NaN any more, but your slope at 0 is not 0.25: clamp and abs have kinks there, and autograd picks a "
+            hint="no NaN any more, but your slope at 0 is not 0.25: clamp (or relu) and abs have kinks there, and autograd picks a "
             "slope for each by itself.",
         ),
         Mistake(
@@ -201,8 +201,8 @@ LOSS = Exercise(
         Probe(label="confidently wrong, at 200, truth 0", arguments=_truth_and_logits(200, truth=0), with_slope=True),
         Probe(label="confidently wrong, at -200, truth 1", arguments=_truth_and_logits(-200, truth=1), with_slope=True),
         Probe(
-            label="in float64, at 700 and -700",
-            arguments=_truth_and_logits(700, -700, truth=0, dtype=torch.float64),
+            label="in float64, at 1000 and -1000",
+            arguments=_truth_and_logits(1000, -1000, truth=0, dtype=torch.float64),
             with_slope=True,
         ),
     ),
@@ -226,9 +226,23 @@ LOSS = Exercise(
             hint="right on paper. But e^-x overflows for a very negative logit: take -x out of the logarithm there.",
         ),
         Mistake(
-            answer=lambda x, y: x.clamp(min=0) - x * y + torch.log1p(torch.exp(-x.abs())),
-            hint="right everywhere but in the slope at 0, which is 0 - y: clamp and abs have kinks there that cancel on "
-            "paper only. One torch.where with both branches harmless has none.",
+            answer=lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(-x.abs())),
+            hint="right everywhere but in the slope at 0, which is 0 - y: clamp (or relu) and abs have kinks there that "
+            "cancel on paper only. Write both as torch.where with the same x < 0.",
+        ),
+        Mistake(
+            answer=lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(torch.where(x < 0, x, -x))),
+            hint="right everywhere but in the slope at 0: there max(x, 0) has the slope of the left and -|x| that of the "
+            "right, so that the kinks do not cancel. Write both as torch.where with the same x < 0.",
+        ),
+        Mistake(
+            answer=lambda x, y: torch.where(x < 0, 0.0, x) - x * y + torch.log1p(torch.exp(-x.abs())),
+            hint="right everywhere but in the slope at 0: that of abs is 0 there, so that the kinks do not cancel. Write -|x| "
+            "as torch.where with the same x < 0.",
+        ),
+        Mistake(
+            answer=lambda x, y: (torch.log1p(torch.exp(x.double())) - x * y).to(x.dtype),
+            hint="e^x overflows, and float64 puts it off to 710: take x out of the logarithm where x > 0.",
         ),
         Mistake(
             answer=lambda x, y: torch.where(
@@ -255,7 +269,7 @@ LOSS = Exercise(
     hints=(
         "-log(1 - sigmoid(x)) = log(1 + e^x), and -log sigmoid(x) is that minus x. So the loss is log(1 + e^x) - x y.",
         "log(1 + e^x) = x + log(1 + e^-x): use the one for x < 0 and the other for x > 0.",
-        "So it is max(x, 0) - x y + log(1 + e^-|x|). Mind the kinks at 0: torch.where(x < 0, x, -x) has none that hurts.",
+        "So it is max(x, 0) - x y + log(1 + e^-|x|). Mind the kinks at 0: write both as torch.where with the same x < 0.",
     ),
     remark="this is what binary_cross_entropy_with_logits computes. Its slope, sigmoid(x) - y, is simply what the network "
     "says minus what is true.",
@@ -305,7 +319,7 @@ QUIZ = Quiz(
                     "For gates, and for the probability of a yes", True, "Its range (0, 1) is what those places need."
                 ),
                 Option(
-                    "Nowhere", False, "Every LSTM has three of them per unit, and most binary classifiers end in one."
+                    "Nowhere", False, "An LSTM (lesson 06) has three per unit, and most binary classifiers end in one."
                 ),
             ),
         ),

@@ -68,6 +68,7 @@ ZEROS = Exercise(
         Probe(label="for [-1, 0, 0, 3]", arguments=(torch.tensor([-1.0, 0.0, 0.0, 3.0]),)),
         Probe(label="for a (2, 5) tensor with 2 zeros", arguments=((torch.arange(10.0) % 5).reshape(2, 5),)),
         Probe(label="for a tensor without zeros", arguments=(torch.arange(1.0, 5),)),
+        Probe(label="for a (4, 3, 4) tensor with 12 zeros", arguments=((torch.arange(48.0) % 4).reshape(4, 3, 4),)),
         Probe(label="for [0, 5, 1e-30]", arguments=(torch.tensor([0.0, 5.0, 1e-30]),)),
     ),
     mistakes=(
@@ -87,6 +88,10 @@ ZEROS = Exercise(
         Mistake(
             answer=lambda y: (y == 0).sum().item() / len(y),
             hint="len(y) counts the rows of a tensor, not its values: that is y.numel().",
+        ),
+        Mistake(
+            answer=lambda y: (y == 0).sum().item() / (len(y) * (len(y[0]) if y.dim() > 1 else 1)),
+            hint="two dimensions are counted, and a photograph has three: y.numel() counts all values.",
         ),
         Mistake(answer=lambda y: (y <= 0).float().mean().item(), hint="negative numbers are not zeros."),
         Mistake(
