@@ -56,7 +56,7 @@ def test_resampling_gives_every_class_its_number() -> None:
 
 def test_nobody_beats_the_exact_probabilities_and_only_training_remedies_bend_them() -> None:
     remedies = experiments.imbalance().remedies
-    exact = remedies["exact posterior"]
+    exact = remedies["exact probabilities"]
     for name, found in remedies.items():
         assert found.log_loss.min() >= exact.log_loss.item() - 1e-3, name
         assert found.accuracy.max() <= exact.accuracy.item() + 0.003, name
@@ -103,10 +103,10 @@ def test_temperature_draws_each_way_and_every_stop() -> None:
 
 
 def test_recalls_are_said_in_words() -> None:
-    picture = recalls(experiments.imbalance(), ["nothing", "class weights", "exact posterior"])
+    picture = recalls(experiments.imbalance(), ["nothing", "class weights", "exact probabilities"])
     assert "nothing, class of 2 %: recall 0." in picture.text
     assert picture.text.splitlines()[-1].endswith("its share is 0.02.")
-    assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()][2] == "exact posterior"
+    assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()][2] == "exact probabilities"
 
 
 def test_planted_faults_turn_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:

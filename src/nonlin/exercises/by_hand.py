@@ -29,6 +29,13 @@ ARITHMETIC = frozenset(
         ones_like full_like new_zeros new_full zeros ones full scalar_tensor""",
     )
 )
+
+
+def activations_but(*answers: str) -> tuple[str, ...]:
+    """All activations but those which would be the answer itself, as `ByHand` allows them."""
+    return tuple(sorted(ACTIVATIONS.difference(answers)))
+
+
 MASK = "mask"  # or other numbers that are no longer floating-point ones
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
 ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
