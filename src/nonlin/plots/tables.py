@@ -18,7 +18,7 @@ def card(record: Activation) -> Markdown:
         or "none",
         "largest slope": number(record.largest_slope, 4),
         "mean for N(0, 1) inputs": f"{round(record.mean_under_normal, 4) + 0.0:.4f}",  # + 0.0 turns -0.0 into 0.0
-        "slope is exactly 0 in float32": _outside(record),
+        "slope is exactly 0 in float32 (ours)": _outside(record),
         "in PyTorch": counterpart,
         "source": f"{record.paper.authors} ({record.paper.year}), [{record.paper.title}]({record.paper.url})",
         "use": record.use,
