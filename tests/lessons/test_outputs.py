@@ -214,3 +214,11 @@ def test_a_temperature_mends_sureness() -> None:
     assert (plain.scaled_error < plain.error).all()
     assert (plain.scaled_log_loss < plain.log_loss).all()
     assert (found["label smoothing 0.1"].error < plain.error).all()
+
+
+@pytest.mark.parametrize(("behind", "loss_holds", "gradient_holds"), [(88.0, 1, 1), (88.8, 1, 0), (105.0, 0, 0)])
+def test_softmax_followed_by_log_loses_its_gradient_before_its_value(behind, loss_holds, gradient_holds) -> None:
+    logits = torch.tensor([0.0, behind], requires_grad=True)
+    loss = -torch.log(torch.softmax(logits, dim=0))[0]
+    assert (loss.item() == pytest.approx(behind, rel=1e-5)) == loss_holds
+    assert torch.autograd.grad(loss, logits)[0].isfinite().all() == gradient_holds
