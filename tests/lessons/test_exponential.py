@@ -1,6 +1,7 @@
 """Lesson 07: mean and variance from layer to layer, networks side by side, the figures, and what turns a verdict."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nonlin.exercises.key import key_of
 from nonlin.ledger import stored
-from nonlin.lessons import CLAIMS
+from nonlin.lessons import CLAIMS, EXERCISES
 from nonlin.lessons.exponential import claims, experiments
 from nonlin.lessons.exponential import figures as plots
 from nonlin.lessons.exponential.experiments import moments_by_layer, next_moments
@@ -237,3 +239,11 @@ def test_a_short_training_of_autoencoders_agrees_with_the_stored_one() -> None:
         claims.SELU, 1, "linear code", train.inputs, test.inputs, range(1), kept[f"{name}, rate"][0]
     )
     assert errors.tolist() == pytest.approx(kept[name][:1], rel=0.02)
+
+
+def test_a_right_answer_is_told_what_the_check_computes() -> None:
+    key = key_of(EXERCISES["07.4"])
+    said = re.findall(r"(SELU|sigmoid)[^;]* (0\.\d+)", key.remark)
+    assert len(said) == 2
+    for name, number in said:
+        assert float(number) == pytest.approx(key.expected[f"for {name}"].item(), abs=0.005), name

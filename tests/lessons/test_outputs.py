@@ -56,7 +56,7 @@ def test_resampling_gives_every_class_its_number() -> None:
 
 def test_nobody_beats_the_exact_probabilities_and_only_training_remedies_bend_them() -> None:
     remedies = experiments.imbalance().remedies
-    exact = remedies["exact posterior"]
+    exact = remedies["exact probabilities"]
     for name, found in remedies.items():
         assert found.log_loss.min() >= exact.log_loss.item() - 1e-3, name
         assert found.accuracy.max() <= exact.accuracy.item() + 0.003, name
@@ -103,10 +103,10 @@ def test_temperature_draws_each_way_and_every_stop() -> None:
 
 
 def test_recalls_are_said_in_words() -> None:
-    picture = recalls(experiments.imbalance(), ["nothing", "class weights", "exact posterior"])
+    picture = recalls(experiments.imbalance(), ["nothing", "class weights", "exact probabilities"])
     assert "nothing, class of 2 %: recall 0." in picture.text
     assert picture.text.splitlines()[-1].endswith("its share is 0.02.")
-    assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()][2] == "exact posterior"
+    assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()][2] == "exact probabilities"
 
 
 def test_planted_faults_turn_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,3 +214,11 @@ def test_a_temperature_mends_sureness() -> None:
     assert (plain.scaled_error < plain.error).all()
     assert (plain.scaled_log_loss < plain.log_loss).all()
     assert (found["label smoothing 0.1"].error < plain.error).all()
+
+
+@pytest.mark.parametrize(("behind", "loss_holds", "gradient_holds"), [(88.0, 1, 1), (88.8, 1, 0), (105.0, 0, 0)])
+def test_softmax_followed_by_log_loses_its_gradient_before_its_value(behind, loss_holds, gradient_holds) -> None:
+    logits = torch.tensor([0.0, behind], requires_grad=True)
+    loss = -torch.log(torch.softmax(logits, dim=0))[0]
+    assert (loss.item() == pytest.approx(behind, rel=1e-5)) == loss_holds
+    assert torch.autograd.grad(loss, logits)[0].isfinite().all() == gradient_holds

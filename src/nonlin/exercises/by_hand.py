@@ -30,6 +30,13 @@ ARITHMETIC = frozenset(
     )
 )
 SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}
+
+
+def activations_but(*answers: str) -> tuple[str, ...]:
+    """All activations but those which would be the answer itself, as `ByHand` allows them."""
+    return tuple(sorted(ACTIVATIONS.difference(answers)))
+
+
 MASK = "mask"  # or other numbers that are no longer floating-point ones
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
 ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(

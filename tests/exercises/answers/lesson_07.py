@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 def elu_by_index(x, alpha):
@@ -16,6 +17,11 @@ def elu_by_index(x, alpha):
 def elu_by_masked_fill(x, alpha):
     off = x <= 0
     return torch.where(off, alpha * torch.expm1(x.masked_fill(~off, 0)), x)
+
+
+def elu_by_tanh(x, alpha):
+    t = torch.tanh(torch.where(x > 0, 0.0, x) / 2)
+    return torch.where(x > 0, x, alpha * 2 * t / (1 - t))
 
 
 def celu_slope_by_autograd(x, alpha):
@@ -112,6 +118,7 @@ RIGHT = {
         lambda x, alpha: x.where(x > 0, alpha * torch.special.expm1(x * (x <= 0))),
         elu_by_index,
         elu_by_masked_fill,
+        elu_by_tanh,
     ],
     "07.2": [
         lambda x, alpha: torch.exp(torch.minimum(x, torch.zeros_like(x)) / alpha),
@@ -158,6 +165,11 @@ WRONG = {
         (lambda x, alpha: torch.where(x > 0, x, alpha * x.clamp_max(0).expm1()), "Look at the slope at 0"),
         (lambda x, alpha: torch.where(x > 0, x, alpha * x.clamp(max=0).exp() - alpha), "Two bugs are left"),
         (lambda x, alpha: x.where(x > 0, torch.where(x > 0, 0.0, x).expm1()), "alpha is missing"),
+        (F.elu, "write it yourself"),
+        (
+            lambda x, alpha: x.where(x > 0, alpha * F.selu(x.where(x <= 0, 0 * x)) / 1.7580993408473766),
+            "write it yourself",
+        ),
         (lambda x, alpha: x.where(x >= 0, alpha * x.where(x < 0, 0.0 * x).expm1()), "whose slope is 1"),
     ],
     "07.2": [

@@ -40,6 +40,16 @@ def softplus_in_cases(x):
     return torch.where(x > 0, x + torch.log1p(torch.exp(-right)), torch.log1p(torch.exp(left)))
 
 
+def softplus_above(threshold):
+    """x above a threshold, with a harmless number in the other branch."""
+
+    def answer(x):
+        over = x > threshold
+        return torch.where(over, x, torch.log1p(torch.exp(torch.where(over, 0.0, x))))
+
+    return answer
+
+
 def softplus_by_index(x):
     y = torch.empty_like(x)
     y[x > 0] = x[x > 0] + torch.log1p(torch.exp(-x[x > 0]))
@@ -72,6 +82,8 @@ RIGHT = {
         lambda x, beta, g: torch.sum(g * x**2 / (2 + torch.exp(beta * x) + torch.exp(-beta * x))),
         lambda x, beta, g: (g * x**2).flatten() @ (s := torch.sigmoid(beta * x).flatten()).mul(1 - s),
         lambda x, beta, g: (g * x**2 / (4 * torch.cosh(beta * x / 2) ** 2)).sum(),
+        lambda x, beta, g: (g * x**2 * (1 - torch.tanh(beta * x / 2) ** 2) / 4).sum(),
+        lambda x, beta, g: (g * x**2 * torch.exp(F.logsigmoid(beta * x) - F.softplus(beta * x))).sum(),
         beta_gradient_in_a_loop,
         beta_gradient_by_numpy,
     ],
@@ -81,6 +93,8 @@ RIGHT = {
         lambda x: x * torch.sigmoid(2 * 0.79788456 * (x + 0.044715 * torch.pow(x, 3))),
         lambda x: x * torch.special.expit(1.5957691216057308 * x * (1 + 0.044715 * x * x)),
         lambda x: x * nn.Sigmoid()(2 * polynomial(x)),
+        lambda x: x * torch.exp(F.logsigmoid(2 * polynomial(x))),
+        lambda x: x * torch.exp(-F.softplus(-2 * polynomial(x))),
     ],
     "08.4": [
         lambda x: torch.logaddexp(x, torch.tensor(0.0, dtype=x.dtype)),
@@ -136,6 +150,7 @@ WRONG = {
         (lambda x: torch.where(x > 20, x, (x.exp() + 1).log()), "two faults"),
         (lambda x: x.clamp_min(0) + torch.log1p((-x.abs()).exp()), "have kinks"),
         (lambda x: x + torch.log1p((-x).exp()), "the left tail is lost"),
+        *((softplus_above(t), "still above x in float32") for t in (3.5, 4, 5, 8, 10)),
     ],
     "08.5": [
         (lambda x, a: ((x + a) / 2 / a).clamp(0, 1), "that is the gate"),

@@ -77,8 +77,14 @@ def by_nll_loss(logits, labels):
     return F.nll_loss(logits - logits.logsumexp(1, keepdim=True), labels)
 
 
+def by_the_surest(logits, labels):
+    """The largest probability is 1 / K at least: its logarithm loses nothing."""
+    total = logits.max(1).values - torch.softmax(logits, 1).max(1).values.log()
+    return (total - logits.gather(1, labels[:, None])[:, 0]).mean()
+
+
 RIGHT = {
-    "10.1": [by_gather, by_one_hot, by_loop, by_margins, by_logaddexp, by_nll_loss],
+    "10.1": [by_gather, by_one_hot, by_loop, by_margins, by_logaddexp, by_nll_loss, by_the_surest],
     "10.2": [
         by_matrix,
         by_loop_over_rows,
@@ -105,6 +111,12 @@ RIGHT = {
         lambda logits, weights: torch.exp((z := logits - weights.log()) - z.logsumexp(1, keepdim=True)),
     ],
 }
+
+
+def with_floor(floor):
+    return lambda z, y: -torch.log(torch.softmax(z, 1) + floor)[torch.arange(len(y)), y].mean()
+
+
 WRONG = {
     "10.1": [
         (lambda z, y: -torch.log(torch.softmax(z, dim=0))[torch.arange(len(y)), y].mean(), "dim=0"),
@@ -113,6 +125,13 @@ WRONG = {
             "before anything is rounded",
         ),
         (lambda z, y: -torch.log(torch.softmax(z, 1) + 1e-8)[torch.arange(len(y)), y].mean(), "bends the loss"),
+        *(
+            (with_floor(floor), f"never exceeds {limit}")
+            for floor, limit in ((1e-6, 13.8), (1e-30, 69.1), (1e-38, 87.5))
+        ),
+        (lambda z, y: F.nll_loss(z.softmax(1).clamp(min=1e-7).log(), y), "the clamp hides"),
+        (with_floor(3e-11), "its probability is rounded to 0"),
+        (lambda z, y: F.nll_loss(z.softmax(1).log().clamp(min=-100), y), "its probability is rounded to 0"),
         (lambda z, y: (torch.logsumexp(z, 1) - z[torch.arange(len(y)), y]).sum(), "sum over the batch"),
         (lambda z, y: (z[torch.arange(len(y)), y] - torch.logsumexp(z, 1)).mean(), "sign"),
         (lambda z, y: (z.exp().sum(1).log() - z[torch.arange(len(y)), y]).mean(), "overflows"),

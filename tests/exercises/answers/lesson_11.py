@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,6 +26,11 @@ def gradients_by_steps(gradient, a, b):
 def gradients_by_exponential(gradient, a, b):
     s = 1 / (1 + torch.exp(-b))
     return [s * gradient, (s - s**2) * (a * gradient)]
+
+
+def gradients_by_numpy(gradient, a, b):
+    s = 1 / (1 + np.exp(-b.numpy()))
+    return torch.as_tensor(gradient.numpy() * s), torch.as_tensor(gradient.numpy() * a.numpy() * s * (1 - s))
 
 
 def fused_by_slices(x, fused, out):
@@ -107,12 +113,17 @@ RIGHT = {
         lambda x, y, gate: gate(x) * y - gate(-x) * y,
         lambda x, y, gate: gate(y) * x + gate(-y) * -x,
         lambda x, y, gate: x * gate(y) - x * gate(-1 * y),
+        lambda x, y, gate: gate(3 * x) * (y / 3) - gate(-3 * x) * y / 3,
+        lambda x, y, gate: (gate(torch.stack([y, -y], dim=-1)) * torch.stack([x, -x], dim=-1)).sum(-1),
+        lambda x, y, gate: torch.stack([gate(v) * u - gate(-v) * u for u, v in zip(x, y, strict=True)]),
     ],
     "11.2": [
         gradients_by_steps,
         gradients_by_exponential,
         lambda g, a, b: (g * b.sigmoid(), g * a * b.sigmoid() * (1 - b.sigmoid())),
         lambda g, a, b: (g * torch.special.expit(b), g * a * torch.special.expit(b) * torch.special.expit(-b)),
+        gradients_by_numpy,
+        lambda g, a, b: (g * torch.exp(F.logsigmoid(b)), g * a * torch.exp(-F.softplus(b) - F.softplus(-b))),
         lambda g, a, b: (g.mul(b.sigmoid()), a.mul(g).mul(b.sigmoid() - b.sigmoid().square())),
     ],
     "11.3": [
@@ -138,6 +149,13 @@ WRONG = {
         (lambda x, y, gate: gate(x) * y + gate(-x) * y, "mind its sign"),
         (lambda x, y, gate: gate(x) * gate(y), "not bent"),
         (lambda x, y, gate: gate(-y) * x + gate(y) * -x, "wrong signs"),
+        (
+            lambda x, y, gate: (
+                sum(c * gate(c * x + y) * (c * x + y) + c * gate(-c * x - y) * (-c * x - y) for c in (1, -1)) / 4
+            ),
+            "a multiple of one input",
+        ),
+        (lambda x, y, gate: x * y * (gate(torch.ones_like(x)) - gate(-torch.ones_like(x))), "a multiple of one input"),
     ],
     "11.2": [
         (lambda g, a, b: (b.sigmoid(), a * b.sigmoid() * (1 - b.sigmoid())), "the gradient that comes in"),
@@ -151,6 +169,12 @@ WRONG = {
         (lambda x, fused, out: F.linear(F.glu(F.linear(x, fused)), out), "sigmoid"),
         (lambda x, fused, out: F.linear(torch.mul(*F.silu(F.linear(x, fused)).chunk(2, -1)), out), "gate alone"),
         (lambda x, fused, out: F.linear(torch.mul(*F.linear(x, fused).chunk(2)), out), "halve the features"),
+        (
+            lambda x, fused, out: F.linear(
+                F.silu(F.linear(x, fused).chunk(2, -1)[0] * F.linear(x, fused).chunk(2, -1)[1]), out
+            ),
+            "bend the product",
+        ),
         (lambda x, fused, out: x, "at index"),
     ],
     "11.4": [
@@ -166,5 +190,14 @@ WRONG = {
         (stack(lambda x: x / x.square().mean().sqrt()), "over the last dimension only"),
         (stack(lambda x: F.rms_norm(x, x.shape[-1:], eps=0.0), add=False), "is to be added"),
         (stack(lambda x: x / x.std(-1, keepdim=True, correction=0)), "takes the mean away"),
+        (stack(lambda x: F.layer_norm(x, x.shape[-1:])), "also takes the mean away"),
+        (
+            stack(lambda x: (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, correction=0)),
+            "also takes the mean",
+        ),
+        (
+            lambda x, g, v, out: x + F.linear(F.silu((h := F.rms_norm(x, x.shape[-1:])) @ g.T * (h @ v.T)), out),
+            "bends the product",
+        ),
     ],
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import ByHand, activations_but
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -22,7 +22,7 @@ STABLE = Exercise(
     minutes=6,
     difficulty=2,
     solution=my_elu,
-    by_hand=ByHand(allows=("relu",)),
+    by_hand=ByHand(allows=activations_but("elu", "celu", "selu")),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
         Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
@@ -335,7 +335,7 @@ ATTRACTION = Exercise(
         "h(√q z) is h for inputs of mean square q. Compute its mean square for a q that wants a gradient, or for two q.",
         "q = torch.ones((), dtype=z.dtype, requires_grad=True), then torch.autograd.grad of the mean square by q.",
     ),
-    remark="below 1 it attracts: SELU 0.78; sigmoid, scaled and shifted, 0.95; ReLU, scaled and shifted, is exactly at 1.",
+    remark="below 1 it attracts: SELU 0.78; sigmoid, scaled and shifted, 0.72; ReLU, scaled and shifted, is exactly at 1.",
 )
 
 

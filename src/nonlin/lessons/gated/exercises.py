@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import NUMPY, ByHand, activations_but
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -28,7 +28,7 @@ GRADIENTS = Exercise(
     minutes=3,
     difficulty=1,
     solution=glu_gradients,
-    by_hand=ByHand(allows=("sigmoid", "tanh")),
+    by_hand=ByHand(allows=(*activations_but(), NUMPY)),
     probes=(
         Probe(label="with a gradient of 1", arguments=(torch.ones(13), A, B)),
         Probe(label="with a gradient of −2", arguments=(torch.full((13,), -2.0), A, B)),
@@ -217,6 +217,10 @@ FUSED = Exercise(
             ),
             hint="SiLU belongs to the gate alone: the value goes through straight.",
         ),
+        Mistake(
+            answer=lambda x, fused, out: F.linear(F.silu(torch.mul(*F.linear(x, fused).chunk(2, dim=-1))), out),
+            hint="you bend the product of gate and value: apply SiLU to the gate, then multiply.",
+        ),
     ),
     hints=(
         "Print the shapes of the two halves for x of shape (6, 4) and fused of shape (10, 4). Which one should have been "
@@ -236,6 +240,26 @@ def _twice_relu(b: Tensor) -> Tensor:
     return 2 * F.relu(b)
 
 
+def _of_one_input(gate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same gate, which refuses to look at anything but multiples of ``A`` or of ``B``."""
+    inputs = torch.stack([A, B]).double()
+
+    def multiples(rows: Tensor) -> bool:
+        rows = rows.detach().double().unsqueeze(1)  # (n, 1, 13)
+        factors = (rows * inputs).sum(-1, keepdim=True) / inputs.square().sum(-1, keepdim=True)
+        rest = (rows - factors * inputs).abs().amax(-1)  # (n, 2)
+        return bool((rest.amin(1) <= 1e-5 * (1 + rows.abs().amax())).all())
+
+    def looking(b: Tensor) -> Tensor:
+        n = len(A)
+        # Of other numbers of numbers, such as one at a time, nothing can be told. Stacked they may lie either way.
+        if b.numel() % n == 0 and not multiples(b.reshape(-1, n)) and not multiples(b.reshape(n, -1).T):
+            raise ValueError("the gate was given something else than a multiple of x or of y.")
+        return gate(b)
+
+    return looking
+
+
 PRODUCT = Exercise(
     number="11.1",
     title="An exact product from two gated units",
@@ -243,10 +267,14 @@ PRODUCT = Exercise(
     difficulty=3,
     solution=product,
     probes=(
-        Probe(label="with gate = relu", arguments=(A, B, F.relu), tolerance=1e-5),
-        Probe(label="with gate = gelu", arguments=(A, B, F.gelu), tolerance=1e-5),
-        Probe(label="with gate = silu", arguments=(A, B, F.silu), tolerance=1e-5),
-        Probe(label="with gate = twice relu, which makes 2xy", arguments=(A, B, _twice_relu), tolerance=1e-5),
+        Probe(label="with gate = relu", arguments=(A, B, _of_one_input(F.relu)), tolerance=1e-5),
+        Probe(label="with gate = gelu", arguments=(A, B, _of_one_input(F.gelu)), tolerance=1e-5),
+        Probe(label="with gate = silu", arguments=(A, B, _of_one_input(F.silu)), tolerance=1e-5),
+        Probe(
+            label="with gate = twice relu, which makes 2xy",
+            arguments=(A, B, _of_one_input(_twice_relu)),
+            tolerance=1e-5,
+        ),
     ),
     mistakes=(
         Mistake(
@@ -286,6 +314,11 @@ PRODUCT = Exercise(
         Mistake(
             answer=lambda x, y, gate: gate(y) * gate(x),
             hint="the value of a gated unit is not bent: apply the gate's function to y only.",
+        ),
+        Mistake(
+            answer=lambda x, y, gate: (gate(x + y) * (x + y) - gate(x - y) * (x - y)) / 4,
+            hint="each gate is to look at a multiple of one input, x or y, not at a sum of both or at a number: two units "
+            "do, without squares.",
         ),
         Mistake(
             answer=lambda x, y, gate: gate(y) * x - gate(y) * -x,
@@ -328,10 +361,11 @@ STACKABLE = Exercise(
     minutes=7,
     difficulty=3,
     solution=stackable,
+    # Wide enough for an ε, and vectors large enough for it not to count.
     probes=(
-        Probe(label="for 6 tokens of width 4", arguments=(3 * _numbers(6, 4, seed=14), *_MATRICES), tolerance=1e-5),
-        Probe(label="for a (2, 3, 4) batch", arguments=(_numbers(2, 3, 4, seed=15), *_MATRICES), tolerance=1e-5),
-        Probe(label="for a single token", arguments=(1 + _numbers(4, seed=16), *_MATRICES), tolerance=1e-5),
+        Probe(label="for 6 tokens of width 4", arguments=(3 * _numbers(6, 4, seed=14), *_MATRICES), tolerance=1e-4),
+        Probe(label="for a (2, 3, 4) batch", arguments=(3 * _numbers(2, 3, 4, seed=15), *_MATRICES), tolerance=1e-4),
+        Probe(label="for a single token", arguments=(1 + _numbers(4, seed=16), *_MATRICES), tolerance=1e-4),
     ),
     mistakes=(
         Mistake(
@@ -359,6 +393,10 @@ STACKABLE = Exercise(
             hint="std takes the mean away first, and divides by n - 1; the root mean square does neither.",
         ),
         Mistake(
+            answer=_stackable(lambda x: F.layer_norm(x, x.shape[-1:])),
+            hint="that also takes the mean away; only divide by the root mean square.",
+        ),
+        Mistake(
             answer=_stackable(_by_rms, add="nothing"),
             hint="the block is right; what came in is to be added to it, so that the gradient has a way around.",
         ),
@@ -369,6 +407,12 @@ STACKABLE = Exercise(
         Mistake(
             answer=_stackable(_by_rms, gate_first=False),
             hint="SiLU bends the value in your answer: it belongs to the gate.",
+        ),
+        Mistake(
+            answer=lambda x, gate, value, out: (
+                x + F.linear(F.silu(F.linear(_by_rms(x), gate) * F.linear(_by_rms(x), value)), out)
+            ),
+            hint="SiLU bends the product in your answer: apply it to the gate, then multiply.",
         ),
         Mistake(
             answer=_stackable(_by_rms, bend=torch.sigmoid),

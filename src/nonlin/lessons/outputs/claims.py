@@ -323,7 +323,7 @@ def _blame() -> Measurement:
     rare = {name: found.recall[:, -1] for name, found in remedies.items()}
     return {
         "one sigmoid a class in its place": (rare["one sigmoid a class"] - rare["nothing"]).tolist(),
-        "the exact probabilities in its place": (rare["exact posterior"] - rare["nothing"]).tolist(),
+        "the exact probabilities in its place": (rare["exact probabilities"] - rare["nothing"]).tolist(),
     }
 
 
@@ -461,7 +461,7 @@ def _judge_log_errors(better: bool) -> Callable[[Measurement], Sequence[Case]]:
             said = "infinite or NaN" if by_parts >= WORST else f"{by_parts:.1g}"
             worse, less = (by_parts, at_once) if better else (at_once, by_parts)
             holds = worse > MATTERS and worse > 10 * less
-            figures = f"error {said} against {at_once:.1g}"
+            figures = f"error of loss or gradient {said} against {at_once:.1g}"
             cases.append(Case(name, holds if better else not holds, figures, (exact(by_parts), exact(at_once))))
         return cases
 

@@ -1,10 +1,12 @@
 """Exercises and quiz of lesson 10, softmax and output layers."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import ByHand, activations_but
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -26,6 +28,20 @@ def _as_given(logits: Tensor, labels: Tensor) -> Tensor:
     return -_picked(torch.log(torch.softmax(logits, dim=0)), labels).mean()
 
 
+def _with_floor(floor: float, *, clamped: bool) -> Mistake:
+    """The popular plaster for a loss of infinity, in one of its two forms."""
+
+    def answer(logits: Tensor, labels: Tensor) -> Tensor:
+        p = torch.softmax(logits, dim=1)
+        return -_picked(torch.log(p.clamp(min=floor) if clamped else p + floor), labels).mean()
+
+    plaster = "the clamp" if clamped else "a small number inside the logarithm"
+    most = f"it never exceeds {-math.log(floor):.1f}, and the worst mistakes get no gradient"
+    return Mistake(answer=answer, hint=f"{plaster} hides the infinity, and bends the loss: {most}.")
+
+
+VISIBLE = (1e-6, 1e-7, 1e-8)  # below these, a clamp and a summand differ by less than the tolerance
+FLOORS = (*VISIBLE, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30, 1e-38)
 LABELS = torch.tensor([0, 2, 1])
 
 CROSS_ENTROPY = Exercise(
@@ -34,11 +50,11 @@ CROSS_ENTROPY = Exercise(
     minutes=6,
     difficulty=2,
     solution=mean_cross_entropy,
-    by_hand=ByHand(),
+    by_hand=ByHand(allows=activations_but("log_softmax")),
     probes=(
         Probe(label="for ordinary logits", arguments=(_numbers(3, 4), LABELS), with_slope=True, tolerance=1e-9),
         Probe(
-            label="where the right class is 1000 behind",
+            label="where the right class is 1000 behind, and its probability is rounded to 0",
             arguments=(torch.tensor([[0.0, 1000.0], [3.0, 1.0]]), torch.tensor([0, 0])),
             with_slope=True,
             tolerance=1e-4,
@@ -72,16 +88,8 @@ CROSS_ENTROPY = Exercise(
             hint="nearly: that is the mean over all n times K numbers. Sum along dim 1 first, then take the mean over the "
             "batch.",
         ),
-        Mistake(
-            answer=lambda logits, labels: -_picked(torch.log(torch.softmax(logits, dim=1) + 1e-8), labels).mean(),
-            hint="a small number inside the logarithm hides the infinity, and bends the loss: it never exceeds 18.4, and "
-            "the worst mistakes get no gradient.",
-        ),
-        Mistake(
-            answer=lambda logits, labels: -_picked(torch.log(torch.softmax(logits, dim=1) + 1e-12), labels).mean(),
-            hint="a small number inside the logarithm hides the infinity, and bends the loss: it never exceeds 27.6, and "
-            "the worst mistakes get no gradient.",
-        ),
+        *(_with_floor(floor, clamped=False) for floor in FLOORS),
+        *(_with_floor(floor, clamped=True) for floor in VISIBLE),
         Mistake(
             answer=lambda logits, labels: (
                 -_picked(logits - torch.logsumexp(logits, dim=0, keepdim=True), labels).mean()
@@ -93,12 +101,6 @@ CROSS_ENTROPY = Exercise(
             answer=lambda logits, labels: -_picked(logits - torch.logsumexp(logits, dim=1), labels).mean(),
             hint="the right formula, but logsumexp has dropped its dimension, so that its numbers do not fit the rows: "
             "keepdim=True.",
-        ),
-        Mistake(
-            answer=lambda logits, labels: (
-                -_picked(torch.log(torch.softmax(logits, dim=1).clamp(min=1e-8)), labels).mean()
-            ),
-            hint="the clamp hides the infinity, but its slope is 0: the worst mistakes get no gradient at all.",
         ),
         Mistake(
             answer=lambda logits, labels: (
@@ -295,7 +297,6 @@ DETECT = Exercise(
     hints=(
         "Two properties together: one of each number, one of each row.",
         "outputs.sum(dim=1) is to be near 1, which torch.allclose can tell, and no number below 0.",
-        "Return bool(...), so that a True comes back and not a tensor.",
     ),
     remark="call it on one batch before training, and the failure of section 1 cannot happen to you.",
 )

@@ -98,7 +98,7 @@ class Imbalance:
     """The experiment on imbalance.
 
     Args:
-        remedies: by name, ``"exact posterior"`` among them, which nobody can beat in accuracy or log loss.
+        remedies: by name, ``"exact probabilities"`` among them, which nobody can beat in accuracy or log loss.
         exact_rare: the true probability of the rarest class at each test point, (n,).
     """
 
@@ -145,7 +145,7 @@ def imbalance(*, seeds: int = 10, n: int = 1000, test_n: int = 20_000, hidden: i
         # The decision is made without the priors; the probabilities stay as they were.
         "decide without priors": _judged(plain, truth, decide=plain - priors.log()),
         "one sigmoid a class": _judged(F.logsigmoid(sigmoids), truth),
-        "exact posterior": _judged(exact, truth),
+        "exact probabilities": _judged(exact, truth),
     }
     return Imbalance(remedies=remedies, exact_rare=exact[0].softmax(dim=-1)[:, -1])
 

@@ -15,6 +15,7 @@ TERMS = {
     "label smoothing": "Asking for the right class with 1 - ε only, and spreading ε evenly over all classes.",
     "focal loss": "Cross-entropy times (1 - p)^γ, where p is the probability of the right class.",
     "recall": "The share of a class's examples that are found.",
+    "prior": "The share of a class among all examples: its probability before an example is looked at.",
     "oversampling": "Showing examples of rare classes again and again in training.",
     "undersampling": "Leaving out examples of common classes in training.",
 }

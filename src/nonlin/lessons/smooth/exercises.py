@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nonlin.exercises.by_hand import NUMPY, ByHand
+from nonlin.exercises.by_hand import NUMPY, ByHand, activations_but
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -73,7 +73,7 @@ BETA = Exercise(
     minutes=5,
     difficulty=2,
     solution=beta_gradient,
-    by_hand=ByHand(allows=("sigmoid", "silu", NUMPY)),
+    by_hand=ByHand(allows=(*activations_but(), NUMPY)),
     probes=(
         Probe(
             label="for a vector, with β = 1",
@@ -178,7 +178,7 @@ TANH_TAIL = Exercise(
     minutes=4,
     difficulty=2,
     solution=my_gelu_tanh,
-    by_hand=ByHand(allows=("sigmoid", "silu", "tanh")),
+    by_hand=ByHand(allows=activations_but("gelu")),
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
@@ -252,6 +252,11 @@ SOFTPLUS = Exercise(
     probes=(
         Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
+        Probe(
+            label="between 3 and 12, where log(1 + e^x) is still above x in float32",
+            arguments=(torch.linspace(3, 12, 37),),
+            with_slope=True,
+        ),
         Probe(label="at x = −20", arguments=(torch.tensor(-20.0),), with_slope=True),
         Probe(label="at x = −80", arguments=(torch.tensor(-80.0),)),
         Probe(label="at x = 100", arguments=(torch.tensor(100.0),), with_slope=True),
@@ -307,7 +312,7 @@ SOFTPLUS = Exercise(
     ),
     hints=(
         "Each tail has a fault of its own: on the left the sum 1 + e^x, on the right e^x alone.",
-        "log(1 + e^x) is log(e^0 + e^x). Which function of torch computes that from 0 and x, for two tensors?",
+        "log(1 + e^x) is log(e^0 + e^x). Which function of torch computes that from 0 and x, for two tensors, without a dim?",
     ),
     remark="torch.logaddexp is one smooth operation that keeps both tails, and its slope at 0 is ½. torch's softplus "
     "returns x itself above its threshold of 20, which in float32 is the same number.",
