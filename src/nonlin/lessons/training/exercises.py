@@ -167,10 +167,6 @@ PAIRED = Exercise(
             "first, and the spread of those.",
         ),
         Mistake(
-            answer=lambda ours, relu, t: _around(ours - relu, t * (ours.std() - relu.std()) / math.sqrt(len(ours))),
-            hint="that is the difference of two spreads; the spread of the differences is wanted.",
-        ),
-        Mistake(
             answer=lambda ours, relu, t: _around(ours - relu, t * (ours - relu).std()),
             hint="you used the standard deviation, which says how much single differences vary. The mean of n of them "
             "varies less, by a factor of sqrt(n): that is the standard error.",
@@ -218,6 +214,10 @@ PAIRED = Exercise(
         Mistake(
             answer=lambda ours, relu, t: paired_interval(ours.sort().values, relu.sort().values, t),
             hint="sorting the lists tears the pairs apart: element i of both must be the same seed.",
+        ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, t * (ours.std() - relu.std()) / math.sqrt(len(ours))),
+            hint="that is the difference of two spreads; the spread of the differences is wanted.",
         ),
     ),
     hints=(
