@@ -17,7 +17,7 @@ import pytest
 from nonlin.desk import copies
 from nonlin.desk.copies import again, parsed, read, update, written
 from nonlin.desk.merge import NOTES, merge_lines
-from nonlin.errors import ReaderError
+from nonlin.errors import Failure, ReaderError
 from nonlin.files import unwritable, write_whole
 from nonlin.notebooks import LESSONS
 
@@ -413,10 +413,25 @@ def test_a_copy_that_cannot_be_replaced_stays_and_the_others_go_on(
     assert {"His.", "News."} < set(course.sources("01_topic"))
 
 
-@pytest.mark.parametrize("file", [False, True])
-def test_a_folder_that_cannot_be_written_is_told(course: Course, tmp_path: Path, file: bool) -> None:
-    place = tmp_path / "file" / "work" if file else course.book
+def test_again_on_a_full_disk_changes_nothing(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    course.edit("01_topic", mine)
+    before = (course.work / "01_topic.ipynb").read_bytes()
+
+    def full(path: Path, text: str | bytes) -> None:
+        raise unwritable(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(copies, "write_whole", full)
+    (said,) = again(course.work, ["01_topic.ipynb"], course.book)
+    assert isinstance(said, Failure)
+    assert (course.work / "01_topic.ipynb").read_bytes() == before
+    assert not course.former
+
+
+@pytest.mark.parametrize("name", ["file/work", "loop", "course/notebooks"])
+def test_a_folder_that_cannot_be_written_is_told(course: Course, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
     (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ReaderError, match=r"NONLIN_WORK"):
         update(place, course.book)
     assert course.sources("01_topic")[0] == HEAD

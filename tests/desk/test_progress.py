@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,10 @@ import pytest
 
 from nonlin import lessons, memory
 from nonlin.__main__ import main
+from nonlin.desk import copies, server
+from nonlin.errors import Failure
 from nonlin.exercises.progress import Progress
+from nonlin.files import unwritable
 from nonlin.lessons import EXERCISES, QUIZZES, check, outcome, predict, progress, progress_of, quiz, solution
 from nonlin.memory import FILE, HIDDEN, recall, remember
 
@@ -238,12 +242,21 @@ def test_the_picture_says_the_same_in_words(work: Path) -> None:
     assert "1 of 3 exercises solved" in repr(shown)
 
 
-def test_again_and_work(work: Path, capsys: pytest.CaptureFixture) -> None:
+def full(path: Path, text: str | bytes) -> None:
+    raise unwritable(path, OSError(28, "No space left on device"))
+
+
+def test_again_and_work(work: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["work", "--where"]) == 0
     assert not list(work.glob("*.ipynb"))
     assert main(["work"]) == 0
     assert capsys.readouterr().out == f"{work}\n" * 2
     assert main(["again", "03"]) == 0
     assert "03_sigmoid_and_tanh.ipynb begins anew, and" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "write_whole", full)
+        patch.setattr(server, "update_unless_open", lambda folder: [Failure("It fails.")])
+        assert main(["again", "03"]) == main(["work"]) == 1
+    assert re.search(r"03_sigmoid_and_tanh.ipynb cannot be written .*\nIt fails.\n$", capsys.readouterr().err)
     assert main(["again", "99"]) == 1
     assert "no lesson is called '99'" in capsys.readouterr().err

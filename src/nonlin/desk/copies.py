@@ -24,12 +24,13 @@ from filelock import FileLock, Timeout
 
 from nonlin import notebooks
 from nonlin.desk.merge import Cell, content, fresh, homeless, merge, text, unique
-from nonlin.errors import ReaderError
+from nonlin.errors import Failure, ReaderError
 from nonlin.files import FileError, unreadable, unwritable, write_whole
 from nonlin.memory import HIDDEN
 from nonlin.paths import is_writable
 
 Notebook = dict[str, Any]
+
 LINKED = "course"  # the folder of what the lessons link to
 LINK = re.compile(r"(\]\()\.\./([^)\s#?]+)")
 PATIENCE = 60  # seconds
@@ -78,7 +79,7 @@ def again(work: Path, lessons: Iterable[str], book: Path = notebooks.LESSONS) ->
 @contextmanager
 def _alone(work: Path, book: Path) -> Iterator[None]:
     """In a work folder that can be written, one update at a time."""
-    if work.resolve() == book.resolve():
+    if os.path.realpath(work) == os.path.realpath(book):
         raise ReaderError(f"{work} holds the lessons themselves: name another folder for your copies in NONLIN_WORK")
     hidden = work / HIDDEN
     if not is_writable(work) or not is_writable(hidden):
@@ -194,7 +195,7 @@ class _Update:
 
     def _fail(self, name: str, error: FileError) -> None:
         self.failed.add(name)
-        self.said.append(str(error))
+        self.said.append(Failure(error))
 
     def _write(self, name: str, cells: list[Cell]) -> None:
         new, mine, path = self.new[name], self.mine.get(name), self.work / name
@@ -237,12 +238,17 @@ class _Update:
     def begin_anew(self, name: str) -> None:
         """A fresh copy of one lesson, whatever the learner's has become."""
         path = self.work / name
-        if os.path.lexists(path):
-            former = self._put_aside(path)
+        former = self._put_aside(path) if os.path.lexists(path) else None
+        try:
+            write_whole(path, written(self.new[name]))
+        except FileError:
+            if former:
+                os.replace(former, path)
+            raise
+        if former:
             self.said.append(
                 f"{name} begins anew, and your former copy is {former.name}; a tab that shows it has to be opened anew."
             )
-        write_whole(path, written(self.new[name]))
         self._write_base(name)
 
     def _put_aside(self, path: Path, *, keep: bool = False) -> Path:
