@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nonlin.errors import reason
-from nonlin.files import fitting
+from nonlin.files import FileError, fitting, unreadable
 from nonlin.notebooks import asking_cells, lesson_file
 
 HIDDEN, FILE = ".course", "progress.jsonl"
@@ -75,8 +75,9 @@ def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: s
     try:
         if not _repeats(event, folder):
             _append(folder / FILE, json.dumps(asdict(event), ensure_ascii=False))
-    except OSError as error:
-        print(f"Your progress is not remembered: {folder / FILE} cannot be written ({reason(error)}).", file=sys.stderr)
+    except (OSError, FileError) as error:
+        why = reason(error.__cause__ or error)
+        print(f"Your progress is not remembered: {folder / FILE} cannot be written ({why}).", file=sys.stderr)
 
 
 def _repeats(event: Event, folder: Path) -> bool:
@@ -105,13 +106,15 @@ def recall(folder: Path) -> list[Event]:
     """What is remembered in a work folder, in the order in which it was noted.
 
     Raises:
-        OSError: if there is a file that cannot be read.
+        FileError: if there is a file that cannot be read.
     """
     try:
         with (folder / FILE).open(encoding="utf-8", errors="replace") as file:
             return list(_events(file))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise unreadable(folder / FILE, error) from error
 
 
 def _events(lines: Iterator[str]) -> Iterator[Event]:

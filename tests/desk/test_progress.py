@@ -191,6 +191,9 @@ def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.Cap
     said = capsys.readouterr().err
     assert said.startswith("Your progress is not remembered")
     assert said.count("\n") == 1
+    assert f"{FILE} cannot be read" in repr(progress("00"))
+    assert main(["progress"]) == 1
+    assert f"{FILE} cannot be read" in capsys.readouterr().err
 
 
 def test_half_a_line_is_told_and_harms_no_other(work: Path, capsys: pytest.CaptureFixture) -> None:

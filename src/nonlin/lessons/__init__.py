@@ -15,6 +15,7 @@ from typing import Any
 
 from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, predict
 from nonlin.exercises.progress import Progress, gather
+from nonlin.files import FileError
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
 from nonlin.memory import Event, lesson_name, own_folder, recall, remember
@@ -174,14 +175,17 @@ def progress(lesson: str = "") -> Progress | Markdown:
     folder = own_folder()
     if folder is None:
         return Markdown("*Your progress is remembered, and shown here, in your own copy of this lesson.*")
-    return progress_of((lesson,) if lesson else tuple(TOPICS), folder)
+    try:
+        return progress_of((lesson,) if lesson else tuple(TOPICS), folder)
+    except FileError as error:
+        return Markdown(f"*{error}*")
 
 
 def progress_of(lessons: Sequence[str], folder: Path) -> Progress:
     """The same for some lessons and any work folder.
 
     Raises:
-        OSError: if what is remembered cannot be read.
+        FileError: if what is remembered cannot be read.
     """
     events = recall(folder)
     by_title = {exercise.title: number for number, exercise in EXERCISES.items()}
