@@ -12,6 +12,7 @@ from nonlin.desk.hand_out import PARTS, files_of
 from nonlin.desk.new_folder import new_folder
 from nonlin.errors import ReaderError
 
+PACKED = (*PARTS, "notebooks", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md")
 LINUX_TAGS = [f"manylinux_2_{minor}_x86_64" for minor in range(34, 4, -1)]
 # By system: what markers of a lock see there, and the platforms that pip is asked for.
 SYSTEMS = {
@@ -55,7 +56,7 @@ def pack(
     with new_folder(folder) as part:
         locks = {system: lock_for(system, root) for system in systems}
         _check_room(part, locks)
-        for name, path in files_of(root, [*PARTS, "notebooks", "README.md"]).items():
+        for name, path in files_of(root, PACKED).items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, part / name)
         if images:
