@@ -261,5 +261,7 @@ def test_again_and_work(work: Path, capsys: pytest.CaptureFixture, monkeypatch: 
         patch.setattr(server, "update_unless_open", lambda folder: [Failure("It fails.")])
         assert main(["again", "03"]) == main(["work"]) == 1
     assert re.search(r"03_sigmoid_and_tanh.ipynb cannot be written .*\nIt fails.\n$", capsys.readouterr().err)
+    assert main(["again", "03", "1"]) == 2
+    assert "'1' fits 10_softmax_and_outputs and 7 more" in capsys.readouterr().err
     assert main(["again", "99"]) == 1
     assert "no lesson is called '99'" in capsys.readouterr().err

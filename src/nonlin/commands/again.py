@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlin.commands.common import add_command, tell
+from nonlin.commands.common import UsageError, add_command, tell
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -17,5 +17,10 @@ def run(arguments: argparse.Namespace) -> int:
     from nonlin.notebooks import lessons
     from nonlin.paths import work_folder
 
-    names = dict.fromkeys(path.name for path in lessons(arguments.lessons))
+    names = {}
+    for word in arguments.lessons:
+        first, *others = lessons([word])
+        if others:  # a digit is typed too soon: ten lessons would begin anew
+            raise UsageError(f"{word!r} fits {first.stem} and {len(others)} more: write more of the name")
+        names[first.name] = None
     return tell(again(work_folder(), names))
