@@ -37,7 +37,14 @@ import os, subprocess, sys
 environment = os.environ | {{"NONLIN_PARENT": str(os.getpid())}}
 subprocess.run([sys.executable, "-c", {COMMAND!r}], env=environment, stderr=subprocess.DEVNULL)
 """
-PARENTS = {"workers": PARENT, "start.py": STARTER}
+PACKER = """
+import os, subprocess
+from nonlin.desk.pack import _pip
+pip, ends = _pip(), os.pipe()
+print("ready", flush=True)
+subprocess.run([*pip, "hash", f"/dev/fd/{ends[0]}"], pass_fds=ends)  # has both ends, and waits for ever
+"""
+PARENTS = {"workers": PARENT, "start.py": STARTER, "pack": PACKER}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux shows them")
@@ -48,6 +55,7 @@ PARENTS = {"workers": PARENT, "start.py": STARTER}
         ("workers", "SIGKILL", 1.0),
         ("workers", "SIGTERM", 1.0),
         ("start.py", "SIGKILL", 0.0),
+        ("pack", "SIGKILL", 1.0),
     ],
 )
 def test_no_child_outlives_its_parent(parent, number, after):

@@ -10,6 +10,10 @@ class ReaderError(Exception):
         super().__init__(shown(message))  # it may quote the name of a stranger's file
 
 
+class Failure(str):
+    """One sentence of several for the reader: it says what could not be done, while the others say what was."""
+
+
 def reason(error: BaseException) -> str:
     """An error's own words on one line, without number and file name: "No space left on device"."""
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -71,6 +72,23 @@ def _title(path: Path) -> str:
     with path.open(encoding="utf-8") as file:
         found = re.search(r'# Lesson \d\d · ([^\\"]+)', file.read(2000))  # the first cell holds it
     return found[1] if found else path.stem
+
+
+ASKS = re.compile(r'\b(?:check|outcome|quiz)\(\s*"(\d\d[^"]{0,4})"')
+
+
+@cache
+def asking_cells(lesson: str) -> dict[str, str]:
+    """The ids of the cells of a lesson ("03") that ask for something: for an exercise, "03.2", a quiz, a prediction.
+
+    A cell keeps its id where numbers change. What is damaged holds none.
+    """
+    path = LESSONS / (lesson_file(lesson)[0] or "none")
+    try:
+        cells = json.loads(path.read_bytes())["cells"] if path.is_file() else []
+        return {what: cell["id"] for cell in cells for what in ASKS.findall("".join(cell["source"]))}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def refresh(names: list[str]) -> None:

@@ -1,6 +1,8 @@
 """A learner's month: lessons are worked on while the course goes on, and nothing that was typed is lost."""
 
 import copy
+import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -14,8 +16,8 @@ import pytest
 
 from nonlin.desk import copies
 from nonlin.desk.copies import again, parsed, read, update, written
-from nonlin.desk.merge import NOTES
-from nonlin.errors import ReaderError
+from nonlin.desk.merge import NOTES, merge_lines
+from nonlin.errors import Failure, ReaderError
 from nonlin.files import unwritable, write_whole
 from nonlin.notebooks import LESSONS
 
@@ -232,6 +234,12 @@ def test_what_both_do(course: Course, his: Callable, its: Callable, expected: li
     assert len(course.former) == (his is not its)
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\x0c", "\x85", "\r"])
+def test_only_a_line_break_ends_a_line(odd: str) -> None:
+    base = f"one\ntwo{odd}two\nthree"
+    assert merge_lines(base, f"mine\ntwo{odd}two\nthree", f"{base}\nfour") == f"mine\ntwo{odd}two\nthree\nfour"
+
+
 def test_two_forms_stand_side_by_side_until_the_learner_decides(course: Course) -> None:
     course.edit("01_topic", mine)
     course.change("01_topic", task)
@@ -298,6 +306,66 @@ def test_what_is_no_notebook_is_kept_and_begun_anew(course: Course, content: byt
     assert path.read_bytes() == whole
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def cell_with(key: str, value: Any) -> Callable[[Path], None]:
+    """The same notebook, with something in a cell that no program should write, as plain JSON."""
+
+    def write(path: Path) -> None:
+        notebook = read(path)
+        notebook["cells"][2][key] = value
+        path.write_text(json.dumps(notebook))
+
+    return write
+
+
+HALF = "answer = '\ud83d'"
+half, list_as_id = cell_with("source", HALF), cell_with("id", [1])
+STRANGE = [
+    *(("", each) for each in (half, list_as_id, pipe, loop, folder)),
+    *((".course", each) for each in (half, list_as_id, loop, folder)),
+]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize(("place", "make"), STRANGE)
+def test_whatever_a_copy_has_become_the_others_follow_the_course(
+    course: Course, place: str, make: Callable[[Path], None]
+) -> None:
+    make(course.work / place / "01_topic.ipynb")
+    for lesson in ("01_topic", "02_topic"):
+        course.change(lesson, last)
+    said = course.update()
+    assert len(said) == (make in (folder, pipe)), said
+    assert course.sources("02_topic")[-1] == "News."
+    if make is not folder:
+        assert course.sources("01_topic")[-1] == "News."
+        assert course.update() == []
+    if make is half and not place:
+        assert HALF in course.sources("01_topic")
+
+
+def test_what_a_killed_update_was_writing_is_removed(course: Course) -> None:
+    places = [course.work / name for name in (".01_topic.ipynb-1a2b3c4d.part", ".course/.01_topic.ipynb-0.part")]
+    for place in places:
+        place.touch()
+    course.update()
+    assert not any(place.exists() for place in places)
+
+
 @pytest.mark.parametrize("content", [None, b"{", b'{"cells": [{"cell_type": "raw"}]}'])
 def test_without_the_former_original_nothing_is_lost(course: Course, content: bytes | None) -> None:
     course.edit("01_topic", mine)
@@ -345,10 +413,25 @@ def test_a_copy_that_cannot_be_replaced_stays_and_the_others_go_on(
     assert {"His.", "News."} < set(course.sources("01_topic"))
 
 
-@pytest.mark.parametrize("file", [False, True])
-def test_a_folder_that_cannot_be_written_is_told(course: Course, tmp_path: Path, file: bool) -> None:
-    place = tmp_path / "file" / "work" if file else course.book
+def test_again_on_a_full_disk_changes_nothing(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    course.edit("01_topic", mine)
+    before = (course.work / "01_topic.ipynb").read_bytes()
+
+    def full(path: Path, text: str | bytes) -> None:
+        raise unwritable(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(copies, "write_whole", full)
+    (said,) = again(course.work, ["01_topic.ipynb"], course.book)
+    assert isinstance(said, Failure)
+    assert (course.work / "01_topic.ipynb").read_bytes() == before
+    assert not course.former
+
+
+@pytest.mark.parametrize("name", ["file/work", "loop", "course/notebooks"])
+def test_a_folder_that_cannot_be_written_is_told(course: Course, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
     (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ReaderError, match=r"NONLIN_WORK"):
         update(place, course.book)
     assert course.sources("01_topic")[0] == HEAD

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from nonlin import installation
 from nonlin.__main__ import main
 from nonlin.desk import pack as module
+from nonlin.desk.hand_out import files_of
 from nonlin.desk.pack import lock_for, requirements
 
 LOCK = """\
@@ -81,6 +83,13 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(module, "_pip", lambda: [str(pip), "-m", "pip"])
     monkeypatch.setattr(installation, "fetch", lambda url: "")
     return root
+
+
+def test_what_the_readme_leads_to_is_packed() -> None:
+    text = (installation.ROOT / "README.md").read_text(encoding="utf-8")
+    links = {link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link}
+    assert len(links) > 20
+    assert links <= files_of(installation.ROOT, module.PACKED).keys()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pip's place is taken by a script")

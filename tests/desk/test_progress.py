@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nonlin import lessons, memory
 from nonlin.__main__ import main
+from nonlin.desk import copies, server
+from nonlin.errors import Failure
 from nonlin.exercises.progress import Progress
+from nonlin.files import unwritable
 from nonlin.lessons import EXERCISES, QUIZZES, check, outcome, predict, progress, progress_of, quiz, solution
 from nonlin.memory import FILE, HIDDEN, recall, remember
 
@@ -111,11 +116,70 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(work: Path) -> None:
     assert (work / FILE).read_bytes().startswith(b"\n".join(DAMAGED))
 
 
-def test_progress_follows_a_lesson_to_its_new_number(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(memory, "lesson_name", lambda number: "sigmoid_and_tanh")
-        remember("check", "04.2", True)  # as it was called before
-        remember("quiz", "04", (True, False))
+# Which new numbers an update gives to two exercises, a prediction and the quiz (None: it takes them out), and what is
+# found then in one lesson: its bar, how many predictions, how many questions of the quiz.
+SOLVED, WRONG, SAID, QUIZ = "03.1", "03.2", "03a", "03"
+UPDATES = {
+    "nothing": ({}, ("03", "#~..", 1, 3)),
+    "renumbered": ({SOLVED: "03.2", WRONG: "03.1", SAID: "03c"}, ("03", "~#..", 1, 3)),
+    "another put in front": ({SOLVED: "03.2", WRONG: "03.3", "03.3": "03.1", SAID: "03b"}, ("03", ".#~.", 1, 3)),
+    "the first removed": ({SOLVED: None, WRONG: "03.1", SAID: None}, ("03", "~", 0, 3)),
+    "another lesson": ({SOLVED: "04.1", WRONG: "04.2", SAID: "04a", QUIZ: "04"}, ("04", "#~..", 1, 3)),
+    "moved apart": ({SOLVED: "04.5", QUIZ: None}, ("04", "....#", 0, None)),
+}
+
+
+@pytest.mark.parametrize("reworded", [False, True])
+@pytest.mark.parametrize(("moves", "expected"), UPDATES.values(), ids=UPDATES)
+def test_progress_follows_the_course(
+    work: Path, monkeypatch: pytest.MonkeyPatch, moves: dict, expected: tuple, reworded: bool
+) -> None:
+    check(SOLVED, EXERCISES[SOLVED].solution)
+    check(WRONG, wrong)
+    predict(SAID, "a", "abc")
+    outcome(SAID, "a", "So it is.")
+    quiz(QUIZ, "a" * len(QUIZZES[QUIZ].questions))
+    before = len(recall(work))
+    taken = set(moves.values())
+    now = {what: moves.get(what, None if what in taken else what) for what in (*EXERCISES, SAID, QUIZ)}
+    exercises = {
+        new: replace(EXERCISES[old], number=new, title=f"{EXERCISES[old].title}{' anew' * reworded}")
+        for old, new in sorted(now.items(), key=lambda item: str(item[1]))
+        if new and old in EXERCISES
+    }
+    cells = {new: memory.asking_cells(old[:2])[old] for old, new in now.items() if new}
+    monkeypatch.setattr(lessons, "EXERCISES", exercises)
+    monkeypatch.setattr(lessons, "asking_cells", lambda lesson: {w: id for w, id in cells.items() if w[:2] == lesson})
+    number, bar, predictions, questions = expected
+    found = progress_of([number], work).lessons[0]
+    assert found.bar.startswith(bar)
+    assert found.bar.count("#") + found.bar.count("~") == bar.count("#") + bar.count("~")
+    assert len(found.predictions) == predictions
+    assert (found.quiz and len(found.quiz)) == questions
+    assert len(recall(work)) == before
+
+
+def test_what_takes_the_number_of_a_solved_exercise_is_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(SOLVED, EXERCISES[SOLVED].solution)
+    other = replace(EXERCISES["03.3"], number=SOLVED)
+    monkeypatch.setattr(lessons, "EXERCISES", {SOLVED: other})
+    monkeypatch.setattr(memory, "asking_cells", lambda lesson: {SOLVED: "another"})
+    check(SOLVED, other.solution)
+    assert [event.title for event in recall(work)] == [EXERCISES[SOLVED].title, other.title]
+    assert progress_of(["03"], work).lessons[0].solved == 1
+
+
+def test_lines_of_earlier_versions_follow_their_lesson(work: Path) -> None:
+    line = '{"at": "2026-11-29", "did": "%s", "what": "04%s", "right": %s, "lesson": "%s"}'
+    lines = (
+        line % case
+        for case in (
+            ("check", ".2", "true", "sigmoid_and_tanh"),
+            ("quiz", "", "[true, false]", "sigmoid_and_tanh"),
+            ("check", ".1", "true", "no_longer_part"),
+        )
+    )
+    (work / FILE).write_text("\n".join(lines))
     sigmoid, relu = progress_of(["03", "04"], work).lessons
     assert (sigmoid.bar, sigmoid.quiz) == (".#..", (True, False))
     assert (relu.solved, relu.quiz) == (0, None)
@@ -127,6 +191,23 @@ def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.Cap
     said = capsys.readouterr().err
     assert said.startswith("Your progress is not remembered")
     assert said.count("\n") == 1
+    assert f"{FILE} cannot be read" in repr(progress("00"))
+    assert main(["progress"]) == 1
+    assert f"{FILE} cannot be read" in capsys.readouterr().err
+
+
+def test_half_a_line_is_told_and_harms_no_other(work: Path, capsys: pytest.CaptureFixture) -> None:
+    resource = pytest.importorskip("resource")  # not on Windows
+    remember("check", "00.1", True)
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((work / FILE).stat().st_size + 20, former[1]))  # as on a full disk
+    try:
+        remember("check", "00.2", True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert "Your progress is not remembered" in capsys.readouterr().err
+    remember("check", "00.3", True)
+    assert [event.what for event in recall(work)] == ["00.1", "00.3"]
 
 
 def test_two_notebooks_may_write_at_once(work: Path) -> None:
@@ -164,12 +245,23 @@ def test_the_picture_says_the_same_in_words(work: Path) -> None:
     assert "1 of 3 exercises solved" in repr(shown)
 
 
-def test_again_and_work(work: Path, capsys: pytest.CaptureFixture) -> None:
+def full(path: Path, text: str | bytes) -> None:
+    raise unwritable(path, OSError(28, "No space left on device"))
+
+
+def test_again_and_work(work: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["work", "--where"]) == 0
     assert not list(work.glob("*.ipynb"))
     assert main(["work"]) == 0
     assert capsys.readouterr().out == f"{work}\n" * 2
     assert main(["again", "03"]) == 0
     assert "03_sigmoid_and_tanh.ipynb begins anew, and" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "write_whole", full)
+        patch.setattr(server, "update_unless_open", lambda folder: [Failure("It fails.")])
+        assert main(["again", "03"]) == main(["work"]) == 1
+    assert re.search(r"03_sigmoid_and_tanh.ipynb cannot be written .*\nIt fails.\n$", capsys.readouterr().err)
+    assert main(["again", "03", "1"]) == 2
+    assert "'1' fits 10_softmax_and_outputs and 7 more" in capsys.readouterr().err
     assert main(["again", "99"]) == 1
     assert "no lesson is called '99'" in capsys.readouterr().err

@@ -28,6 +28,14 @@ def test_copies_are_made_once_by_one_server(tmp_path: Path, locks: list) -> None
     assert (work / "03_sigmoid_and_tanh.ipynb").exists()
 
 
+def test_copies_that_cannot_be_written_any_more_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NONLIN_WORK", raising=False)
+    monkeypatch.setattr(server, "project_root", lambda: tmp_path)
+    assert server.update_unless_open(tmp_path / "work") == []
+    (said,) = server.update_unless_open(tmp_path / "home")
+    assert f"{tmp_path / 'work'} cannot be written" in said
+
+
 def test_a_server_starts_without_copies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlin.commands.common import add_command
+from nonlin.commands.common import UsageError, add_command, tell
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -12,12 +12,15 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("lessons", nargs="+", metavar="LESSON", help='beginning of its name, "02"')
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from nonlin.desk.copies import again
     from nonlin.notebooks import lessons
     from nonlin.paths import work_folder
-    from nonlin.typography import shown
 
-    names = dict.fromkeys(path.name for path in lessons(arguments.lessons))
-    for sentence in again(work_folder(), names):
-        print(shown(sentence))
+    names = {}
+    for word in arguments.lessons:
+        first, *others = lessons([word])
+        if others:  # a digit is typed too soon: ten lessons would begin anew
+            raise UsageError(f"{word!r} fits {first.stem} and {len(others)} more: write more of the name")
+        names[first.name] = None
+    return tell(again(work_folder(), names))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from nonlin.errors import ReaderError, reason
+from nonlin.errors import Failure, ReaderError, reason
 from nonlin.typography import shown
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ def say(line: str, code: int) -> int:
     """Print a line on the error stream; returns the exit code, so that a command can end with it."""
     print("\n".join(map(shown, line.split("\n"))), file=sys.stderr)
     return code
+
+
+def tell(sentences: Sequence[str], stream: TextIO | None = None) -> int:
+    """Print some sentences, failures on the error stream, and return the exit code of a command that has no others."""
+    failures = [each for each in sentences if isinstance(each, Failure)]
+    for each in sentences:
+        print(shown(each), file=sys.stderr if each in failures else stream)
+    return FAILED if failures else 0
 
 
 def program() -> str:

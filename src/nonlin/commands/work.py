@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from nonlin.commands.common import add_command
+from nonlin.commands.common import add_command, tell
 
 
 def add(commands: "argparse._SubParsersAction") -> None:
@@ -16,12 +16,12 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument("--where", action="store_true", help="only print the folder")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from nonlin.desk.server import update_unless_open
     from nonlin.paths import work_folder
     from nonlin.typography import shown
 
     folder = work_folder()
-    for sentence in [] if arguments.where else update_unless_open(folder):
-        print(shown(sentence), file=sys.stderr)
+    code = tell([] if arguments.where else update_unless_open(folder), sys.stderr)
     print(shown(str(folder)))
+    return code

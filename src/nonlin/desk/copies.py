@@ -24,12 +24,13 @@ from filelock import FileLock, Timeout
 
 from nonlin import notebooks
 from nonlin.desk.merge import Cell, content, fresh, homeless, merge, text, unique
-from nonlin.errors import ReaderError
+from nonlin.errors import Failure, ReaderError
 from nonlin.files import FileError, unreadable, unwritable, write_whole
 from nonlin.memory import HIDDEN
 from nonlin.paths import is_writable
 
 Notebook = dict[str, Any]
+
 LINKED = "course"  # the folder of what the lessons link to
 LINK = re.compile(r"(\]\()\.\./([^)\s#?]+)")
 PATIENCE = 60  # seconds
@@ -78,7 +79,7 @@ def again(work: Path, lessons: Iterable[str], book: Path = notebooks.LESSONS) ->
 @contextmanager
 def _alone(work: Path, book: Path) -> Iterator[None]:
     """In a work folder that can be written, one update at a time."""
-    if work.resolve() == book.resolve():
+    if os.path.realpath(work) == os.path.realpath(book):
         raise ReaderError(f"{work} holds the lessons themselves: name another folder for your copies in NONLIN_WORK")
     hidden = work / HIDDEN
     if not is_writable(work) or not is_writable(hidden):
@@ -91,10 +92,19 @@ def _alone(work: Path, book: Path) -> Iterator[None]:
         raise ReaderError(f"another program is updating the copies in {work}: start again when it has ended") from error
     except (OSError, NotImplementedError):
         pass  # some network drives have no locks, and a full disk is told of where something is written
+    if lock.is_locked:
+        _remove_parts(work)
     try:
         yield
     finally:
         lock.release()
+
+
+def _remove_parts(work: Path) -> None:
+    """Remove what killed updates were writing; nothing of the learner's has such a name."""
+    for folder, pattern in ((work, ".[0-9]*.part"), (work / HIDDEN, ".*.part"), (work / LINKED, "**/.*.part")):
+        for part in folder.glob(pattern):
+            part.unlink(missing_ok=True)
 
 
 @dataclass
@@ -127,8 +137,16 @@ class _Update:
     @cached_property
     def bases(self) -> dict[str, Notebook]:
         """The lessons as they were when the copies were made."""
-        found = {path.name: read(path) for path in sorted((self.work / HIDDEN).glob("*.ipynb"))}
+        found = {path.name: self._read(path) for path in sorted((self.work / HIDDEN).glob("*.ipynb"))}
         return {name: base for name, base in found.items() if base and all(cell.get("id") for cell in base["cells"])}
+
+    def _read(self, path: Path) -> Notebook | None:
+        """A notebook, or None if the file holds none; where it cannot be read, its lesson stays as it is."""
+        try:
+            return read(path)
+        except FileError as error:
+            self._fail(path.name, error)
+            return None
 
     @cached_property
     def mine(self) -> dict[str, Notebook]:
@@ -136,18 +154,13 @@ class _Update:
         found = {}
         for name in {**self.originals, **self.bases}:
             path = self.work / name
-            if path.is_symlink() and path.resolve().parent == self.book.resolve():
+            if path.is_symlink() and Path(os.path.realpath(path)).parent == self.book.resolve():
                 path.unlink()  # the lesson itself is not to be written
             if not path.exists():
                 continue
-            try:
-                notebook = read(path)
-            except FileError as error:
-                self._fail(name, error)
-                continue
-            if notebook is not None:
+            if notebook := self._read(path):
                 found[name] = notebook
-            else:
+            elif name not in self.failed:
                 former = self._put_aside(path)
                 self.said.append(
                     f"{path} was no notebook that can be read: it is kept as {former.name}, and begun anew."
@@ -182,7 +195,7 @@ class _Update:
 
     def _fail(self, name: str, error: FileError) -> None:
         self.failed.add(name)
-        self.said.append(str(error))
+        self.said.append(Failure(error))
 
     def _write(self, name: str, cells: list[Cell]) -> None:
         new, mine, path = self.new[name], self.mine.get(name), self.work / name
@@ -225,12 +238,17 @@ class _Update:
     def begin_anew(self, name: str) -> None:
         """A fresh copy of one lesson, whatever the learner's has become."""
         path = self.work / name
-        if os.path.lexists(path):
-            former = self._put_aside(path)
+        former = self._put_aside(path) if os.path.lexists(path) else None
+        try:
+            write_whole(path, written(self.new[name]))
+        except FileError:
+            if former:
+                os.replace(former, path)
+            raise
+        if former:
             self.said.append(
                 f"{name} begins anew, and your former copy is {former.name}; a tab that shows it has to be opened anew."
             )
-        write_whole(path, written(self.new[name]))
         self._write_base(name)
 
     def _put_aside(self, path: Path, *, keep: bool = False) -> Path:
@@ -280,7 +298,8 @@ def read(path: Path) -> Notebook | None:
         FileError: if the file cannot be read.
     """
     try:
-        return parsed(path.read_bytes())
+        # What is neither a file nor a folder, which raises the right error, might keep us waiting.
+        return parsed(path.read_bytes()) if path.is_file() or path.is_dir() else None
     except OSError as error:
         raise unreadable(path, error) from error
 
@@ -301,6 +320,8 @@ def _cell(cell: Any) -> dict[str, Any]:
     if cell["cell_type"] not in ("code", "markdown", "raw"):
         raise ValueError("no cell")
     cell = {"metadata": {}, **cell, "source": text(cell)}
+    if not isinstance(cell.get("id", ""), str):
+        del cell["id"]
     return {"outputs": [], "execution_count": None, **cell} if cell["cell_type"] == "code" else cell
 
 
@@ -308,7 +329,8 @@ def written(notebook: Notebook) -> str:
     """A notebook as nbformat writes it."""
     cells = [cell | {"source": cell["source"].splitlines(keepends=True)} for cell in notebook["cells"]]
     whole = notebook | {"cells": cells, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    lines = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return lines.encode(errors="backslashreplace").decode()  # half a sign, which UTF-8 cannot hold, as JSON writes it
 
 
 def as_copy(lesson: Notebook, root: Path) -> Notebook:

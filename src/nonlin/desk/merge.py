@@ -196,8 +196,8 @@ def _together(base: Cell, mine: Cell, new: Cell) -> str | None:
 
 def merge_lines(base: str, mine: str, new: str) -> str | None:
     """A text with the changes of both, or None if two of them overlap or touch each other."""
-    lines = base.splitlines()
-    changes = sorted({*_changes(lines, mine.splitlines()), *_changes(lines, new.splitlines())})
+    lines, *others = (re.split(r"\r?\n", each) for each in (base, mine, new))  # str.splitlines knows other ends, too
+    changes = sorted({change for other in others for change in _changes(lines, other)})
     if any(after[0] <= before[1] for before, after in pairwise(changes)):
         return None
     for begin, end, instead in reversed(changes):

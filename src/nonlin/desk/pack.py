@@ -1,6 +1,7 @@
 """Everything for a room without a network, in one folder: the course, its packages as wheels, images, one start."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from nonlin.desk.hand_out import PARTS, files_of
 from nonlin.desk.new_folder import new_folder
 from nonlin.errors import ReaderError
 
+PACKED = (*PARTS, "notebooks", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md")
 LINUX_TAGS = [f"manylinux_2_{minor}_x86_64" for minor in range(34, 4, -1)]
 # By system: what markers of a lock see there, and the platforms that pip is asked for.
 SYSTEMS = {
@@ -22,6 +24,14 @@ SYSTEMS = {
 PATCH = 9  # of the room's Python; some packages refuse the first few
 GIGABYTES = {"windows": 0.4, "macos": 0.4, "linux": 1.0}
 WITH_GPU = 3.5  # for Linux, where PyTorch's CPU build is not to be had
+PIP = """\
+import runpy, sys
+sys.path.append(sys.argv[2])
+from nonlin.processes import end_with
+end_with(int(sys.argv[1]))
+sys.argv[:3] = ["pip"]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
 START = """\
 Copy this whole folder from the stick to your disk. Then, in a terminal in the copied folder:
 
@@ -55,7 +65,7 @@ def pack(
     with new_folder(folder) as part:
         locks = {system: lock_for(system, root) for system in systems}
         _check_room(part, locks)
-        for name, path in files_of(root, [*PARTS, "notebooks", "README.md"]).items():
+        for name, path in files_of(root, PACKED).items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, part / name)
         if images:
@@ -120,15 +130,13 @@ def download(folder: Path, system: str, python: str, lock: str) -> None:
     for index, names in (([installation.CPU_INDEX], from_torch), ([], [w for w in wanted if w not in from_torch])):
         where = ["--index-url", *index] if index else []
         command = [*_pip(), "download", "--quiet", "--disable-pip-version-check", *options, *where, *names]
-        if names and (code := installation.run(command, stdout=2)):
-            if code >= 128:
-                raise KeyboardInterrupt
+        if names and subprocess.run(command, stdout=2, env=installation.environment(), check=False).returncode:
             raise ReaderError(f"pip cannot get all wheels for {system} and Python {python}, see above: try again")
 
 
 def _pip() -> list[str]:
-    """The pip of this Python, or of the one that its environment was made from."""
+    """A command for the pip of this Python, or of the one that its environment was made from; it ends with us."""
     for python in (sys.executable, getattr(sys, "_base_executable", None) or sys.executable):
         if not subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
-            return [python, "-m", "pip"]
+            return [python, "-c", PIP, str(os.getpid()), str(Path(__file__).parents[2])]
     raise ReaderError(f"there is no pip, which fetches the wheels: {sys.executable} -m ensurepip installs it")

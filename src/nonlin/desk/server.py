@@ -3,6 +3,7 @@
 ``jupyter/jupyter_server_config.py`` switches this extension on, for ``start.py`` and for each server of a JupyterHub.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 from nonlin.desk.copies import update
 from nonlin.errors import ReaderError
 from nonlin.memory import HIDDEN
-from nonlin.paths import work_folder
+from nonlin.paths import project_root, work_folder
 
 _OPEN: list[FileLock] = []  # held as long as the server lives
 
@@ -41,4 +42,12 @@ def update_unless_open(work: Path) -> list[str]:
     except (OSError, NotImplementedError):
         pass  # some network drives have no locks
     _OPEN.append(lock)
-    return update(work)
+    return [*_left_behind(work), *update(work)]
+
+
+def _left_behind(work: Path) -> list[str]:
+    """Copies in the checkout, as of a time when this user, or another, could write there."""
+    former = (project_root() or work) / "work"
+    if "NONLIN_WORK" in os.environ or former == work or not (former / HIDDEN).is_dir():
+        return []
+    return [f"{former} cannot be written: the copies in it stay as they are, and you have others in {work}."]

@@ -15,10 +15,11 @@ from typing import Any
 
 from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, predict
 from nonlin.exercises.progress import Progress, gather
+from nonlin.files import FileError
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
-from nonlin.memory import lesson_name, own_folder, recall, remember
-from nonlin.notebooks import lesson_file
+from nonlin.memory import Event, lesson_name, own_folder, recall, remember
+from nonlin.notebooks import asking_cells, lesson_file
 from nonlin.typography import Markdown
 
 __all__ = [
@@ -121,7 +122,7 @@ def check(number: str, answer: Any) -> Feedback:
     feedback = judge(_exercise(number), answer)
     if feedback.state != "not yet":
         right = feedback.state == "correct"
-        remember("check", number, right, "" if right else feedback.message)
+        remember("check", number, right, "" if right else feedback.message, feedback.exercise.title)
     return replace(feedback, keeps_solution=own_folder() is not None)
 
 
@@ -138,7 +139,7 @@ def solution(number: str) -> Markdown:
         KeyError: if there is no such exercise.
     """
     exercise = _exercise(number)
-    remember("solution", number, None)
+    remember("solution", number, None, title=exercise.title)
     return Markdown(f"```python\n{exercise.solution_text}\n```")
 
 
@@ -174,18 +175,30 @@ def progress(lesson: str = "") -> Progress | Markdown:
     folder = own_folder()
     if folder is None:
         return Markdown("*Your progress is remembered, and shown here, in your own copy of this lesson.*")
-    return progress_of((lesson,) if lesson else tuple(TOPICS), folder)
+    try:
+        return progress_of((lesson,) if lesson else tuple(TOPICS), folder)
+    except FileError as error:
+        return Markdown(f"*{error}*")
 
 
 def progress_of(lessons: Sequence[str], folder: Path) -> Progress:
     """The same for some lessons and any work folder.
 
     Raises:
-        OSError: if what is remembered cannot be read.
+        FileError: if what is remembered cannot be read.
     """
-    numbers = {lesson_name(number): number for number in TOPICS}
-    now = [
-        replace(event, what=numbers[event.lesson] + event.what[2:]) if event.lesson in numbers else event
-        for event in recall(folder)
-    ]
+    events = recall(folder)
+    by_title = {exercise.title: number for number, exercise in EXERCISES.items()}
+    by_cell = {cell: what for number in TOPICS for what, cell in asking_cells(number).items()} if events else {}
+    by_lesson = {lesson_name(number): number for number in TOPICS}
+
+    def today(event: Event) -> str:
+        """Under which number the course has now what the event is about; none where it has it no more."""
+        if found := by_title.get(event.title) or by_cell.get(event.cell):
+            return found
+        if event.cell and event.did != "quiz":
+            return ""
+        return by_lesson.get(event.lesson, "") + event.what[2:] if event.lesson else event.what
+
+    now = [replace(event, what=today(event)) for event in events]
     return gather({number: lesson_file(number)[1] for number in lessons}, EXERCISES.values(), now)
