@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import torch
 from folded import folded
 
 import nonlin
@@ -109,11 +108,3 @@ def test_what_is_needed_bears_the_names_that_pip_knows() -> None:
     known = packages_distributions()
     for module, package in colab.NEEDED.items():
         assert package in {name.casefold() for name in known[module]}
-
-
-def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    colab.remark()
-    assert capsys.readouterr().out == ""  # of the version that the course is locked to
-    monkeypatch.setattr(torch.Tensor, "clamp", lambda x, max: 1.0 * x)
-    colab.remark()
-    assert "lessons 03, 04, 07 and 09" in capsys.readouterr().out

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from nonlin import address
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
@@ -101,28 +99,13 @@ def _first_cell(place: str) -> str:
 # Installs the course beside what is here, which stays as it is. It takes some seconds.
 from importlib.util import find_spec
 
+%pip install --quiet --no-deps "{place}"
 needed = {json.dumps(NEEDED)}
 missing = [package for module, package in needed.items() if find_spec(module) is None]
 if missing:
-    %pip install --quiet {{" ".join(missing)}}
-%pip install --quiet --no-deps "{place}"
-
-from nonlin.desk.colab import remark
-
-remark()"""
+    %pip install --quiet {{" ".join(missing)}}"""
 
 
 def _linked(text: str) -> str:
     """Links to other lessons lead to their copies in Colab, once the course has an address there."""
     return re.sub(r"\]\((\d\d_\w+\.ipynb)\)", lambda found: f"]({address.colab_link(found[1]) or found[1]})", text)
-
-
-def remark() -> None:
-    """Say where the torch that is installed differs from what the lessons say of it; nothing where it does not."""
-    at_bound = torch.zeros((), requires_grad=True)
-    at_bound.clamp(max=0).backward()
-    if at_bound.grad != 0:
-        print(
-            f"torch {torch.__version__} gives clamp the slope 1 at its bound, where the lessons, written for a later"
-            " one, say 0. In lessons 03, 04, 07 and 09 an AssertionError says so; go on with the next cell."
-        )
