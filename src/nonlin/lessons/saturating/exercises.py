@@ -227,7 +227,7 @@ LOSS = Exercise(
         ),
         Mistake(
             answer=lambda x, y: x.clamp(min=0) - x * y + torch.log1p(torch.exp(-x.abs())),
-            hint="right everywhere but in the slope at 0, not ½ - y: clamp and abs have kinks there that cancel on "
+            hint="right everywhere but in the slope at 0, which is not ½ - y: clamp and abs have kinks there that cancel on "
             "paper only. One torch.where with both branches harmless has none.",
         ),
         Mistake(
