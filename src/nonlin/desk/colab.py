@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nonlin import address
+from nonlin.desk.new_folder import new_folder
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
 from nonlin.minutes import HIDDEN, LID
@@ -57,26 +58,25 @@ def copies(folder: Path, wheel: str | None = None) -> list[Path]:
     They have no outputs, which would give predictions away. A wheel that is a file is put beside them.
 
     Args:
-        folder: where to; made if it is missing. Copies of the same names are replaced.
+        folder: a new one, which is there complete or not at all.
         wheel: a file or a URL; by default the course is installed from its repository.
 
     Raises:
-        ReaderError: if there is nothing to install from.
+        ReaderError: if there is nothing to install from; if the folder holds something, lies in the course, or cannot
+            be written.
     """
     import nbformat
 
     place = source(wheel)
-    folder.mkdir(parents=True, exist_ok=True)
-    if wheel and "://" not in wheel:
-        shutil.copy(wheel, folder)
-        place = f"./{Path(wheel).name}"
-    written = []
-    for path in lessons([]):
-        notebook = nbformat.read(path, as_version=4)
-        _prepare(notebook, place)
-        written.append(folder / path.name)
-        write_whole(written[-1], nbformat.writes(notebook) + "\n")
-    return written
+    with new_folder(folder) as part:
+        if wheel and "://" not in wheel:
+            shutil.copy(wheel, part)
+            place = f"./{Path(wheel).name}"
+        for path in lessons([]):
+            notebook = nbformat.read(path, as_version=4)
+            _prepare(notebook, place)
+            write_whole(part / path.name, nbformat.writes(notebook) + "\n")
+    return [folder / path.name for path in lessons([])]
 
 
 def _prepare(notebook: "NotebookNode", place: str) -> None:
@@ -95,8 +95,9 @@ def _prepare(notebook: "NotebookNode", place: str) -> None:
 
 
 def _first_cell(place: str) -> str:
+    beside = f"\n# In Colab, put {Path(place).name} among its files first." if place.startswith("./") else ""
     return f"""\
-# Installs the course beside what is here, which stays as it is. It takes some seconds.
+# Installs the course beside what is here, which stays as it is. It takes some seconds.{beside}
 from importlib.util import find_spec
 
 %pip install --quiet --no-deps "{place}"
