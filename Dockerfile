@@ -13,6 +13,7 @@ RUN useradd --create-home --uid "${NB_UID}" --shell /bin/bash "${NB_USER}"
 
 ENV PIP_NO_CACHE_DIR=1 \
     NONLIN_TORCH=cpu \
+    JUPYTER_PORT=8888 \
     JUPYTER_CONFIG_PATH=/opt/nonlin/jupyter
 
 WORKDIR /opt/nonlin
@@ -20,7 +21,7 @@ COPY requirements-cpu.txt pyproject.toml setup.py requirements.in README.md LICE
 COPY src src
 COPY data/results data/results
 RUN pip install --requirement requirements-cpu.txt --extra-index-url https://download.pytorch.org/whl/cpu \
-    && if [ -n "${HUB}" ]; then pip install "jupyterhub==${HUB}" nbgitpuller; fi
+    && if [ -n "${HUB}" ]; then pip install "jupyterhub==${HUB}" nbgitpuller==1.3.0; fi
 COPY . .
 
 # The course is read-only; what a learner makes lies in the home, which a volume keeps.
@@ -28,5 +29,5 @@ USER ${NB_USER}
 ENV NONLIN_RUNS=/home/${NB_USER}/runs \
     NONLIN_WORK=/home/${NB_USER}/work
 WORKDIR /home/${NB_USER}
-EXPOSE 8888
-CMD ["jupyter", "lab", "--ip=0.0.0.0", "--port=8888", "--no-browser"]
+EXPOSE ${JUPYTER_PORT}
+CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"]

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,18 @@ def test_the_container_copies_what_exists_and_runs_as_no_root() -> None:
     assert not {"src", "data/results", "notebooks", "jupyter"} & set(left_out)
     command = json.loads(re.search(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[1])
     assert command[:2] == ["jupyter", "lab"]
-    assert f"EXPOSE {command[3].partition('=')[2]}" in DOCKERFILE
-    assert "token" not in " ".join(command).lower(), "JupyterLab makes one, or takes JUPYTER_TOKEN"
+    assert "EXPOSE ${JUPYTER_PORT}" in DOCKERFILE
+    assert not re.search("token|port=", " ".join(command)), "they come from JUPYTER_TOKEN and JUPYTER_PORT"
+    [port] = re.findall(r"JUPYTER_PORT=(\d+)", DOCKERFILE)
+    assert set(re.findall(r"-p (\S+)", DOCKERFILE)) == {f"{port}:{port}"}
+
+
+def test_the_container_installs_what_is_locked_or_pinned() -> None:
+    installs = re.findall(r"pip install ([^&;]*)", DOCKERFILE.replace("\\\n", ""))
+    assert len(installs) == 2
+    for words in map(shlex.split, installs):
+        names = [word for before, word in pairwise(["", *words]) if "-" not in (before[:1], word[:1])]
+        assert all("==" in name for name in names), names
 
 
 def test_the_dev_container_sets_the_course_up() -> None:

@@ -100,14 +100,17 @@ def bounds(function: Callable[[Tensor], Tensor], x: Tensor, absolute: float = 0.
     return low - spread * low.abs().clamp(max=largest) - least, high + spread * high.abs().clamp(max=largest) + least
 
 
-def assert_within(got: Tensor, low: Tensor, high: Tensor) -> None:
+def assert_within(got: Tensor, low: Tensor, high: Tensor, *, at: Tensor) -> None:
     """Between the bounds, where a number too large for the dtype counts as its largest one, and NaN where they are."""
     largest = torch.finfo(got.dtype).max
     got, low, high = (values.double() for values in (got, low, high))
-    assert torch.equal(got.isnan(), low.isnan()), f"{got}, which should be NaN just where this is: {low}"
     finite = got.clamp(-largest, largest)
     outside = (finite < low.clamp(-largest, largest)) | (finite > high.clamp(-largest, largest))
-    assert not outside.any(), f"{got[outside]} is not between {low[outside]} and {high[outside]}"
+    wrong = outside | (got.isnan() != low.isnan())
+    places = zip(*(values[wrong].tolist() for values in (at, got, low, high)), strict=True)
+    assert not wrong.any(), "; ".join(
+        f"at {x:g} it is {y:g} and should lie from {least:g} to {most:g}" for x, y, least, most in places
+    )
 
 
 @every_record
@@ -124,7 +127,7 @@ def test_values_and_their_range_in_any_layout(name: str, data: st.DataObject) ->
     absolute = CANCELLING_VALUES.get(name, 0.0)
     low, high = bounds(lambda x: record.function(x, *parameters.values()), x, absolute)
     known = ~without_phase(record, [*parameters.values()], x)
-    assert_within(y[known], low[known], high[known])
+    assert_within(y[known], low[known], high[known], at=x[known])
     interval = record.range(*parameters.values())
     low, high = (torch.tensor(end, dtype=x.dtype) for end in (interval.low, interval.high))  # rounded to the dtype
     assert (y.isnan() | ((low <= y) & (y <= high))).all(), f"{y} is not in {interval}"
@@ -151,4 +154,4 @@ def test_backward(name: str, data: st.DataObject) -> None:
         low = low.masked_fill(y.isnan(), torch.nan)  # softsign at an infinity, as in torch
     # At NaN, torch's own slopes are some NaN and some not; at an infinity, a limit is as good as the formula's NaN.
     known = ~x.isnan() & ~(x.isinf() & low.isnan()) & ~without_phase(record, [*parameters.values()], x.detach())
-    assert_within((gradient / upstream)[known], low[known], high[known])
+    assert_within((gradient / upstream)[known], low[known], high[known], at=x[known])

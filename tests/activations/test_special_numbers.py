@@ -213,7 +213,7 @@ def test_values_and_slopes_at_special_numbers(record: Activation, dtype: torch.d
             for what, got, (low, high), free in zip(("value", "slope"), found, allowed, excused, strict=True):
                 known = ~low.isnan() & ~high.isnan() & ~free
                 try:
-                    assert_within(got[known], low[known], high[known])
+                    assert_within(got[known], low[known], high[known], at=x[known])
                 except AssertionError as error:
                     error.add_note(f"{form} form, {what}, {parameters}")
                     raise

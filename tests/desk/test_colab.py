@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import torch
 from folded import folded
 
 import nonlin
@@ -40,6 +39,7 @@ def test_each_lesson_gets_a_copy_that_installs_the_course(tmp_path: Path, wheel:
         nbformat.validate(copy)
         first, *rest = copy.cells
         assert f'%pip install --quiet --no-deps "./{wheel.name}"' in first.source
+        assert f"put {wheel.name} among its files" in first.source  # a notebook that is opened there comes alone
         assert [cell.id for cell in rest] == [cell.id for cell in lesson.cells]
         assert not any(cell.get("outputs") for cell in copy.cells)
         for cell in rest:
@@ -78,11 +78,22 @@ def test_without_an_address_a_wheel_is_asked_for(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "copies").exists()
 
 
+def test_nothing_that_is_there_is_replaced(tmp_path: Path, wheel: Path) -> None:
+    """Neither the lessons themselves nor the answers in a learner's copies, which have the same names."""
+    before = {path: path.stat().st_mtime_ns for path in LESSONS.iterdir()}
+    for folder, why in {LESSONS: "in the course itself", tmp_path: "not empty", wheel: "is there already"}.items():
+        with pytest.raises(ReaderError, match=why):
+            colab.copies(folder, str(wheel))
+    assert {path: path.stat().st_mtime_ns for path in LESSONS.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [wheel]
+
+
 def test_with_an_address_all_links_follow_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address, "repository", lambda: "https://github.com/someone/course")
     path = colab.copies(tmp_path)[1]
     copy = nbformat.read(path, as_version=4)
     assert '"git+https://github.com/someone/course"' in copy.cells[0].source
+    assert "among its files" not in copy.cells[0].source
     text = "\n".join(cell.source for cell in copy.cells if cell.cell_type == "markdown")
     assert "](https://colab.research.google.com/github/someone/course/blob/colab/00_start_here.ipynb)" in text
     assert "](00_start_here.ipynb)" not in text
@@ -109,11 +120,3 @@ def test_what_is_needed_bears_the_names_that_pip_knows() -> None:
     known = packages_distributions()
     for module, package in colab.NEEDED.items():
         assert package in {name.casefold() for name in known[module]}
-
-
-def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    colab.remark()
-    assert capsys.readouterr().out == ""  # of the version that the course is locked to
-    monkeypatch.setattr(torch.Tensor, "clamp", lambda x, max: 1.0 * x)
-    colab.remark()
-    assert "lessons 04, 07 and 09" in capsys.readouterr().out

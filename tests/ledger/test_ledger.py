@@ -155,6 +155,13 @@ def test_a_damaged_measurement_is_named(results: Path) -> None:
         judged(claim)
 
 
+def test_a_condition_that_was_added_and_not_measured_is_named(results: Path) -> None:
+    claim = replace(TWICE, kept=True, measure=lambda: {"another": [2]})
+    stored.measure(claim)
+    with pytest.raises(MissingMeasurement, match=r"99\.json: .*'ratio'.* claims 99 --measure"):
+        judged(claim)
+
+
 def test_a_measurement_that_is_not_a_number_is_not_kept(results: Path) -> None:
     with pytest.raises(ValueError, match="ratio is not finite"):
         stored.measure(replace(TWICE, kept=True, measure=lambda: {"ratio": [float("nan")]}))

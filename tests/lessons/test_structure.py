@@ -36,7 +36,8 @@ def tree(cell: nbformat.NotebookNode) -> ast.Module:
 @every_lesson
 def test_the_core_path_fits_into_its_hour(number: str) -> None:
     minutes = core(NOTEBOOKS[number])
-    assert minutes <= 25 if number == "00" else 45 <= minutes <= 60
+    least, most = (0, 25) if number == "00" else (45, 60)
+    assert least <= minutes <= most, f"the core path takes {minutes} minutes, and should take {least} to {most}"
 
 
 @every_lesson
@@ -68,10 +69,10 @@ def test_a_prediction_is_asked_before_and_answered_in_its_section(number: str) -
         calls = [call for cell in code(section) for call in NAME.findall(cell.source)]
         asked = [name for kind, name in calls if kind == "predict"]
         answered = [name for kind, name in calls if kind == "outcome"]
-        assert sorted(asked) == sorted(answered), section.title
+        assert sorted(asked) == sorted(answered), f"{section.title}: asks for {asked}, and answers {answered}"
         names += asked
     assert names == [f"{number}{letter}" for letter in "abcdefghijklmnop"[: len(names)]]
-    assert 2 <= len(names) <= 8
+    assert 2 <= len(names) <= 8, f"a lesson asks for two to eight predictions, this one for {len(names)}"
 
 
 @every_lesson
@@ -79,10 +80,12 @@ def test_exercises_stand_behind_the_sections_they_belong_to(number: str) -> None
     found = sections(NOTEBOOKS[number])
     places = [place for place, section in enumerate(found) if re.match(r"Exercise \d\d\.", section.title)]
     own = [exercise for exercise in EXERCISES if exercise.startswith(number)]
-    assert len(own) >= (3 if number == "00" else 4)
-    assert any("Find the bug" in found[place].title for place in places)
-    quiz = next(place for place, section in enumerate(found) if section.title == "Quiz")
-    last_idea = max(place for place in range(quiz) if place not in places)
+    least = 3 if number == "00" else 4
+    assert len(own) >= least, f"a lesson has at least {least} exercises, this one {len(own)}"
+    assert any("Find the bug" in found[place].title for place in places), "no exercise is called Find the bug"
+    titles = [section.title for section in found]
+    assert "Quiz" in titles, 'no section is called "Quiz"'
+    last_idea = max(place for place in range(titles.index("Quiz")) if place not in places)
     assert sum(place < last_idea for place in places) >= len(places) / 2, "most exercises wait until the end"
 
 
@@ -130,8 +133,8 @@ def test_a_lesson_asks_for_earlier_ones_only(number: str) -> None:
 def test_each_lesson_leads_to_the_next() -> None:
     names = [path.name for path in sorted(LESSONS.glob("*.ipynb"))]
     for number, following in zip(NOTEBOOKS, names[1:], strict=False):
-        [target] = re.findall(r"^Next: [^(]*\((.*?)\)", text(number), re.MULTILINE)
-        assert target == following, number
+        leads = re.findall(r"^Next: [^(]*\((.*?)\)", text(number), re.MULTILINE)
+        assert leads == [following], f"lesson {number} leads to {leads}: it should say Next: [...]({following})"
 
 
 def test_each_term_is_explained_in_bold_in_its_lesson() -> None:

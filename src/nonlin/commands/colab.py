@@ -8,7 +8,7 @@ from nonlin.typography import shown
 
 def add(commands: "argparse._SubParsersAction") -> None:
     parser = add_command(commands, "colab", run, "Copies of the lessons that install the course where they are opened.")
-    parser.add_argument("folder", type=path, metavar="FOLDER", help="where to; copies of the same names are replaced")
+    parser.add_argument("folder", type=path, metavar="FOLDER", help="a new folder, outside of the course")
     parser.add_argument(
         "--from",
         dest="wheel",

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from nonlin import address
+from nonlin.desk.new_folder import new_folder
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
 from nonlin.minutes import HIDDEN, LID
@@ -59,26 +58,25 @@ def copies(folder: Path, wheel: str | None = None) -> list[Path]:
     They have no outputs, which would give predictions away. A wheel that is a file is put beside them.
 
     Args:
-        folder: where to; made if it is missing. Copies of the same names are replaced.
+        folder: a new one, which is there complete or not at all.
         wheel: a file or a URL; by default the course is installed from its repository.
 
     Raises:
-        ReaderError: if there is nothing to install from.
+        ReaderError: if there is nothing to install from; if the folder holds something, lies in the course, or cannot
+            be written.
     """
     import nbformat
 
     place = source(wheel)
-    folder.mkdir(parents=True, exist_ok=True)
-    if wheel and "://" not in wheel:
-        shutil.copy(wheel, folder)
-        place = f"./{Path(wheel).name}"
-    written = []
-    for path in lessons([]):
-        notebook = nbformat.read(path, as_version=4)
-        _prepare(notebook, place)
-        written.append(folder / path.name)
-        write_whole(written[-1], nbformat.writes(notebook) + "\n")
-    return written
+    with new_folder(folder) as part:
+        if wheel and "://" not in wheel:
+            shutil.copy(wheel, part)
+            place = f"./{Path(wheel).name}"
+        for path in lessons([]):
+            notebook = nbformat.read(path, as_version=4)
+            _prepare(notebook, place)
+            write_whole(part / path.name, nbformat.writes(notebook) + "\n")
+    return [folder / path.name for path in lessons([])]
 
 
 def _prepare(notebook: "NotebookNode", place: str) -> None:
@@ -97,32 +95,18 @@ def _prepare(notebook: "NotebookNode", place: str) -> None:
 
 
 def _first_cell(place: str) -> str:
+    beside = f"\n# In Colab, put {Path(place).name} among its files first." if place.startswith("./") else ""
     return f"""\
-# Installs the course beside what is here, which stays as it is. It takes some seconds.
+# Installs the course beside what is here, which stays as it is. It takes some seconds.{beside}
 from importlib.util import find_spec
 
+%pip install --quiet --no-deps "{place}"
 needed = {json.dumps(NEEDED)}
 missing = [package for module, package in needed.items() if find_spec(module) is None]
 if missing:
-    %pip install --quiet {{" ".join(missing)}}
-%pip install --quiet --no-deps "{place}"
-
-from nonlin.desk.colab import remark
-
-remark()"""
+    %pip install --quiet {{" ".join(missing)}}"""
 
 
 def _linked(text: str) -> str:
     """Links to other lessons lead to their copies in Colab, once the course has an address there."""
     return re.sub(r"\]\((\d\d_\w+\.ipynb)\)", lambda found: f"]({address.colab_link(found[1]) or found[1]})", text)
-
-
-def remark() -> None:
-    """Say where the torch that is installed differs from what the lessons say of it; nothing where it does not."""
-    at_bound = torch.zeros((), requires_grad=True)
-    at_bound.clamp(max=0).backward()
-    if at_bound.grad != 0:
-        print(
-            f"torch {torch.__version__} gives clamp the slope 1 at its bound, where the lessons, written for a later"
-            " one, say 0. In lessons 04, 07 and 09 an AssertionError says so; go on with the next cell."
-        )

@@ -53,11 +53,23 @@ def measure(claim: Claim) -> Path:
     return file_of(claim)
 
 
+class _Kept(dict[str, tuple[float, ...]]):
+    """A measurement as it was kept, which a judge may have outgrown."""
+
+    def __init__(self, claim: Claim, numbers: Measurement) -> None:
+        super().__init__(numbers)
+        self._claim = claim
+
+    def __missing__(self, name: str) -> tuple[float, ...]:
+        raise _missing(self._claim, f"it does not hold {name!r}, which is judged now")
+
+
 def read(claim: Claim) -> Measurement:
     """The stored measurement of a claim.
 
     Raises:
-        MissingMeasurement: if it is not there or damaged, with the command that makes it.
+        MissingMeasurement: if it is not there or damaged, or when what it does not hold is looked up in it, with the
+            command that makes it.
     """
     path = file_of(claim)
     try:
@@ -66,7 +78,7 @@ def read(claim: Claim) -> Measurement:
         raise _missing(claim, error.why) from error
     if stored is None:
         raise _missing(claim, "there is no such file")
-    return stored.measurement
+    return _Kept(claim, stored.measurement)
 
 
 def _missing(claim: Claim, why: str) -> MissingMeasurement:
@@ -80,6 +92,6 @@ def judged(claim: Claim) -> Finding:
     """A claim, measured now, or read as it was measured, and judged.
 
     Raises:
-        MissingMeasurement: if it is to be read and is not there.
+        MissingMeasurement: if it is to be read and is not there, or lacks what is judged now.
     """
     return claim.judge(read(claim) if claim.kept else claim.measure())

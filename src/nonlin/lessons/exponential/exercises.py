@@ -51,13 +51,13 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * (torch.exp(x.clamp(max=0)) - 1)),
-            hint="no NaN any more. Two bugs are left: exp(x) - 1 loses the digits of a small x, and the kink of clamp at 0 "
-            "gives a slope of 0 there.",
+            hint="no NaN any more. Two bugs are left: exp(x) - 1 loses the digits of a small x, and at 0 clamp has a "
+            "kink, for which newer versions of torch take the slope 0.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0))),
             hint="nearly. Look at the slope at 0: there clamp, relu and abs have a kink, for which torch takes the slope "
-            "0. torch.where around the input has none.",
+            "0 (older versions 1 for clamp). torch.where around the input has none.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x >= 0, x, alpha * torch.expm1(torch.where(x >= 0, 0.0, x))),
