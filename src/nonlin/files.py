@@ -107,10 +107,14 @@ def remove_parts(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether what could not be written found no room."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
+
+
 def unwritable(path: Path, error: OSError) -> FileError:
     """What to raise where a path cannot be written; only a full disk is told to make room."""
-    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
-    remedy = "make room and start again" if full else "choose another place"
+    remedy = "make room and start again" if is_full(error) else "choose another place"
     return FileError(f"{path} cannot be written ({reason(error)}): {remedy}.", reason(error))
 
 

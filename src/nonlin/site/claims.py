@@ -33,8 +33,11 @@ def _overview(findings: Mapping[int, Finding]) -> Iterator[str]:
     for finding in findings.values():
         for tried in finding.parts:
             counts[tried.verdict] += 1
-    yield "# Claims\n\nWhat is often said about activations, tested, with the verdict that follows from the cases: "
-    yield ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."
+    said = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+    yield (
+        "# Claims\n\nWhat is often said about activations, tested, with the verdict that follows from the cases. A"
+        f" claim that says several things has a verdict for each: a, b, and so on. In all: {said}."
+    )
     for lesson in TOPICS:
         found = [finding for finding in findings.values() if finding.claim.lesson == lesson]
         if found:
@@ -44,13 +47,18 @@ def _overview(findings: Mapping[int, Finding]) -> Iterator[str]:
 
 def link(finding: Finding, up: str = "../") -> str:
     """To the page of a claim, from a page one folder down, or from the top."""
-    return f"[{escaped(finding.claim.statement)}]({up}{place(finding.claim.number)}.md)"
+    return f"[{_stated(finding.claim)}]({up}{place(finding.claim.number)}.md)"
+
+
+def _stated(claim: Claim) -> str:
+    """The claim without its full stop; what stands between backticks is code."""
+    pieces = claim.statement.rstrip(".").split("`")
+    return "`".join(piece if place % 2 else escaped(piece) for place, piece in enumerate(pieces))
 
 
 def _page(finding: Finding) -> Iterator[str]:
     claim = finding.claim
-    yield f"---\norphan: true\n---\n\n# Claim {claim.number}"
-    yield f"> {escaped(claim.statement)}"
+    yield f"---\norphan: true\n---\n\n# Claim {claim.number}: {_stated(claim)}"
     file, title = lesson_file(claim.lesson)
     said = "" if len(finding.parts) == 1 else "It says several things, and each has a verdict of its own. "
     yield f"{said}Lesson {claim.lesson}, [{title}](../notebooks/{file.removesuffix('.ipynb')}.md), takes it apart."
@@ -118,4 +126,6 @@ def _forest(title: str, lines: Sequence[tuple[str, Estimate]]) -> str:
     style = 'fill="currentColor" stroke="none" font-size="13"'
     inside = "".join(drawn) + base
     inside = inside.replace("<path", '<path fill="none" stroke="currentColor"')
-    return f'<div class="picture">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>'
+    told = f"The intervals that decide, in the order of the table{', on a logarithmic axis' if logarithmic else ''}."
+    drawing = f'<div class="picture">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>'
+    return f"{drawing}<p>{told}</p>"

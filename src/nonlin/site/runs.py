@@ -10,7 +10,7 @@ from nonlin.lab.protocol import PROTOCOL, Network
 from nonlin.paths import results_folder
 from nonlin.plots.reference import rate_curves
 from nonlin.site.activations import svg
-from nonlin.site.markdown import ROOT, Pages, code, escaped, fold, image, raw
+from nonlin.site.markdown import ROOT, Pages, code, escaped, fold, image, links, raw
 from nonlin.typography import true_minus
 
 DIGITS = 4  # of a number in a page; the CSV has all
@@ -44,7 +44,10 @@ def pages(networks: Sequence[Network] = PROTOCOL.networks) -> Pages:
         f"### {name}\n\n{image(f'_static/figures/{name}.svg', words)}" for name, (_, words) in curves.items()
     )
     search = f"## The search for learning rates\n\n{drawn}" if drawn else ""
-    return {**written, "runs.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n"}
+    return {
+        **written,
+        "runs.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n{links('data/results/README.md')}",
+    }
 
 
 def download(path: Path, up: str = "../") -> str:
