@@ -95,6 +95,12 @@ function named() {
   document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "This page");
 }
 
+/* Excerpts of what a search finds, where pages are served: from a folder a browser fetches none. */
+function excerpts() {
+  if (location.protocol !== "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = true;
+}
+
+excerpts();
 named();
 typeset();
 predictions();

@@ -64,6 +64,7 @@ def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce", offline=True
     )
+    context.set_default_timeout(120_000)  # milliseconds; a busy machine takes its time
     page, complaints = context.new_page(), []
     page.on("console", lambda said: said.type == "log" or complaints.append((page.url, said.text)))
     page.on("pageerror", lambda error: complaints.append((page.url, str(error))))

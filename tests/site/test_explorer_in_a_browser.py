@@ -147,6 +147,14 @@ def test_chromium_computes_what_pytorch_does(tab: Any, address: str) -> None:
     test_explorer.test_values_and_both_derivatives_are_pytorchs(page=page)
 
 
+@pytest.mark.parametrize(("chosen", "colour"), {"dark": "rgb(23, 23, 27)", "light": "rgb(255, 255, 255)"}.items())
+def test_it_looks_as_was_chosen_on_other_pages(tab: Any, address: str, chosen: str, colour: str) -> None:
+    tab.goto(address)
+    tab.evaluate(f"localStorage.setItem('theme', '{chosen}')")
+    tab.reload()
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == colour
+
+
 def test_another_width_draws_anew(tab: Any, address: str) -> None:
     tab.goto(address)
     tab.set_viewport_size({"width": 400, "height": 800})

@@ -12,7 +12,7 @@ from nonlin import address
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
 from nonlin.minutes import HIDDEN, LID
-from nonlin.notebooks import lessons
+from nonlin.notebooks import lessons, read
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -74,7 +74,7 @@ def copies(folder: Path, wheel: str | None = None) -> list[Path]:
         place = f"./{Path(wheel).name}"
     written = []
     for path in lessons([]):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read(path)
         _prepare(notebook, place)
         written.append(folder / path.name)
         write_whole(written[-1], nbformat.writes(notebook) + "\n")

@@ -28,6 +28,7 @@ from nonlin.typography import shown
 
 TITLE = "Nonlinear"
 LOOKED_UP = ("activations", "guide", "cheat_sheet", "claims", "runs", "glossary", "reference")
+ABOUT = ("using", "trouble", "results", "abilities", "instructor", "teaching")  # and whatever else docs/ holds
 TAKEN_ALONG = "nonlinear"  # the archive of the whole site, beside its first page, and its folder in there
 ARCHIVE, PRINTED = f"{TAKEN_ALONG}.zip", f"{TAKEN_ALONG}.pdf"
 TO_TAKE = f'To take along: <a href="{ARCHIVE}" download>this site as a folder</a>, which needs no network'
@@ -217,7 +218,7 @@ def _pages(contents: Contents, *, pdf: bool = False) -> Pages:
     }
     course = ["lessons", *(f"notebooks/{path.stem}" for path in contents.lessons)]
     top = [path.removesuffix(".md") for path in pages if "/" not in path and path.endswith(".md")]
-    about = [name for name in top if name not in {*course, *LOOKED_UP, "index"}]
+    about = [*ABOUT, *(name for name in top if name not in {*course, *LOOKED_UP, *ABOUT, "index"})]
     parts = {"The course": course, "To look up": LOOKED_UP, "About": about}
     trees = "\n\n".join(
         f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(names) + "\n```"

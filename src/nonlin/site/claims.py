@@ -13,7 +13,7 @@ from nonlin.site.markdown import ROOT, Pages, code, escaped, links, raw
 from nonlin.typography import number, true_minus
 
 HOLDS = {True: "holds", False: "does not hold", None: "not decided"}
-WIDTH, STEP, EDGE = 640, 18, 60  # of a drawing, in pixels: all of it, a line, what its labels need on both sides
+WIDTH, STEP, EDGE = 720, 18, 60  # of a drawing, in pixels: all of it, a line, what its labels need on both sides
 MOST = 40  # lines of a drawing; more are not read
 
 
@@ -119,7 +119,11 @@ def _forest(title: str, lines: Sequence[tuple[str, Estimate]]) -> str:
         drawn.append(f'<circle cx="{x(estimate.mean)}" cy="{y - 5}" r="4"/>')
     y += STEP
     base = f'<path d="M{EDGE} {y}H{WIDTH - EDGE}" stroke-width="1"/>'
-    for value, end in ((min(ends), "start"), (max(ends), "end")):
+    marked = [(min(ends), "start"), (max(ends), "end")]
+    if min(ends) < 0 < max(ends):
+        marked.append((0.0, "middle"))
+        base += f'<path d="M{x(0)} 0V{y}" stroke-width="1" stroke-dasharray="4 4"/>'
+    for value, end in marked:
         base += f'<text x="{x(value)}" y="{y + STEP}" text-anchor="{end}">{true_minus(number(value, 3))}</text>'
     words = f"{title}{', logarithmic axis' if logarithmic else ''}: the table above has the numbers."
     head = f'<svg class="drawn" role="img" viewBox="0 0 {WIDTH} {y + 2 * STEP}" width="{WIDTH}">'
