@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from nonlin.site import printing
+
 KINDS = (
     "index.html",
     "lessons.html",
@@ -94,3 +96,22 @@ def test_a_table_sorts_by_number(show: Callable[[str], Any]) -> None:
 def test_the_search_finds(show: Callable[[str], Any], words: str) -> None:
     page = show(f"search.html?q={words.replace(' ', '+')}")
     page.locator("#search-results li a").first.wait_for()
+
+
+def test_the_course_is_printed_with_an_outline_and_without_links_to_files(tmp_path: Path) -> None:
+    try:
+        printing.browser()
+    except printing.PrintError:
+        pytest.skip("needs Chromium")
+    page = tmp_path / "index.html"
+    page.write_text(
+        '<h1>Course</h1><a href="notebooks/03_x.html">3</a> <a href="gone.html">4</a>'
+        '<span id="document-notebooks/03_x"></span><h2>Lesson</h2>',
+        encoding="utf-8",
+    )
+    printing.write_pdf(page, tmp_path / "course.pdf")
+    printed = (tmp_path / "course.pdf").read_bytes()
+    assert b"/Outlines" in printed
+    assert b"document-notebooks/03_x" in printed
+    assert b"file:" not in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "course.pdf"}

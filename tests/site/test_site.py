@@ -418,6 +418,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, quick: dict[str, str], monke
     assert not list(tmp_path.iterdir())
 
 
+def test_no_page_is_built_in_vain_where_none_can_be_printed(
+    tmp_path: Path, quick: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(build, "_make", lambda *arguments: pytest.fail("it was built"))
+    with pytest.raises(ReaderError, match=r"Chromium or Chrome.*install one"):
+        build.build(tmp_path / "site", pdf=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_lesson_that_is_missing_is_named(contents: build.Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     there = notebooks([])
     monkeypatch.setattr(build, "notebooks", lambda names: [path for path in there if path.stem[:2] != "05"])

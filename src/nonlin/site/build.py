@@ -21,9 +21,8 @@ from nonlin.lessons import CLAIMS, NEEDS
 from nonlin.notebooks import LESSONS
 from nonlin.notebooks import lessons as notebooks
 from nonlin.paths import is_writable, results_folder
-from nonlin.site import activations, claims, explorer, lessons, links, overview, reference, runs
+from nonlin.site import activations, claims, explorer, lessons, links, overview, printing, reference, runs
 from nonlin.site.markdown import COLOUR, DOCS, Pages
-from nonlin.site.printing import write_pdf
 from nonlin.typography import shown
 
 TITLE = "Nonlinear"
@@ -109,6 +108,8 @@ def build(folder: Path, contents: Contents | None = None, *, pdf: bool = False) 
         SiteError: if the folder holds something else, or a page has a fault.
     """
     began = time.perf_counter()
+    if pdf:
+        printing.browser()  # whose absence is better said at once
     with _place(folder) as (folder, place):
         sources, built = place / "sources", place / TAKEN_ALONG
         shutil.copytree(DOCS / "_static", sources / "_static")
@@ -120,7 +121,7 @@ def build(folder: Path, contents: Contents | None = None, *, pdf: bool = False) 
         _pack(built)
         if pdf:
             _make(sources, place / "single", place / "doctrees", "singlehtml")
-            write_pdf(place / "single" / "index.html", built / PRINTED)
+            printing.write_pdf(place / "single" / "index.html", built / PRINTED)
         if found := list(links.faults(links.read(built.resolve()))):
             raise SiteError(f"{len(found)} links lead nowhere; the first: {found[0]}.")
         files = _files(built)
@@ -172,7 +173,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _pack(built: Path) -> None:
     """Put the site into an archive beside its first page, and take out there what says where to get the archive."""
-    with zipfile.ZipFile(built / ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(built / ARCHIVE, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for path in _files(built):
             if path == Path("index.html"):
                 front = (built / path).read_text(encoding="utf-8")
@@ -238,15 +239,18 @@ def _write(folder: Path, pages: Pages) -> None:
 def _make(sources: Path, built: Path, doctrees: Path, builder: str = "html") -> None:
     """Let Sphinx work; its warnings are errors."""
     from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said = io.StringIO()
     with warnings.catch_warnings(), patch_docutils(), docutils_namespace():
         warnings.simplefilter("ignore")  # of Sphinx and its themes about each other; what they say of pages is kept
-        app = Sphinx(
-            sources, None, built, doctrees, builder, confoverrides=SETTINGS, status=None, warning=said, parallel=1
-        )
-        app.build()
+        try:
+            Sphinx(
+                sources, None, built, doctrees, builder, confoverrides=SETTINGS, status=None, warning=said, parallel=1
+            ).build()
+        except SphinxError as error:
+            raise SiteError(f"Sphinx cannot make the pages ({reason(error)}): mend that") from error
     faults = [COLOUR.sub("", line) for line in said.getvalue().splitlines() if line.strip()]
     if faults:
         raise SiteError(f"the pages have {len(faults)} faults; the first is: {_told(faults[0], sources)}.")

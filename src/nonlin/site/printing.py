@@ -19,27 +19,37 @@ class PrintError(ReaderError):
     """The PDF cannot be made."""
 
 
+def browser() -> str:
+    """The program that prints.
+
+    Raises:
+        PrintError: if there is none.
+    """
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise PrintError("a PDF is printed by Chromium or Chrome, and neither was found: install one.")
+    return found
+
+
 def write_pdf(page: Path, target: Path) -> None:
     """Print one HTML page that holds everything, with its folds open.
 
     Raises:
         PrintError: if there is no browser, or it fails.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise PrintError("a PDF is printed by Chromium or Chrome, and neither was found: install one.")
+    program = browser()
     html = page.read_text(encoding="utf-8")
     html = re.sub(r'(["(])(?:\.\./)+_static/', r"\1_static/", html)  # all pages have become one, at the top
     html = _FILE.sub(lambda found: f"{found[1]}{_within(found[2], html)}", html)
     page.write_text(html.replace("<details", "<details open"), encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=page.parent) as profile:
-        command = [browser, *ALONE, f"--user-data-dir={profile}", f"--print-to-pdf={target}", page.resolve().as_uri()]
+        command = [program, *ALONE, f"--user-data-dir={profile}", f"--print-to-pdf={target}", page.resolve().as_uri()]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         except subprocess.TimeoutExpired as error:
-            raise PrintError(f"{browser} did not print within {PATIENCE} seconds: try again.") from error
+            raise PrintError(f"{program} did not print within {PATIENCE} seconds: try again.") from error
     if done.returncode or not target.is_file():
-        raise PrintError(f"{browser} could not print ({done.stderr.strip()[-200:]}): try again, or leave out --pdf.")
+        raise PrintError(f"{program} could not print ({done.stderr.strip()[-200:]}): try again, or leave out --pdf.")
 
 
 def _within(file: str, html: str) -> str:
