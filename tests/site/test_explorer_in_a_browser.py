@@ -158,7 +158,7 @@ def test_it_looks_as_was_chosen_on_other_pages(tab: Any, address: str, chosen: s
 def test_it_draws_without_a_complaint_while_it_is_not_shown(tab: Any, address: str) -> None:
     tab.goto(address)
     tab.evaluate("document.body.hidden = true; load('#f=tanh')")
-    assert tab.locator("#plots svg").count() == 3
+    assert tab.locator("#plots figure").count() == 3
 
 
 def test_another_width_draws_anew(tab: Any, address: str) -> None:
