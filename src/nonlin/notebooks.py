@@ -70,7 +70,7 @@ def read(path: Path) -> NotebookNode:
 
     try:
         return nbformat.read(path, as_version=4)
-    except (ValueError, AttributeError) as error:  # what nbformat raises for other JSON, too
+    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:  # for other JSON, too
         raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
 
 
