@@ -27,7 +27,8 @@ def known(record: Activation | VectorFunction) -> dict[str, str]:
     counterpart = f"`torch.nn.{record.torch_module.__name__}`" if record.torch_module else "none"
     facts = facts_of_vector(record) if isinstance(record, VectorFunction) else _in_detail(record)
     paper = f"{record.paper.authors} ({record.paper.year}), [{record.paper.title}]({record.paper.url})"
-    return {**{name: true_minus(fact) for name, fact in facts.items()}, "in PyTorch": counterpart, "source": paper}
+    said = {name: true_minus(fact) for name, fact in facts.items() if name not in ("name", "year")}
+    return {**said, "in PyTorch": counterpart, "source": paper}
 
 
 def _in_detail(record: Activation) -> dict[str, str]:

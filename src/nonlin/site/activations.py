@@ -104,7 +104,8 @@ def _facts(record: Record) -> str:
             "tails": f"flat {compared['flat']}",
             **{name: compared[name] for name in ("monotonic", "gain", "family")},
         }
-    return "\n".join(["| fact | |", "|---|---|", *(f"| {name} | {said} |" for name, said in rows.items())])
+    lines = [f"| {record.title} | |", "|---|---|", *(f"| {name} | {said} |" for name, said in rows.items())]
+    return "\n".join(lines) + ("" if isinstance(record, Activation) else f"\n\n{_key(VECTOR_KEY)}")
 
 
 def _parameters(record: Activation) -> str:

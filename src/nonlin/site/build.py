@@ -46,6 +46,7 @@ SETTINGS = {
     "myst_dmath_double_inline": True,
     "html_math_renderer": "katex",
     "html_static_path": ["_static"],
+    "html_favicon": "_static/icon.svg",  # else browsers ask a server for one that is not there
     "html_copy_source": False,
     "html_show_sourcelink": False,
     "html_show_search_summary": False,  # it would fetch pages, which a browser refuses from file://

@@ -121,7 +121,8 @@ def _forest(title: str, lines: Sequence[tuple[str, Estimate]]) -> str:
     base = f'<path d="M{EDGE} {y}H{WIDTH - EDGE}" stroke-width="1"/>'
     marked = [(min(ends), "start"), (max(ends), "end")]
     if min(ends) < 0 < max(ends):
-        marked.append((0.0, "middle"))
+        if min(x(0) - EDGE, WIDTH - EDGE - x(0)) > EDGE:  # else one label would stand on another
+            marked.append((0.0, "middle"))
         base += f'<path d="M{x(0)} 0V{y}" stroke-width="1" stroke-dasharray="4 4"/>'
     for value, end in marked:
         base += f'<text x="{x(value)}" y="{y + STEP}" text-anchor="{end}">{true_minus(number(value, 3))}</text>'

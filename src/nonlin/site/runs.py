@@ -23,7 +23,7 @@ def tables() -> list[Path]:
 
 def name_of(path: Path) -> str:
     """A table's name in the site: "reference-search"."""
-    return f"{path.parent.name}-{path.stem}"
+    return "-".join(dict.fromkeys((path.parent.name, path.stem)))
 
 
 def pages(networks: Sequence[Network] = PROTOCOL.networks) -> Pages:
@@ -73,7 +73,7 @@ def _table(path: Path) -> Iterator[str]:
         column: rows[0][place] for place, column in enumerate(head) if len({row[place] for row in rows}) == 1 and rows
     }
     kept = [place for place, column in enumerate(head) if column not in same]
-    yield f"---\norphan: true\n---\n\n# {name_of(path)}"
+    yield f"---\norphan: true\n---\n\n# Table {name_of(path)}"
     yield f"{len(rows)} rows of `{path.relative_to(ROOT)}`, as {download(path)}. A click on a heading sorts."
     about = path.parent / "about.json"
     if about.is_file():
