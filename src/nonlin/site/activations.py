@@ -1,12 +1,12 @@
 """A page for each activation, made from its record: what it is, what is computed from it, and what was measured."""
 
-import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
 
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
+from nonlin.files import read_table
 from nonlin.ledger import Finding
 from nonlin.lessons.choosing.guide import GUIDE
 from nonlin.paths import results_folder
@@ -20,6 +20,7 @@ from nonlin.typography import Markdown, true_minus
 
 Record = Activation | VectorFunction
 RECORDS: Mapping[str, Record] = {**ACTIVATIONS, **VECTOR_FUNCTIONS}
+MEASURED = ("activation", "group", "runs", "mean", "difference", "corrected_low", "corrected_high")
 COMPARED = ("monotonic", "gain", "family")  # what a page says besides what the notebooks' card does
 
 
@@ -86,7 +87,8 @@ def _page(record: Record, figure: str, findings: Mapping[int, Finding]) -> Itera
     if found := [finding for finding in findings.values() if _named(finding, record.title)]:
         said = "\n".join(f"- {claims.link(finding)}: {finding.verdicts}" for finding in found)
         yield f"## Claims\n\n{said}"
-    yield links(f"src/nonlin/activations/{record.function.__module__.rpartition('.')[2]}.py")
+    function = getattr(record.function, "func", record.function)  # of a partial
+    yield links(f"src/nonlin/activations/{function.__module__.rpartition('.')[2]}.py")
 
 
 def _formulas(record: Record) -> Iterator[str]:
@@ -134,8 +136,8 @@ def _named(finding: Finding, title: str) -> bool:
 
 def _measured(name: str) -> str:
     """The means of an activation in the course's networks, with the difference from ReLU."""
-    with (results_folder() / "activations" / "summary.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["activation"] == name]
+    head, *records = read_table(results_folder() / "activations" / "summary.csv", needs=MEASURED)
+    rows = [row for row in (dict(zip(head, record, strict=True)) for record in records) if row["activation"] == name]
     if not rows:
         return ""
     lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]

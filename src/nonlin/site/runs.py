@@ -1,10 +1,10 @@
 """The measured runs: every row of the tables in data/results, to sort in the page and to take along as CSV."""
 
-import csv
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nonlin.files import read_table
 from nonlin.lab import reference
 from nonlin.lab.protocol import PROTOCOL, Network
 from nonlin.paths import results_folder
@@ -67,8 +67,7 @@ def _curves(networks: Sequence[Network]) -> dict[str, tuple[bytes, str]]:
 
 
 def _table(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        head, *rows = list(csv.reader(file))
+    head, *rows = read_table(path)
     same = {
         column: rows[0][place] for place, column in enumerate(head) if len({row[place] for row in rows}) == 1 and rows
     }
