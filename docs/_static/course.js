@@ -110,5 +110,5 @@ addEventListener("resize", reachable);
 document.fonts.ready.then(reachable);
 document.addEventListener("toggle", reachable, true);
 addEventListener("hashchange", unfold);
-if (location.hash) unfold();
+addEventListener("load", unfold);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));

@@ -12,6 +12,7 @@ import pytest
 
 from nonlin.site import build, links
 
+PUBLISHED = "https://github.com/someone/course"
 LESSONS, RECORDS, CLAIMS, FOLDERS = ("00", "03"), ("relu", "gelu", "swiglu"), (1, 3), ("nonlin", "nonlin.activations")
 
 
@@ -30,9 +31,11 @@ def contents() -> build.Contents:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, contents: build.Contents) -> Path:
-    """The folder of the small site."""
+    """The folder of the small site, as of a course that is published."""
     folder = tmp_path_factory.mktemp("site") / "site"
-    build.build(folder, contents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nonlin.address.repository", lambda: PUBLISHED)
+        build.build(folder, contents)
     return folder.resolve()
 
 

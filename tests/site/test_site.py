@@ -23,8 +23,6 @@ from nonlin.site import activations, build, claims, explorer, lessons, links, ov
 from nonlin.site.markdown import DOCS, ROOT, anchor, evidence, with_links
 
 Pages = dict[str, links.Page]
-# Made of many files, or of a table that has a file of its own.
-UNEDITED = {"lessons.md", "activations.md", "claims.md", "glossary.md", "reference.md"}
 
 
 def steps_down(headings: list[int]) -> list[tuple[int, int]]:
@@ -270,15 +268,19 @@ def test_docs_lead_to_pages_and_not_to_files(published: str | None, monkeypatch:
     assert with_links(text) == f"[a](notebooks/03_x.md), [b](runs.md), {source}, [d](e.md)"
 
 
-def test_links_to_the_repository_lead_to_its_files(contents: build.Contents, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page says where it can be edited, but those of the reference, which say where their source is."""
-    monkeypatch.setattr("nonlin.address.repository", lambda: "https://github.com/someone/course")
-    for name, page in build._pages(contents).items():
-        if isinstance(page, str) and not re.search(r"\n# [a-z]+/\S+$", page):  # nor one of those left out
-            found = re.findall(r"https://github.com/someone/course/(edit|blob)/main/([^)#>]+)", page)
-            assert all((ROOT / path).exists() for _, path in found), (name, found)
-            kinds = {kind for kind, _ in found}
-            assert name in UNEDITED or ("blob" if name.startswith("reference") else "edit") in kinds, name
+def test_a_published_course_says_where_it_can_be_edited_and_run(contents: build.Contents, pages: Pages) -> None:
+    lessons = {f"notebooks/{path.stem}.html": f"edit/main/notebooks/{path.name}" for path in contents.lessons}
+    said = {f"{path.stem}.html": f"edit/main/docs/{path.name}" for path in DOCS.glob("*.md")} | lessons
+    said |= {f"{activations.place(name)}.html": "edit/main/src/nonlin/activations/" for name in contents.records}
+    said |= {f"{claims.place(number)}.html": "edit/main/src/nonlin/lessons/" for number in contents.findings}
+    said |= {"guide.html": "edit/main/src", "cheat_sheet.html": "edit/main/src", "runs.html": "edit/main/data"}
+    said |= {f"reference/{folder}.html": "blob/main/src/nonlin/" for folder in contents.folders}
+    for name, place in said.items():
+        found = [link for link in pages[name].links if link.startswith("https://github.com/someone/course/")]
+        assert any(link.removeprefix("https://github.com/someone/course/").startswith(place) for link in found), name
+        assert all((ROOT / link.partition("/main/")[2].partition("#")[0]).exists() for link in found), (name, found)
+    for name in lessons:
+        assert any(link.startswith("https://colab.research.google.com/github/someone/") for link in pages[name].links)
 
 
 def test_docstrings_keep_their_bars_and_stars() -> None:
