@@ -14,7 +14,7 @@ import pytest
 import torch
 from small_data import leftovers
 
-from nonlin.files import FileError, fitting, read_record, remove_parts, write_json, write_whole
+from nonlin.files import FileError, fitting, read_record, read_table, remove_parts, write_json, write_whole
 
 
 def fail_with(error: BaseException) -> Callable[[Any], None]:
@@ -203,3 +203,17 @@ def test_what_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> None:
 def test_several_kinds_are_tried_in_their_order() -> None:
     assert fitting(int | str | None, "a") == "a"
     assert fitting(dict[str, int | float], {"a": 1, "b": 1.5}) == {"a": 1, "b": 1.5}
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1\n", "a,c\n1,2\n", 'a,b\n"1,2\n', b"\xff\xfe", None])
+def test_what_is_no_whole_table_is_named(content: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(FileError, match=r"rows\.csv is damaged"):
+        read_table(path, needs=["a", "b"])
+
+
+def test_a_table_is_read_with_its_head(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b'a,b\r\n1,"x, y"\r\n')
+    assert read_table(tmp_path / "rows.csv", needs=["a"]) == [["a", "b"], ["1", "x, y"]]

@@ -20,6 +20,7 @@ from nonlin.exercises import Exercise
 from nonlin.lessons import EXERCISES, QUIZZES
 from nonlin.minutes import HIDDEN
 from nonlin.notebooks import CELL_NAME, LESSONS, NOT_RUN, execute, lessons, name_figures, refresh
+from nonlin.notebooks import read as read_stored
 from nonlin.processes import terminable
 
 PATHS = sorted(LESSONS.glob("*.ipynb"))
@@ -264,3 +265,12 @@ def test_names_are_told_apart() -> None:
     source = "import math as m\nfrom a import b\n%matplotlib inline\nc = [d for d in range(3)]\ndef f(x):\n    y = x"
     assert names_made(source) == {"m", "b", "c", "f"}
     assert names_needed("def f(x):\n    y = g(x)\n    return math.pi * y + len([z for z in y])") == {"g", "math"}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "1", '{"nbformat": 4, "cells": 1}', '{"nbformat": 4}', '{"nbformat": 9, "cells": []}']
+)
+def test_what_is_no_notebook_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "05.ipynb").write_text(content, encoding="utf-8")
+    with pytest.raises(ReaderError, match=r"05\.ipynb is no notebook that can be read: restore it"):
+        read_stored(tmp_path / "05.ipynb")

@@ -19,6 +19,7 @@ function predictions() {
     const { name, choices } = field.dataset;
     const answer = Object.assign(document.createElement("p"), { role: "status" });
     const commit = (words, pressed) => {
+      if (!words) return void (answer.textContent = "Write a number first.");
       said.add(name);
       field.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", button === pressed));
       answer.textContent = words;
@@ -36,7 +37,7 @@ function predictions() {
     } else {
       const number = Object.assign(document.createElement("input"), { type: "number", step: "any" });
       number.setAttribute("aria-label", "your prediction, a number");
-      field.append(number, button("This", () => `You say ${number.value || "nothing"}. Read on and see.`));
+      field.append(number, button("Predict", () => number.value && `You say ${number.value}. Read on and see.`));
     }
     field.append(button("Show without predicting", () => "Shown below."), answer);
   }
@@ -44,12 +45,14 @@ function predictions() {
 }
 
 function value(cell) {
-  const number = Number.parseFloat(cell.textContent.replace("−", "-"));
-  return Number.isNaN(number) ? cell.textContent.trim() : number;
+  const text = cell.textContent.trim().replace("−", "-");
+  return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
+/* Numbers by size, before words. */
 function compare(a, b) {
-  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  const words = [a, b].map((each) => typeof each === "string");
+  return words[0] && words[1] ? a.localeCompare(b) : words[0] - words[1] || a - b;
 }
 
 function sortable() {
@@ -79,7 +82,7 @@ function reachable() {
 }
 
 function unfold() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.querySelector(":target");
   for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const further = target?.querySelector(":scope > details");
   if (further) further.open = true;
@@ -92,6 +95,12 @@ function named() {
   document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "This page");
 }
 
+/* Excerpts of what a search finds, where pages are served: from a folder a browser fetches none. */
+function excerpts() {
+  if (location.protocol !== "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = true;
+}
+
+excerpts();
 named();
 typeset();
 predictions();
@@ -101,5 +110,5 @@ addEventListener("resize", reachable);
 document.fonts.ready.then(reachable);
 document.addEventListener("toggle", reachable, true);
 addEventListener("hashchange", unfold);
-if (location.hash) unfold();
+addEventListener("load", unfold);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));

@@ -4,15 +4,17 @@ The whole package writes and reads its files here, so that each rule stands once
 complete new one, and whoever finds a damaged one is told in one sentence which it is and what to do.
 """
 
+import csv
 import errno
 import glob
+import io
 import json
 import math
 import os
 import secrets
 import stat
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -107,10 +109,14 @@ def remove_parts(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether what could not be written found no room."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
+
+
 def unwritable(path: Path, error: OSError) -> FileError:
     """What to raise where a path cannot be written; only a full disk is told to make room."""
-    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
-    remedy = "make room and start again" if full else "choose another place"
+    remedy = "make room and start again" if is_full(error) else "choose another place"
     return FileError(f"{path} cannot be written ({reason(error)}): {remedy}.", reason(error))
 
 
@@ -174,6 +180,25 @@ def read_text(path: Path) -> str | None:
         raise FileError(f"{path} is damaged (it is no text): {ANEW}.", "it is no text") from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def read_table(path: Path, *, needs: Collection[str] = ()) -> list[list[str]]:
+    """The rows of a CSV file, the names of its columns first.
+
+    Args:
+        path: of the file.
+        needs: columns that it must have.
+
+    Raises:
+        FileError: if it is missing, or no such table.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path) or "", newline=""), strict=True))
+    except csv.Error as error:
+        raise FileError(f"{path} is damaged ({reason(error)}): restore it.", reason(error)) from error
+    if not rows or len({*map(len, rows)}) > 1 or not {*needs} <= {*rows[0]}:
+        raise FileError(f"{path} is damaged (it is no whole table): restore it.", "it is no whole table")
+    return rows
 
 
 def unreadable(path: Path, error: OSError) -> FileError:

@@ -61,6 +61,20 @@ def lessons(names: list[str]) -> list[Path]:
     return found
 
 
+def read(path: Path) -> NotebookNode:
+    """A notebook as it is stored.
+
+    Raises:
+        ReaderError: if it is none.
+    """
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:  # for other JSON, too
+        raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
+
+
 @cache
 def lesson_file(lesson: str) -> tuple[str, str]:
     """The file name and the title of a lesson ("03"), or two empty strings if there is none."""
@@ -107,10 +121,7 @@ def refresh(names: list[str]) -> None:
 
     for path in lessons(names):
         print(f"{path.name} ...", end=" ", flush=True)
-        try:
-            notebook = nbformat.read(path, as_version=4)
-        except (ValueError, AttributeError) as error:  # what nbformat raises for other JSON, too
-            raise ReaderError(f"{path} is no notebook that can be read: restore it.") from error
+        notebook = read(path)
         try:
             notebook = execute(notebook, path.parent)
         except (CellControlSignal, DeadKernelError) as error:
@@ -130,15 +141,13 @@ def with_lessons(readme: str) -> str:
 
     The rows stand where the first one stood.
     """
-    import nbformat
-
     about = dict(_ROW.findall(readme))
     first = _ROW.search(readme)
     if first is None:
         return readme
     rows = []
     for path in lessons([]):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read(path)
         number, more = path.stem[:2], minutes_further(notebook)
         what = f": {about[number]}" if about.get(number) else ""
         link = f"[{_title(path)}](notebooks/{path.name}){what}"

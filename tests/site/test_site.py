@@ -1,9 +1,13 @@
 """The built site: whole, readable by machines that read aloud, and without a server or a network."""
 
 import ast
+import contextlib
 import csv
+import errno
+import os
 import re
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +16,11 @@ import pytest
 from nonlin.activations import ACTIVATIONS
 from nonlin.activations.vectors import VECTOR_FUNCTIONS
 from nonlin.commands import site as command
+from nonlin.errors import ReaderError
 from nonlin.lessons import CLAIMS, EXERCISES, NEEDS, QUIZZES, glossary
 from nonlin.notebooks import lessons as notebooks
-from nonlin.site import activations, build, claims, lessons, links, overview, reference, runs
-from nonlin.site.markdown import DOCS, anchor, from_docs
+from nonlin.site import activations, build, claims, explorer, lessons, links, overview, reference, runs
+from nonlin.site.markdown import DOCS, ROOT, anchor, evidence, with_links
 
 Pages = dict[str, links.Page]
 
@@ -139,6 +144,33 @@ def test_a_page_of_an_activation_says_what_its_record_says(site: Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("name", activations.RECORDS)
+def test_the_code_to_copy_runs(name: str) -> None:
+    names: dict = {}
+    exec(activations.in_code(activations.RECORDS[name]) + ".sum().item()", names)
+    assert len(names["x"]) == 8
+
+
+@pytest.mark.parametrize("name", ["gelu", "softmax"])
+def test_a_record_that_nobody_names_has_a_page(name: str) -> None:
+    """A new one, before the guide, a claim or a run says anything of it."""
+    page = "".join(activations._page(replace(activations.RECORDS[name], name="unheard", title="Unheard-of"), "", {}))
+    assert re.findall("## (.*)", page) == ["Facts", "In code"]
+
+
+@pytest.mark.parametrize(
+    ("said", "linked"),
+    [
+        ("c12a, L13", "[claim 12a](../claims/12.md), [lesson 13](../notebooks/13_training.md)"),
+        ("c3", "[claim 3](../claims/03.md)"),
+        ("practice", "practice"),
+        ("bc12, c123, L1x", "bc12, c123, L1x"),
+    ],
+)
+def test_evidence_leads_to_its_page(said: str, linked: str) -> None:
+    assert evidence(said, "../") == linked
+
+
 def test_a_name_is_a_word_of_its_own() -> None:
     assert activations.names("Tanh's slope", "Tanh")
     assert activations.names("with tanh", "Tanh")
@@ -173,9 +205,13 @@ def test_the_cheat_sheet_is_there_in_both_forms(site: Path) -> None:
     assert b"<svg" in (site / "_static" / "cheat_sheet.svg").read_bytes()
 
 
-def test_the_archive_holds_the_site(site: Path, pages: Pages) -> None:
-    with zipfile.ZipFile(site / f"{build.TAKEN_ALONG}.zip") as archive:
-        assert pages.keys() <= {*archive.namelist()}
+def test_the_archive_is_a_whole_site_in_one_folder(site: Path, pages: Pages, tmp_path: Path) -> None:
+    with zipfile.ZipFile(site / build.ARCHIVE) as archive:
+        archive.extractall(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [build.TAKEN_ALONG]
+    taken = links.read((tmp_path / build.TAKEN_ALONG).resolve())
+    assert {path.relative_to(tmp_path.resolve() / build.TAKEN_ALONG).as_posix() for path in taken} == pages.keys()
+    assert not list(links.faults(taken))
 
 
 @pytest.mark.parametrize("words", ["dying relu", "hardswish", "softplus", "initialisation"])
@@ -224,9 +260,27 @@ def test_the_check_of_links_lets_pass(tmp_path: Path, markup: str) -> None:
     assert not list(links.faults(links.read(tmp_path)))
 
 
-def test_docs_lead_to_pages_and_not_to_files() -> None:
+@pytest.mark.parametrize("published", [None, "https://example.org/x"])
+def test_docs_lead_to_pages_and_not_to_files(published: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nonlin.address.repository", lambda: published)
     text = "[a](../notebooks/03_x.ipynb), [b](../data/results/README.md), [c](../src/x.py), [d](e.md)"
-    assert from_docs(text) == "[a](notebooks/03_x.md), [b](runs.md), c, [d](e.md)"
+    source = f"[c]({published}/blob/main/src/x.py)" if published else "c"
+    assert with_links(text) == f"[a](notebooks/03_x.md), [b](runs.md), {source}, [d](e.md)"
+
+
+def test_a_published_course_says_where_it_can_be_edited_and_run(contents: build.Contents, pages: Pages) -> None:
+    lessons = {f"notebooks/{path.stem}.html": f"edit/main/notebooks/{path.name}" for path in contents.lessons}
+    said = {f"{path.stem}.html": f"edit/main/docs/{path.name}" for path in DOCS.glob("*.md")} | lessons
+    said |= {f"{activations.place(name)}.html": "edit/main/src/nonlin/activations/" for name in contents.records}
+    said |= {f"{claims.place(number)}.html": "edit/main/src/nonlin/lessons/" for number in contents.findings}
+    said |= {"guide.html": "edit/main/src", "cheat_sheet.html": "edit/main/src", "runs.html": "edit/main/data"}
+    said |= {f"reference/{folder}.html": "blob/main/src/nonlin/" for folder in contents.folders}
+    for name, place in said.items():
+        found = [link for link in pages[name].links if link.startswith("https://github.com/someone/course/")]
+        assert any(link.removeprefix("https://github.com/someone/course/").startswith(place) for link in found), name
+        assert all((ROOT / link.partition("/main/")[2].partition("#")[0]).exists() for link in found), (name, found)
+    for name in lessons:
+        assert any(link.startswith("https://colab.research.google.com/github/someone/") for link in pages[name].links)
 
 
 def test_docstrings_keep_their_bars_and_stars() -> None:
@@ -238,17 +292,155 @@ def test_docstrings_keep_their_bars_and_stars() -> None:
 # The command
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(build.SiteError, match="holds something else than a site"):
-        build.build(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Building takes no time: the site holds these pages, and nothing else."""
+    pages = {"index.html": "<h1>Title</h1>", "more/page.html": "<h1>Page</h1>"}
+    monkeypatch.setattr(build, "_pages", lambda contents, pdf: {})
+    monkeypatch.setattr(build, "_make", lambda sources, built, *rest: build._write(built, pages))
+    monkeypatch.setattr(explorer, "build", lambda folder, home: None)
+    return pages
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def one_with_something_else(place: Path) -> Path:
+    (place / "mine.txt").write_text("mine", encoding="utf-8")
+    return place
+
+
+def another_projects_pages(place: Path) -> Path:
+    (place / ".buildinfo").write_text("# Sphinx build info version 1", encoding="utf-8")
+    return place
+
+
+def another_archive(place: Path) -> Path:
+    with zipfile.ZipFile(place / build.ARCHIVE, "w") as archive:
+        archive.writestr("mine.txt", "mine")
+    return place
+
+
+def damaged_archive(place: Path) -> Path:
+    (place / build.ARCHIVE).write_bytes(b"PK")
+    return place
+
+
+def a_file(place: Path) -> Path:
+    (place / "file").touch()
+    return place / "file"
+
+
+def below_a_file(place: Path) -> Path:
+    return a_file(place) / "site"
+
+
+def a_loop(place: Path) -> Path:
+    (place / "loop").symlink_to(place / "loop")
+    return place / "loop"
+
+
+def among_the_sources(place: Path) -> Path:
+    return DOCS / "_static" / "site"
+
+
+def nowhere(place: Path) -> Path:
+    return Path("/proc/site")
+
+
+REFUSED = (
+    one_with_something_else, another_projects_pages, another_archive, damaged_archive, a_file, below_a_file, a_loop,
+    among_the_sources, nowhere,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", REFUSED)
+def test_what_is_no_place_for_a_site_is_left_alone(folder, tmp_path: Path, quick: dict[str, str]) -> None:
+    place = folder(tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(build.SiteError, match=r"^[^\n]+: name an(other| empty) folder|name a folder elsewhere"):
+        build.build(place)
+    assert files(tmp_path) == before
+    assert not among_the_sources(tmp_path).exists()
+
+
+def test_a_new_site_replaces_the_files_of_the_old_one_alone(tmp_path: Path, quick: dict[str, str]) -> None:
+    folder = tmp_path / "new" / "site"
+    build.build(folder)
+    (folder / "CNAME").write_text("mine", encoding="utf-8")
+    quick["index.html"] = "<h1>Other</h1>"
+    del quick["more/page.html"]
+    build.build(folder)
+    assert files(folder).keys() == {"index.html", "CNAME", build.ARCHIVE}
+    assert (folder / "index.html").read_text(encoding="utf-8") == "<h1>Other</h1>"
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_stop_at_any_file_is_mended_by_the_next(after, tmp_path, quick, monkeypatch) -> None:
+    build.build(tmp_path)
+    quick |= {"index.html": "<h1>Other</h1>", "new.html": "<h1>New</h1>"}
+    del quick["more/page.html"]
+    moved, move = [], Path.replace
+
+    def stopped(path: Path, target: Path) -> Path:
+        moved.append(path)
+        if len(moved) > after:
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stopped)
+        with contextlib.suppress(KeyboardInterrupt):
+            build.build(tmp_path)
+    build.build(tmp_path)
+    assert files(tmp_path).keys() == {*quick, build.ARCHIVE}
+
+
+def test_two_at_once_build_one_site(tmp_path: Path, quick: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    make = build._make
+
+    def in_between(*arguments: object) -> None:
+        monkeypatch.setattr(build, "_make", make)
+        build.build(tmp_path / "site")
+        make(*arguments)
+
+    monkeypatch.setattr(build, "_make", in_between)
+    build.build(tmp_path / "site")
+    assert files(tmp_path / "site").keys() == {*quick, build.ARCHIVE}
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, quick: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(build, "_make", full)
+    with pytest.raises(ReaderError, match=r"No space left on device.*make room"):
+        build.build(tmp_path / "site")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_page_is_built_in_vain_where_none_can_be_printed(
+    tmp_path: Path, quick: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(build, "_make", lambda *arguments: pytest.fail("it was built"))
+    with pytest.raises(ReaderError, match=r"Chromium or Chrome.*install one"):
+        build.build(tmp_path / "site", pdf=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lesson_that_is_missing_is_named(contents: build.Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = notebooks([])
+    monkeypatch.setattr(build, "notebooks", lambda names: [path for path in there if path.stem[:2] != "05"])
+    with pytest.raises(build.SiteError, match=r"lesson 05 has no notebook in .*: restore it"):
+        build._pages(contents)
 
 
 def test_a_fault_in_a_page_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {"index.md": "# Title\n\n[nowhere](nowhere.md)\n"}
-    monkeypatch.setattr(build, "_pages", lambda contents: pages)
-    with pytest.raises(build.SiteError, match=r"faults; the first is: .*nowhere"):
+    monkeypatch.setattr(build, "_pages", lambda contents, pdf: pages)
+    with pytest.raises(build.SiteError, match=r"faults; the first is: index\.md:3: .*nowhere.* \(in '\[nowhere\]"):
         build.build(tmp_path / "site")
     assert not list(tmp_path.iterdir())
 

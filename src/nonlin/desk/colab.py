@@ -11,7 +11,7 @@ from nonlin.desk.new_folder import new_folder
 from nonlin.errors import ReaderError
 from nonlin.files import write_whole
 from nonlin.minutes import HIDDEN, LID
-from nonlin.notebooks import lessons
+from nonlin.notebooks import lessons, read
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -73,7 +73,7 @@ def copies(folder: Path, wheel: str | None = None) -> list[Path]:
             shutil.copy(wheel, part)
             place = f"./{Path(wheel).name}"
         for path in lessons([]):
-            notebook = nbformat.read(path, as_version=4)
+            notebook = read(path)
             _prepare(notebook, place)
             write_whole(part / path.name, nbformat.writes(notebook) + "\n")
     return [folder / path.name for path in lessons([])]

@@ -11,7 +11,7 @@ from nonlin.exercises import Exercise
 from nonlin.files import write_whole
 from nonlin.lessons import EXERCISES, NEEDS, TOPICS, parts
 from nonlin.minutes import core, further
-from nonlin.notebooks import LESSONS, lesson_file
+from nonlin.notebooks import LESSONS, lesson_file, read
 from nonlin.paths import project_root
 
 SESSION = 90  # minutes
@@ -54,12 +54,10 @@ class Lesson:
 @cache
 def lessons() -> dict[str, Lesson]:
     """All lessons, by number."""
-    import nbformat
-
     found = {}
     for number in TOPICS:
         name, title = lesson_file(number)
-        notebook = nbformat.read(LESSONS / name, as_version=4)
+        notebook = read(LESSONS / name)
         aims = re.findall(r"^- (.*?)[;.]?$", notebook.cells[0].source, re.MULTILINE)
         found[number] = Lesson(number, title, core(notebook), further(notebook), tuple(aims))
     return found

@@ -47,25 +47,39 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     check_new(folder)
     folder = folder.resolve()
-    _remove_left(folder)
-    part = folder.with_name(f".{folder.name[:50]}-{os.getpid()}-{secrets.token_hex(2)}.part")
+    try:
+        with workspace(folder.parent, folder.name) as part:
+            yield part
+            if folder.exists():
+                folder.rmdir()
+            part.rename(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+@contextmanager
+def workspace(parent: Path, name: str) -> Iterator[Path]:
+    """A hidden folder in another, to work in; it is removed at the end, and by the next one if this process is killed.
+
+    Args:
+        parent: made if it is missing.
+        name: of what is made in it, of which its own name reminds.
+    """
+    for left in parts_of(parent, name):
+        process = left.name.rsplit("-", 2)[1]
+        if process.isdecimal() and not _runs(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+    part = parent / f".{name[:50]}-{os.getpid()}-{secrets.token_hex(2)}.part"
     try:
         part.mkdir(parents=True)
         yield part
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    except OSError as error:
-        raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _remove_left(folder: Path) -> None:
-    for part in folder.parent.glob(f".{glob.escape(folder.name[:50])}-*.part"):
-        process = part.name.rsplit("-", 2)[1]
-        if process.isdecimal() and not _runs(int(process)):
-            shutil.rmtree(part, ignore_errors=True)
+def parts_of(parent: Path, name: str) -> set[Path]:
+    """The folders in which processes make something of this name, or made it until they were killed."""
+    return {*parent.glob(f".{glob.escape(name[:50])}-*.part")}
 
 
 def _runs(process: int) -> bool:

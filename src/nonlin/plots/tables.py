@@ -11,23 +11,35 @@ from nonlin.typography import Markdown, number, true_minus
 
 def card(record: Activation) -> Markdown:
     """What the record of one activation holds, and what is computed from it."""
+    rows = {
+        "formula": f"${record.formula}$",
+        "derivative": f"${record.derivative_formula}$",
+        **known(record),
+        "use": true_minus(record.use),
+        "caveat": true_minus(record.caveat),
+    }
+    lines = [f"| {record.title} | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in rows.items())]
+    return Markdown("\n".join(lines))
+
+
+def known(record: Activation | VectorFunction) -> dict[str, str]:
+    """What an activation's card says of it besides the formulas and the advice; Markdown, by name."""
     counterpart = f"`torch.nn.{record.torch_module.__name__}`" if record.torch_module else "none"
-    facts = {
+    facts = facts_of_vector(record) if isinstance(record, VectorFunction) else _in_detail(record)
+    paper = f"{record.paper.authors} ({record.paper.year}), [{record.paper.title}]({record.paper.url})"
+    said = {name: true_minus(fact) for name, fact in facts.items() if name not in ("name", "year")}
+    return {**said, "in PyTorch": counterpart, "source": paper}
+
+
+def _in_detail(record: Activation) -> dict[str, str]:
+    return {
         "range": str(record.default_range),
         "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.default_kinks)
         or "none",
         "largest slope": number(record.largest_slope, 4),
         "mean for N(0, 1) inputs": f"{round(record.mean_under_normal, 4) + 0.0:.4f}",  # + 0.0 turns -0.0 into 0.0
         "slope is exactly 0 in float32 (ours)": _outside(record),
-        "in PyTorch": counterpart,
-        "source": f"{record.paper.authors} ({record.paper.year}), [{record.paper.title}]({record.paper.url})",
-        "use": record.use,
-        "caveat": record.caveat,
     }
-    formulas = {"formula": f"${record.formula}$", "derivative": f"${record.derivative_formula}$"}
-    rows = formulas | {name: true_minus(fact) for name, fact in facts.items()}
-    lines = [f"| {record.title} | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in rows.items())]
-    return Markdown("\n".join(lines))
 
 
 def comparison(*records: Activation) -> Markdown:
@@ -38,7 +50,7 @@ def comparison(*records: Activation) -> Markdown:
     """
     if not records:
         raise ValueError("comparison needs at least one activation.")
-    return _aligned([_facts(record) for record in records])
+    return _aligned([facts(record) for record in records])
 
 
 def vector_comparison(*records: VectorFunction) -> Markdown:
@@ -49,7 +61,7 @@ def vector_comparison(*records: VectorFunction) -> Markdown:
     """
     if not records:
         raise ValueError("vector_comparison needs at least one function.")
-    return _aligned([_facts_of_vector(record) for record in records])
+    return _aligned([facts_of_vector(record) for record in records])
 
 
 def _aligned(rows: Sequence[Mapping[str, str]]) -> Markdown:
@@ -63,7 +75,8 @@ def _aligned(rows: Sequence[Mapping[str, str]]) -> Markdown:
     )
 
 
-def _facts(record: Activation) -> dict[str, str]:
+def facts(record: Activation) -> dict[str, str]:
+    """A row of the comparison, by column."""
     left, right = record.saturates
     smoothness = record.smoothness(*record.parameters.values())
     facts = {
@@ -87,7 +100,8 @@ def _facts(record: Activation) -> dict[str, str]:
     return {name: true_minus(fact) for name, fact in facts.items()}
 
 
-def _facts_of_vector(record: VectorFunction) -> dict[str, str]:
+def facts_of_vector(record: VectorFunction) -> dict[str, str]:
+    """A row of the comparison of functions of a vector, by column."""
     facts = {
         "name": record.name,
         "function of": "a vector's two halves" if record.halves else "a vector",

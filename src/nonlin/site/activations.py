@@ -1,25 +1,27 @@
 """A page for each activation, made from its record: what it is, what is computed from it, and what was measured."""
 
-import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
 
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
+from nonlin.files import read_table
 from nonlin.ledger import Finding
 from nonlin.lessons.choosing.guide import GUIDE
 from nonlin.paths import results_folder
 from nonlin.plots.picture import Picture
 from nonlin.plots.records import curve_and_slope
-from nonlin.plots.tables import TABLE_KEY, VECTOR_KEY, card, comparison, vector_comparison
+from nonlin.plots.tables import TABLE_KEY, VECTOR_KEY, comparison, facts, known, vector_comparison
 from nonlin.plots.vectors import along_one_input
 from nonlin.site import claims
-from nonlin.site.markdown import Pages, code, escaped, image, links
-from nonlin.typography import true_minus
+from nonlin.site.markdown import Pages, code, escaped, evidence, image, links
+from nonlin.typography import Markdown, true_minus
 
 Record = Activation | VectorFunction
 RECORDS: Mapping[str, Record] = {**ACTIVATIONS, **VECTOR_FUNCTIONS}
+MEASURED = ("activation", "group", "runs", "mean", "difference", "corrected_low", "corrected_high")
+COMPARED = ("monotonic", "gain", "family")  # what a page says besides what the notebooks' card does
 
 
 def place(name: str) -> str:
@@ -35,14 +37,28 @@ def pages(records: Mapping[str, Record], findings: Mapping[int, Finding]) -> Pag
         figure = f"_static/figures/{name}.svg"
         written[figure] = svg(picture)
         written[f"{place(name)}.md"] = "\n\n".join(_page(record, image(f"../{figure}", picture.text), findings))
-    listed = "\n".join(f"- [{record.title}]({place(name)}.md): {record.use}" for name, record in records.items())
+    listed = "\n".join(
+        f"- [{record.title}]({place(name)}.md): {true_minus(record.use)}" for name, record in records.items()
+    )
     scalars = comparison(*(record for record in records.values() if isinstance(record, Activation)))
     vectors = vector_comparison(*(record for record in records.values() if isinstance(record, VectorFunction)))
     written["activations.md"] = (
-        f"# Activations\n\n{listed}\n\n## Compared\n\n{scalars}\n\n{escaped(TABLE_KEY)}\n\n"
-        f"## Functions of a vector, compared\n\n{vectors}\n\n{escaped(VECTOR_KEY)}\n"
+        f"# Activations\n\n{listed}\n\n## Compared\n\n{_with_links(scalars)}\n\n{_key(TABLE_KEY)}\n\n"
+        f"## Functions of a vector, compared\n\n{_with_links(vectors)}\n\n{_key(VECTOR_KEY)}\n"
     )
     return written
+
+
+def _with_links(table: Markdown) -> str:
+    def link(cell: re.Match[str]) -> str:
+        return f"| [{cell[1]}]({place(cell[1])}.md)" if cell[1] in RECORDS else cell[0]
+
+    return re.sub(r"^\| (\w+)(?= )", link, str(table), flags=re.MULTILINE)
+
+
+def _key(text: str) -> str:
+    """What columns mean, one to a line; the text has two beside each other."""
+    return "\n".join(f"- {escaped(line)}" for line in re.split(r"\s{3,}|\n", text))
 
 
 def svg(picture: Picture) -> bytes:
@@ -56,24 +72,42 @@ def _page(record: Record, figure: str, findings: Mapping[int, Finding]) -> Itera
     yield f"---\norphan: true\n---\n\n# {record.title}"
     yield true_minus(f"{record.use} {record.caveat}")
     yield figure
-    if isinstance(record, Activation):
-        yield f"$$\n{record.formula}\n$$\n\n$$\n{record.derivative_formula}\n$$"
-        yield f"## Facts\n\n{card(record)}"
-        if record.takes:
-            yield f"## Parameters\n\n{_parameters(record)}"
-        yield f"## In code\n\n{_code(record)}"
-        if measured := _measured(record.name):
-            yield f"## Trained networks\n\n{measured}"
-    else:
-        yield f"$$\n{record.formula}\n$$"
-        yield f"## Facts\n\n{vector_comparison(record)}"
+    yield "\n\n".join(f"$$\n{formula}\n$$" for formula in _formulas(record))
+    if isinstance(record, VectorFunction) and record.halves:
+        yield "$a$ and $b$ are the two halves of the input."
+    yield f"## Facts\n\n{_facts(record)}"
+    if isinstance(record, Activation) and record.takes:
+        yield f"## Parameters\n\n{_parameters(record)}"
+    yield f"## In code\n\n{code(in_code(record))}"
+    if measured := _measured(record.name):
+        yield f"## Trained networks\n\n{measured}"
     if lines := [line for line in GUIDE if names(line.advice, record.title)]:
-        said = "\n".join(f"- {line.situation}: {line.advice} ({line.sources})" for line in lines)
+        said = "\n".join(f"- {line.situation}: {line.advice} ({evidence(line.sources, '../')})" for line in lines)
         yield f"## In the guide\n\n{said}\n\nWhat each line rests on: [the guide](../guide.md)."
     if found := [finding for finding in findings.values() if _named(finding, record.title)]:
         said = "\n".join(f"- {claims.link(finding)}: {finding.verdicts}" for finding in found)
         yield f"## Claims\n\n{said}"
-    yield links(f"src/nonlin/activations/{record.function.__module__.rpartition('.')[2]}.py")
+    function = getattr(record.function, "func", record.function)  # of a partial
+    yield links(f"src/nonlin/activations/{function.__module__.rpartition('.')[2]}.py")
+
+
+def _formulas(record: Record) -> Iterator[str]:
+    if isinstance(record, Activation):
+        yield from (record.formula, record.derivative_formula)
+    else:
+        yield rf"\mathrm{{{record.title}}}{'(a, b)' if record.halves else '(x)_i'} = {record.formula}"
+
+
+def _facts(record: Record) -> str:
+    rows = known(record)
+    if isinstance(record, Activation):
+        compared = facts(record)
+        rows |= {
+            "tails": f"flat {compared['flat']}",
+            **{name: compared[name] for name in ("monotonic", "gain", "family")},
+        }
+    lines = [f"| {record.title} | |", "|---|---|", *(f"| {name} | {said} |" for name, said in rows.items())]
+    return "\n".join(lines) + ("" if isinstance(record, Activation) else f"\n\n{_key(VECTOR_KEY)}")
 
 
 def _parameters(record: Activation) -> str:
@@ -102,8 +136,8 @@ def _named(finding: Finding, title: str) -> bool:
 
 def _measured(name: str) -> str:
     """The means of an activation in the course's networks, with the difference from ReLU."""
-    with (results_folder() / "activations" / "summary.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["activation"] == name]
+    head, *records = read_table(results_folder() / "activations" / "summary.csv", needs=MEASURED)
+    rows = [row for row in (dict(zip(head, record, strict=True)) for record in records) if row["activation"] == name]
     if not rows:
         return ""
     lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]
@@ -116,7 +150,12 @@ def _measured(name: str) -> str:
     return true_minus("\n".join(lines)) + f"\n\n{said}"
 
 
-def _code(record: Activation) -> str:
-    lines = ["import torch", "from nonlin.activations import ACTIVATIONS, ActivationModule", ""]
-    lines += [f'ours = ActivationModule(ACTIVATIONS["{record.name}"])', "x = torch.linspace(-3, 3, 7)", "ours(x)"]
-    return code("\n".join(lines))
+def in_code(record: Record) -> str:
+    """How to call it."""
+    if isinstance(record, Activation):
+        found = "from nonlin.activations import ACTIVATIONS, ActivationModule"
+        made = f'ActivationModule(ACTIVATIONS["{record.name}"])'
+    else:
+        found = "from nonlin.activations.vectors import VECTOR_FUNCTIONS"
+        made = f'VECTOR_FUNCTIONS["{record.name}"].function'
+    return f"import torch\n{found}\n\nours = {made}\nx = torch.linspace(-3, 3, 8)\nours(x)"

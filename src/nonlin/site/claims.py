@@ -13,7 +13,7 @@ from nonlin.site.markdown import ROOT, Pages, code, escaped, links, raw
 from nonlin.typography import number, true_minus
 
 HOLDS = {True: "holds", False: "does not hold", None: "not decided"}
-WIDTH, STEP, EDGE = 640, 18, 60  # of a drawing, in pixels: all of it, a line, what its labels need on both sides
+WIDTH, STEP, EDGE = 720, 18, 60  # of a drawing, in pixels: all of it, a line, what its labels need on both sides
 MOST = 40  # lines of a drawing; more are not read
 
 
@@ -33,8 +33,11 @@ def _overview(findings: Mapping[int, Finding]) -> Iterator[str]:
     for finding in findings.values():
         for tried in finding.parts:
             counts[tried.verdict] += 1
-    yield "# Claims\n\nWhat is often said about activations, tested, with the verdict that follows from the cases: "
-    yield ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."
+    said = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+    yield (
+        "# Claims\n\nWhat is often said about activations, tested, with the verdict that follows from the cases. A"
+        f" claim that says several things has a verdict for each: a, b, and so on. In all: {said}."
+    )
     for lesson in TOPICS:
         found = [finding for finding in findings.values() if finding.claim.lesson == lesson]
         if found:
@@ -44,13 +47,18 @@ def _overview(findings: Mapping[int, Finding]) -> Iterator[str]:
 
 def link(finding: Finding, up: str = "../") -> str:
     """To the page of a claim, from a page one folder down, or from the top."""
-    return f"[{escaped(finding.claim.statement)}]({up}{place(finding.claim.number)}.md)"
+    return f"[{_stated(finding.claim)}]({up}{place(finding.claim.number)}.md)"
+
+
+def _stated(claim: Claim) -> str:
+    """The claim without its full stop; what stands between backticks is code."""
+    pieces = claim.statement.rstrip(".").split("`")
+    return "`".join(piece if place % 2 else escaped(piece) for place, piece in enumerate(pieces))
 
 
 def _page(finding: Finding) -> Iterator[str]:
     claim = finding.claim
-    yield f"---\norphan: true\n---\n\n# Claim {claim.number}"
-    yield f"> {escaped(claim.statement)}"
+    yield f"---\norphan: true\n---\n\n# Claim {claim.number}: {_stated(claim)}"
     file, title = lesson_file(claim.lesson)
     said = "" if len(finding.parts) == 1 else "It says several things, and each has a verdict of its own. "
     yield f"{said}Lesson {claim.lesson}, [{title}](../notebooks/{file.removesuffix('.ipynb')}.md), takes it apart."
@@ -111,11 +119,18 @@ def _forest(title: str, lines: Sequence[tuple[str, Estimate]]) -> str:
         drawn.append(f'<circle cx="{x(estimate.mean)}" cy="{y - 5}" r="4"/>')
     y += STEP
     base = f'<path d="M{EDGE} {y}H{WIDTH - EDGE}" stroke-width="1"/>'
-    for value, end in ((min(ends), "start"), (max(ends), "end")):
+    marked = [(min(ends), "start"), (max(ends), "end")]
+    if min(ends) < 0 < max(ends):
+        if min(x(0) - EDGE, WIDTH - EDGE - x(0)) > EDGE:  # else one label would stand on another
+            marked.append((0.0, "middle"))
+        base += f'<path d="M{x(0)} 0V{y}" stroke-width="1" stroke-dasharray="4 4"/>'
+    for value, end in marked:
         base += f'<text x="{x(value)}" y="{y + STEP}" text-anchor="{end}">{true_minus(number(value, 3))}</text>'
     words = f"{title}{', logarithmic axis' if logarithmic else ''}: the table above has the numbers."
     head = f'<svg class="drawn" role="img" viewBox="0 0 {WIDTH} {y + 2 * STEP}" width="{WIDTH}">'
     style = 'fill="currentColor" stroke="none" font-size="13"'
     inside = "".join(drawn) + base
     inside = inside.replace("<path", '<path fill="none" stroke="currentColor"')
-    return f'<div class="picture">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>'
+    told = f"The intervals that decide, in the order of the table{', on a logarithmic axis' if logarithmic else ''}."
+    drawing = f'<div class="picture">{head}<title>{html.escape(words)}</title><g {style}>{inside}</g></svg></div>'
+    return f"{drawing}<p>{told}</p>"

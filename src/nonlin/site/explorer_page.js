@@ -198,8 +198,8 @@ function ticks(low, high, count) {
 }
 
 // A frame with axes; what is inside is drawn in units of the data.
-function frame({ width, height, x, y, xLabel, yLabel, words, inside, right = 10 }) {
-  const left = 58, top = 22, bottom = 40;
+function frame({ width: given, height, x, y, xLabel, yLabel, words, inside, right = 10 }) {
+  const left = 58, top = 22, bottom = 40, width = Math.max(given, 160);  // while nothing is shown, it is given 0
   const px = (value) => left + (value - x[0]) / (x[1] - x[0]) * (width - left - right);
   const py = (value) => Math.max(-1e4, Math.min(1e4, top + (y[1] - value) / (y[1] - y[0]) * (height - top - bottom)));
   const xs = ticks(...x, width / 65), ys = ticks(...y, height / 50), id = `clip${frame.count = (frame.count ?? 0) + 1}`;

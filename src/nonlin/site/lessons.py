@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
+from nonlin.errors import ReaderError
 from nonlin.lessons import EXERCISES
 from nonlin.minutes import HIDDEN, LID
+from nonlin.notebooks import read
 from nonlin.site.markdown import COLOUR, Pages, code, directive, escaped, fold, image, links, plain, raw
 
 _NOTEBOOK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
@@ -23,7 +24,7 @@ def pages(paths: Sequence[Path]) -> Pages:
     """A page for each notebook, and its figures."""
     written: dict[str, str | bytes] = {}
     for path in paths:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read(path)
         lesson = _Lesson(path.stem)
         body = "\n\n".join(filter(None, map(lesson.cell, notebook.cells)))
         head = links(f"notebooks/{path.name}", runs=True)
@@ -88,7 +89,7 @@ class _Lesson:
         if "image/png" in data:
             words = _WORDS.search(after.data["text/html"]) if after and "text/html" in after.get("data", {}) else None
             if words is None:
-                raise ValueError(f"{self.stem}: the figure of the cell {cell.id} has no words.")
+                raise ReaderError(f"{self.stem}: the figure of the cell {cell.id} has no words: refresh the lesson")
             name = f"{self.stem}-{cell.id}-{len(self.figures)}.png"
             self.figures[f"_static/figures/{name}"] = base64.b64decode(data["image/png"])
             return image(f"../_static/figures/{name}", "\n".join(map(plain, words[1].split("</p>"))).strip())

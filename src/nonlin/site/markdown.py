@@ -4,8 +4,8 @@ import html
 import re
 from collections.abc import Mapping
 
-from nonlin.address import colab_link, edit_link
-from nonlin.notebooks import LESSONS
+from nonlin.address import colab_link, edit_link, source_link
+from nonlin.notebooks import LESSONS, lesson_file
 from nonlin.typography import alt_text
 
 Pages = Mapping[str, str | bytes]  # by path in the folder of sources
@@ -20,6 +20,24 @@ _TAG = re.compile(r"<[^>]+>")
 def escaped(text: str) -> str:
     """Plain text as Markdown that shows it sign for sign."""
     return _SPECIAL.sub(r"\\\1", text)
+
+
+def evidence(text: str, up: str = "", *, after: str = "") -> str:
+    """Where the guide says "c16, L13", links to the claim and the lesson.
+
+    Args:
+        text: Markdown.
+        up: the way to the first page.
+        after: what has to follow, as a regular expression.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        kind, number, part = found.groups()
+        if kind == "c":
+            return f"[claim {number}{part}]({up}claims/{int(number):02}.md)"
+        return f"[lesson {number}]({up}notebooks/{lesson_file(number)[0].removesuffix('ipynb')}md)"
+
+    return re.sub(rf"\b([cL])(\d\d?)([a-j]?)\b{after}", link, text)
 
 
 def anchor(text: str) -> str:
@@ -64,11 +82,22 @@ def plain(markup: str) -> str:
     return html.unescape(_TAG.sub("", markup))
 
 
-def from_docs(text: str) -> str:
-    """A page of docs whose links to lessons and results lead to their pages; those to source code become plain text."""
+def from_docs(name: str) -> str:
+    """A page of docs, whose links to lessons and results lead to their pages, with a link to edit it."""
+    return f"{with_links((DOCS / name).read_text(encoding='utf-8'))}\n{links(f'docs/{name}')}"
+
+
+def with_links(text: str) -> str:
+    """Text of docs with links to the site's own pages; those to other files lead to the repository, or are no links."""
     text = re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", text)
     text = text.replace("](../data/results/README.md", "](runs.md")
-    return re.sub(r"(?<!!)\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)
+    return re.sub(r"(?<!!)\[([^\]]*)\]\(\.\./([^)]*)\)", lambda found: linked(found[1], found[2]), text)
+
+
+def linked(text: str, path: str) -> str:
+    """Text that leads to a file of the repository; plain text while the course is published nowhere."""
+    address = source_link(path)
+    return f"[{text}]({address})" if address else text
 
 
 def links(path: str, *, runs: bool = False) -> str:

@@ -2,19 +2,20 @@
 
 import html
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 
-import nbformat
-
 from nonlin.lessons import NEEDS, glossary
 from nonlin.lessons.choosing.cheat_sheet import cheat_sheet
-from nonlin.lessons.choosing.guide import table
+from nonlin.lessons.choosing.guide import GUIDE, table
 from nonlin.minutes import core, further
-from nonlin.notebooks import LESSONS, lesson_file
-from nonlin.site.markdown import DOCS, Pages, anchor, escaped, from_docs, raw
+from nonlin.notebooks import LESSONS, lesson_file, read
+from nonlin.site.markdown import DOCS, Pages, anchor, escaped, evidence, from_docs, links, raw
 
 SHOWN = (".png", ".txt")  # what pages written by hand show or offer
+CHOOSING = "src/nonlin/lessons/choosing/"
+SHEET = '<img class="figure" src="_static/cheat_sheet.svg" alt="The cheat sheet; all of it in words below.">'
 LETTERS = 23  # that a box holds
 BOX, ROW, GAP = (150, 44), 84, 12  # of the drawn order: a lesson's box, from row to row, between boxes, in pixels
 
@@ -23,22 +24,29 @@ def pages() -> Pages:
     """All of them, and those that are written by hand in docs."""
     picture = cheat_sheet()
     written: dict[str, str | bytes] = {path.name: path.read_bytes() for path in DOCS.iterdir() if path.suffix in SHOWN}
-    written |= {path.name: from_docs(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.md"))}
+    written |= {path.name: from_docs(path.name) for path in sorted(DOCS.glob("*.md"))}
     for kind in ("svg", "pdf"):
         file = io.BytesIO()
         picture.figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else {"CreationDate": None})
         written[f"_static/cheat_sheet.{kind}"] = file.getvalue()
     written["lessons.md"] = "\n\n".join(_lessons())
-    written["guide.md"] = f"# Which activation, where\n\n{table()}\n"
+    said = "What a line rests on unfolds: c12a is part a of claim 12, L13 is lesson 13."
+    lines = evidence(str(table()), after="(?=: )")
+    written["guide.md"] = f"# Which activation, where\n\n{said}\n\n{lines}\n{links(CHOOSING + 'guide.py')}"
     told = "\n".join(f"- {escaped(line)}" for line in picture.text.splitlines())
     written["cheat_sheet.md"] = (
         "# Cheat sheet\n\nAll activations and the guide on one page of A4: "
         '<a href="_static/cheat_sheet.pdf">PDF</a>, <a href="_static/cheat_sheet.svg">SVG</a>.\n'
-        + raw('<img class="figure" src="_static/cheat_sheet.svg" alt="The cheat sheet; all of it in words below.">')
-        + f"\n\n## In words\n\n{told}\n"
+        + raw(f'<a href="_static/cheat_sheet.svg">{SHEET}</a>')
+        + f"\n\n## In words\n\n{told}\n{links(CHOOSING + 'cheat_sheet.py')}"
     )
     written["glossary.md"] = "\n\n".join(_glossary())
     return written
+
+
+def cited() -> set[int]:
+    """The claims on which the guide rests, by number."""
+    return {int(number) for line in GUIDE for number in re.findall(r"\bc(\d+)", line.sources)}
 
 
 def _lessons() -> Iterator[str]:
@@ -46,7 +54,7 @@ def _lessons() -> Iterator[str]:
     lines = ["| | lesson | minutes | going further | before it |", "|---|---|---|---|---|"]
     for number, needs in NEEDS.items():
         file, title = lesson_file(number)
-        notebook = nbformat.read(LESSONS / file, as_version=4)
+        notebook = read(LESSONS / file)
         link = f"[{title}](notebooks/{file.removesuffix('ipynb')}md)"
         lines.append(
             f"| {number} | {link} | {core(notebook)} | {further(notebook) or ''} | {', '.join(needs) or 'nothing'} |"

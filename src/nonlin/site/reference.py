@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import indent, shorten
 
 import nonlin
+from nonlin.address import source_link
 from nonlin.site.markdown import ROOT, Pages
 
 PACKAGE = Path(nonlin.__file__).parent
@@ -101,7 +102,7 @@ def _title(text: str, line: str) -> str:
 
 
 def _entry(name: str, node: ast.stmt, path: Path, kind: str = "") -> str:
-    where = f"*Source:* ``{path.relative_to(ROOT).as_posix()}``, line {node.lineno}."
+    where = f"*Source:* {_source(path.relative_to(ROOT).as_posix(), node.lineno)}."
     if not isinstance(node, Definition):
         value = shorten(ast.unparse(node.value), 100, placeholder=" …") if node.value else ""
         shown = f"``{value}``\n\n" if value and "`" not in value else ""
@@ -115,6 +116,11 @@ def _entry(name: str, node: ast.stmt, path: Path, kind: str = "") -> str:
         return _described(kind or "py:function", signature, "\n\n".join(parts))
     parts += [_entry(each, member, path, "py:method") for each, member in public(node)]
     return _described("py:class", name, "\n\n".join(parts))
+
+
+def _source(path: str, line: int) -> str:
+    address = source_link(path)
+    return f"`{path}, line {line} <{address}#L{line}>`__" if address else f"``{path}``, line {line}"
 
 
 def _described(kind: str, signature: str, body: str) -> str:

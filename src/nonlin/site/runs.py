@@ -1,16 +1,16 @@
 """The measured runs: every row of the tables in data/results, to sort in the page and to take along as CSV."""
 
-import csv
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nonlin.files import read_table
 from nonlin.lab import reference
 from nonlin.lab.protocol import PROTOCOL, Network
 from nonlin.paths import results_folder
 from nonlin.plots.reference import rate_curves
 from nonlin.site.activations import svg
-from nonlin.site.markdown import ROOT, Pages, code, escaped, fold, image, raw
+from nonlin.site.markdown import ROOT, Pages, code, escaped, fold, image, links, raw
 from nonlin.typography import true_minus
 
 DIGITS = 4  # of a number in a page; the CSV has all
@@ -23,7 +23,7 @@ def tables() -> list[Path]:
 
 def name_of(path: Path) -> str:
     """A table's name in the site: "reference-search"."""
-    return f"{path.parent.name}-{path.stem}"
+    return "-".join(dict.fromkeys((path.parent.name, path.stem)))
 
 
 def pages(networks: Sequence[Network] = PROTOCOL.networks) -> Pages:
@@ -44,7 +44,10 @@ def pages(networks: Sequence[Network] = PROTOCOL.networks) -> Pages:
         f"### {name}\n\n{image(f'_static/figures/{name}.svg', words)}" for name, (_, words) in curves.items()
     )
     search = f"## The search for learning rates\n\n{drawn}" if drawn else ""
-    return {**written, "runs.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n"}
+    return {
+        **written,
+        "runs.md": f"{about}\n\n## All tables\n\n{listed}\n\n{search}\n{links('data/results/README.md')}",
+    }
 
 
 def download(path: Path, up: str = "../") -> str:
@@ -64,13 +67,12 @@ def _curves(networks: Sequence[Network]) -> dict[str, tuple[bytes, str]]:
 
 
 def _table(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        head, *rows = list(csv.reader(file))
+    head, *rows = read_table(path)
     same = {
         column: rows[0][place] for place, column in enumerate(head) if len({row[place] for row in rows}) == 1 and rows
     }
     kept = [place for place, column in enumerate(head) if column not in same]
-    yield f"---\norphan: true\n---\n\n# {name_of(path)}"
+    yield f"---\norphan: true\n---\n\n# Table {name_of(path)}"
     yield f"{len(rows)} rows of `{path.relative_to(ROOT)}`, as {download(path)}. A click on a heading sorts."
     about = path.parent / "about.json"
     if about.is_file():
