@@ -9,7 +9,8 @@ The file ``progress.jsonl`` lies beside the copies of the lessons. Each line is 
 - ``what``: the number of the exercise, of the lesson whose quiz it is, or the name of the prediction;
 - ``right``: true or false, for a quiz a list with one for each question; null for a solution;
 - ``said``: what the check said of a wrong answer, or what the learner answered; may be missing;
-- ``lesson``: the name of the lesson's file without its number, by which it is known where numbers change.
+- ``lesson``: the name of the lesson's file without its number, by which it is known where numbers change;
+- ``title``: of the exercise, by which it is known where numbers change within a lesson.
 
 Lines are only added, each in one piece, so that several notebooks may write at once. A line that is not understood, of
 a later version or damaged, is passed over and stays. An event that repeats the last one of its kind is not noted again.
@@ -43,6 +44,7 @@ class Event:
     right: bool | tuple[bool, ...] | None = None
     said: str = ""
     lesson: str = ""
+    title: str = ""
 
 
 def own_folder() -> Path | None:
@@ -51,7 +53,7 @@ def own_folder() -> Path | None:
     return START if on and (START / HIDDEN).is_dir() else None
 
 
-def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: str = "") -> None:
+def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: str = "", title: str = "") -> None:
     """Note an event, if this process was started in a work folder. Where it cannot be written, one line says so."""
     folder = own_folder()
     if folder is None:
@@ -63,6 +65,7 @@ def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: s
         right=right,
         said=said[:LONGEST],
         lesson=lesson_name(what[:2]),
+        title=title,
     )
     try:
         if not _repeats(event, folder):
@@ -72,7 +75,10 @@ def remember(did: str, what: str, right: bool | tuple[bool, ...] | None, said: s
 
 
 def _repeats(event: Event, folder: Path) -> bool:
-    last = next((each for each in reversed(recall(folder)) if (each.did, each.what) == (event.did, event.what)), None)
+    def about(each: Event) -> tuple[str, ...]:
+        return each.did, each.what, each.lesson, each.title
+
+    last = next((each for each in reversed(recall(folder)) if about(each) == about(event)), None)
     return last is not None and (last.right, last.said) == (event.right, event.said)
 
 

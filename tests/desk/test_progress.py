@@ -121,6 +121,37 @@ def test_progress_follows_a_lesson_to_its_new_number(work: Path, monkeypatch: py
     assert (relu.solved, relu.quiz) == (0, None)
 
 
+TITLES = [EXERCISES[f"00.{place}"].title for place in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("solved", "bar"),
+    [
+        ([("00.1", TITLES[1])], ".#."),  # another one was put before it
+        ([("00.3", TITLES[1]), ("00.2", TITLES[0])], "##."),
+        ([("01.4", TITLES[2])], "..#"),  # it came from another lesson
+        ([("00.2", "As it was called before")], ".#."),
+        ([("00.2", "")], ".#."),  # noted by an older version
+        ([("00.2", "One that was taken out"), ("00.1", TITLES[1])], ".#."),
+        ([("00.1", "One that was taken out"), ("00.2", TITLES[0])], "#.."),
+    ],
+)
+def test_progress_follows_an_exercise_to_its_new_number(work: Path, solved: list[tuple[str, str]], bar: str) -> None:
+    for number, title in solved:
+        remember("check", number, True, title=title)
+    assert progress_of(["00"], work).lessons[0].bar == bar
+
+
+def test_an_exercise_that_takes_the_number_of_a_solved_one_is_noted(work: Path) -> None:
+    remember("check", "00.1", True, title="Another one")
+    check("00.1", EXERCISES["00.1"].solution)
+    assert [event.title for event in recall(work)] == ["Another one", TITLES[0]]
+
+
+def test_titles_tell_exercises_apart() -> None:
+    assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
+
+
 def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.CaptureFixture) -> None:
     (work / FILE).mkdir()
     assert check("00.1", wrong).state == "wrong"

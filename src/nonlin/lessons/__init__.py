@@ -17,7 +17,7 @@ from nonlin.exercises import Exercise, Feedback, Quiz, explain, judge, outcome, 
 from nonlin.exercises.progress import Progress, gather
 from nonlin.ledger import Claim
 from nonlin.ledger.tables import ledger
-from nonlin.memory import lesson_name, own_folder, recall, remember
+from nonlin.memory import Event, lesson_name, own_folder, recall, remember
 from nonlin.notebooks import lesson_file
 from nonlin.typography import Markdown
 
@@ -118,10 +118,11 @@ def check(number: str, answer: Any) -> Feedback:
     Raises:
         KeyError: if there is no such exercise.
     """
-    feedback = judge(_exercise(number), answer)
+    exercise = _exercise(number)
+    feedback = judge(exercise, answer)
     if feedback.state != "not yet":
         right = feedback.state == "correct"
-        remember("check", number, right, "" if right else feedback.message)
+        remember("check", number, right, "" if right else feedback.message, exercise.title)
     return replace(feedback, keeps_solution=own_folder() is not None)
 
 
@@ -138,7 +139,7 @@ def solution(number: str) -> Markdown:
         KeyError: if there is no such exercise.
     """
     exercise = _exercise(number)
-    remember("solution", number, None)
+    remember("solution", number, None, title=exercise.title)
     return Markdown(f"```python\n{exercise.solution_text}\n```")
 
 
@@ -183,9 +184,17 @@ def progress_of(lessons: Sequence[str], folder: Path) -> Progress:
     Raises:
         OSError: if what is remembered cannot be read.
     """
-    numbers = {lesson_name(number): number for number in TOPICS}
-    now = [
-        replace(event, what=numbers[event.lesson] + event.what[2:]) if event.lesson in numbers else event
-        for event in recall(folder)
-    ]
+    events = recall(folder)
+    lessons_now = {lesson_name(number): number for number in TOPICS}
+    exercises_now = {exercise.title: number for number, exercise in EXERCISES.items()}
+    titles = {event.title for event in events}
+
+    def what_now(event: Event) -> str:
+        place = lessons_now.get(event.lesson, event.what[:2]) + event.what[2:]
+        if event.title in exercises_now:
+            return exercises_now[event.title]
+        other = event.title and place in EXERCISES and EXERCISES[place].title in titles
+        return "" if other else place  # an exercise of a new title is the one that stood there, unless that is known
+
+    now = [replace(event, what=what_now(event)) for event in events]
     return gather({number: lesson_file(number)[1] for number in lessons}, EXERCISES.values(), now)
