@@ -15,6 +15,8 @@ import pytest
 from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
 
 import nonlin
+from nonlin.desk.mark import Marker, exercises_of
+from nonlin.desk.mark_box import Limits, Outcome
 from nonlin.desk.mark_inside import BY_TEXT
 from nonlin.desk.submissions import submissions
 from nonlin.lessons import EXERCISES
@@ -93,17 +95,30 @@ NAMES = {
     "Li Wei_20_assignsubmission_file_03 (1).ipynb": ("Li Wei", "20"),
     "Li Wei_20_assignsubmission_onlinetext_text.html": ("Li Wei", "20"),
     "Participant_21_assignsubmission_file_/x.ipynb": ("Participant", "21"),
+    "Default group_assignsubmission_file/x.ipynb": ("Default group", ""),
+    "Ju\N{COMBINING DIAERESIS}rgen_22_assignsubmission_file/x.ipynb": ("Jürgen", "22"),
+    "notes of the lecturer.ipynb": ("notes of the lecturer", ""),
 }
 CANVAS_NAMES = {
     "ruizana_LATE_170_9_03.ipynb": ("ruizana", "170"),
     "neilbo_171_10_03-1.ipynb": ("neilbo", "171"),
+    "neilbo_171_11_03 (1).ipynb.txt": ("neilbo", "171"),
     "anon_172_11_03.ipynb": ("anon", "172"),
+    "anon_5kX2p_12_03.ipynb": ("anon", "5kX2p"),
+    "LATE_anon_6kX2p_13_03.ipynb": ("anon", "6kX2p"),
+    "team_blue_173_14_03.ipynb": ("team blue", "173"),
+    "liwei_174_text.html": ("liwei", "174"),
+    "aydinj_175_link.html": ("aydinj", "175"),
+    "notes of the lecturer.ipynb": ("notes of the lecturer", ""),
 }
 PLAIN_NAMES = {
     "Ana/03.ipynb": ("Ana", "Ana"),
     "Ana.zip": ("Ana", "Ana.zip"),
     "Ana.ipynb": ("Ana", "Ana.ipynb"),
     "bo_1/deep/03.IPYNB": ("bo_1", "bo_1"),
+    "Li.ipynb.txt": ("Li", "Li.ipynb.txt"),
+    "Eva/._03.ipynb": ("Eva", "Eva"),
+    "Eva/03.ipynb.json": ("Eva", "Eva"),
 }
 
 
@@ -123,7 +138,50 @@ def test_each_submission_finds_its_student(names: dict[str, tuple[str, str]], as
             (place / name).write_bytes(each)
     found = submissions(place)
     assert {(each.student.name, each.student.number) for each in found} == set(names.values())
-    assert all([notebook.cells for notebook in each.notebooks] == [(SLOPE,)] for each in found)
+    assert {cells for each in found for cells in (notebook.cells for notebook in each.notebooks)} == {(SLOPE,)}
+    count = sum("._" not in name and not name.endswith("html") for name in names)
+    assert sum(len(each.notebooks) for each in found) == count
+
+
+class Nothing:
+    """Takes the place of the box: no answer is ever tried."""
+
+    denied = ()
+
+    def run(self, job: dict, limits: Limits) -> Outcome:
+        return Outcome(ended="finished", lines=({"untried": True},))
+
+
+OTHER = notebook("check('05.1', f)")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"03.ipynb": notebook(SLOPE)}, ""),
+        (
+            {f"{place:02}.ipynb": OTHER for place in range(30)} | {"99.ipynb": notebook(SLOPE)},
+            "",
+        ),  # a whole work folder
+        ({}, "no notebook was handed in"),
+        ({"a.pdf": b"", "b.py": b""}, "no notebook was handed in, but a.pdf, b.py"),
+        ({"05.ipynb": OTHER}, "no notebook with these exercises was handed in, but 05.ipynb"),
+        (
+            {f"{place:02}.ipynb": notebook(SLOPE) for place in range(12)},
+            "of 12 notebooks with these exercises, the first",
+        ),
+        ({"a.zip": zipped(**{"b.zip": zipped(**{"x.ipynb": notebook(SLOPE)})})}, "b.zip: is a zip file in another"),
+        ({"03.ipynb.pdf": b"%PDF"}, "its JSON is damaged"),
+    ],
+)
+def test_what_was_not_looked_at_is_told(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
+    (tmp_path / "Ana").mkdir()
+    for name, content in files.items():
+        (tmp_path / "Ana" / name).write_bytes(content)
+    [submission] = submissions(tmp_path)
+    notes = Marker(Nothing(), exercises_of(["03"]), Limits()).submission(submission).notes
+    assert len(notes) == bool(said)
+    assert said in "".join(notes)
 
 
 def test_a_notebook_with_large_outputs_is_looked_through_in_place(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from nonlin.desk.new_folder import scratch_folder
 from nonlin.errors import ReaderError
 from nonlin.notebooks import REPRODUCIBLE
 from nonlin.paths import project_root
@@ -110,7 +111,7 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
         jobs: runs at one time.
         hidden: what no run may read, wherever it lies.
     """
-    with tempfile.TemporaryDirectory(prefix="nonlin-mark-", ignore_cleanup_errors=True) as place:
+    with scratch_folder("mark") as place:
         os.chmod(place, 0o711)  # each run has a folder in it, which may be another user's
         readable = [package, sys.prefix, sys.base_prefix, *SYSTEM, *filter(os.path.isdir, sys.path)]
         known = [each for each in (project_root(), Path(__file__).parents[1]) if each]
@@ -121,7 +122,7 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
             "sandbox": str(SANDBOX),
             "environment": _environment(),
             "room": {
-                "place": place,
+                "place": str(place),
                 "readable": [str(each) for each in readable if not _holds_the_course(Path(each))],
                 "hidden": [os.path.realpath(each) for each in (*hidden, *known, *sealed)],
             },

@@ -1,9 +1,10 @@
-"""A folder that is there complete, or not at all."""
+"""A folder that is there complete, or not at all; and one for a while, of which nothing stays."""
 
 import glob
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     check_new(folder)
     folder = folder.resolve()
-    _remove_left(folder)
+    _remove_left(folder.parent, f".{folder.name[:50]}", ".part")
     part = folder.with_name(f".{folder.name[:50]}-{os.getpid()}-{secrets.token_hex(2)}.part")
     try:
         part.mkdir(parents=True)
@@ -61,11 +62,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _remove_left(folder: Path) -> None:
-    for part in folder.parent.glob(f".{glob.escape(folder.name[:50])}-*.part"):
-        process = part.name.rsplit("-", 2)[1]
+@contextmanager
+def scratch_folder(kind: str) -> Iterator[Path]:
+    """A temporary folder; what a killed process left of one is removed by the next of its kind."""
+    begin = f"nonlin-{kind}"
+    _remove_left(Path(tempfile.gettempdir()), begin, "")
+    with tempfile.TemporaryDirectory(prefix=f"{begin}-{os.getpid()}-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def _remove_left(place: Path, begin: str, end: str) -> None:
+    for left in place.glob(f"{glob.escape(begin)}-*-*{end}"):
+        process = left.name.rsplit("-", 2)[1]
         if process.isdecimal() and not _runs(int(process)):
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _runs(process: int) -> bool:
