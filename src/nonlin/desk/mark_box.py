@@ -30,6 +30,7 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt", "/etc", "/sys/devic
 DENIALS = {
     "network": "the network",
     "files": "files other than the hand-out, Python and its own folder",
+    "hidden": "the submissions, the marks and the solutions",
     "processes": "processes other than its own",
     "disk": "more disk than a small folder of its own",
     "user": "the rights of this user",
@@ -76,15 +77,16 @@ class Box(Protocol):
 
 def protections(where: Box) -> list[str]:
     """What is protected here: one line, and what remains."""
-    denied = [words for name, words in DENIALS.items() if name in where.denied]
-    missing = [words for name, words in DENIALS.items() if name not in where.denied]
+    told = [name for name in DENIALS if name != "hidden" or "files" not in where.denied]
+    denied = [DENIALS[name] for name in told if name in where.denied]
+    missing = [DENIALS[name] for name in told if name not in where.denied]
     if not FORKS:
         return [
             "Protected here: time, and what one process writes; nothing keeps students' code from this user's files or "
-            "from the network, so mark only what you would run yourself, or mark in a container."
+            "from the network, so mark only what you would run yourself, or in a container, as docs/teaching.md says."
         ]
     first = f"Students' code is denied here {_listed(denied)}" if denied else "Students' code is denied nothing here"
-    left = f"; it is not denied {_listed(missing)}, so mark in a container" if missing else ""
+    left = f"; it is not denied {_listed(missing)}: docs/teaching.md says what to do" if missing else ""
     return [
         f"{first}; its time, memory, processes and output are bounded{left}.",
         "It never decides a mark: what an answer gives is compared with the key in another process. But what it gives, "
@@ -183,7 +185,10 @@ class _Forking:
         trial = {"number": "", "seed": "", "cells": [], "lesson": [], "whole": False}
         outcome = self.run(trial, Limits())
         if outcome.ended != "finished":
-            raise BoxError(f"students' code cannot be run here ({outcome.words}): try another computer.")
+            raise BoxError(
+                f"students' code cannot be run here ({outcome.words}): try another computer, or a Python that every "
+                "user can read."
+            )
         self.denied = outcome.denied
         return self
 
