@@ -16,6 +16,8 @@ import pytest
 from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
 
 import nonlin
+from nonlin.__main__ import main
+from nonlin.desk import mark_box
 from nonlin.desk.mark import Marker, exercises_of
 from nonlin.desk.mark_box import Limits, Outcome, protections
 from nonlin.desk.mark_inside import BY_TEXT
@@ -248,6 +250,7 @@ OTHER = notebook("check('05.1', f)")
             "",
         ),  # a whole work folder
         ({}, "no notebook was handed in"),
+        ({"1/2/3/4/5/6/7/8/9/03.ipynb": notebook(SLOPE)}, "folders more than 8 deep were not looked into"),
         ({"a.pdf": b"", "b.py": b""}, "no notebook was handed in, but a.pdf, b.py"),
         ({"05.ipynb": OTHER}, "no notebook with these exercises was handed in, but 05.ipynb"),
         (
@@ -261,11 +264,12 @@ OTHER = notebook("check('05.1', f)")
 def test_what_was_not_looked_at_is_told(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
     (tmp_path / "Ana").mkdir()
     for name, content in files.items():
+        (tmp_path / "Ana" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "Ana" / name).write_bytes(content)
     [submission] = submissions(tmp_path)
     notes = Marker(Nothing(), exercises_of(["03"]), Limits()).submission(submission).notes
-    assert len(notes) == bool(said)
-    assert said in "".join(notes)
+    assert bool(notes) == bool(said)
+    assert said in "; ".join(notes)
 
 
 def test_a_notebook_with_large_outputs_is_looked_through_in_place(tmp_path: Path) -> None:
@@ -315,6 +319,19 @@ def solved(lesson: str) -> bytes:
             handed = f"check({number!r}, {name if EXERCISES[number].wants_function else last})"
             cell["source"] = "\n".join([*body, last, "", handed])
     return json.dumps(content).encode()
+
+
+@pytest.mark.long
+def test_marks_are_the_same_where_processes_do_not_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mark_box, "FORKS", False)
+    names = ("all right", "sleeps", "ends the process", "replaces torch.isclose")
+    place, output = tmp_path / "handed in", tmp_path / "marks.csv"
+    hand_in(place, names, COURSE)
+    assert main(["mark", str(place), "--output", str(output), "--lesson", "03", "--seconds", "10"]) == 0
+    assert {name: states(row) for name, row in rows_of(output).items()} == {
+        name: tuple(CASES[name].states) for name in names
+    }
+    assert processes(tmp_path) == []
 
 
 @linux

@@ -155,14 +155,17 @@ def _moodle(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll |
 def _moodle_row(each: Marked) -> dict[str, str]:
     number = each.student.number
     return {
-        "Identifier": f"Participant {number}" if number.isdigit() else number,
+        "Identifier": f"Participant {number}" if number.isdigit() else _safe(number),
         "Full name": _safe(each.student.name),
     }
 
 
 def _canvas(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll | None) -> tuple[list[str], list[dict]]:
     if roll is None:
-        rows, columns = [{"Student": _safe(each.student.name), "ID": each.student.number} for each in marked], [*CANVAS]
+        rows, columns = (
+            [{"Student": _safe(each.student.name), "ID": _safe(each.student.number)} for each in marked],
+            [*CANVAS],
+        )
     else:
         columns = [name for name in roll.columns if name in CANVAS]
         rows = [dict(row) for row in roll.rows]

@@ -27,6 +27,7 @@ from nonlin.typography import shown
 MEBIBYTE = 2**20
 LARGEST_FILE, LARGEST_CELL, LARGEST_CODE = 4096 * MEBIBYTE, MEBIBYTE, 4 * MEBIBYTE
 MOST_CELLS, MOST_NOTEBOOKS, MOST_FILES, MOST_TOKENS = 2000, 100, 10_000, 40_000_000
+DEEPEST = 8  # folders within folders
 LARGEST_LIST = 16 * MEBIBYTE  # of what is in a zip
 PASSED_OVER = {".ipynb_checkpoints", "__MACOSX", "__pycache__", ".DS_Store", "Thumbs.db"}
 
@@ -215,7 +216,10 @@ def _in_folder(place: Path, notes: list[tuple[str, str]]) -> Iterator[File]:
     for folder, folders, names in os.walk(place):
         here = Path(folder).relative_to(place)
         linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        folders[:] = sorted(set(folders) - _passed_over(folders) - set(linked)) if len(here.parts) < 8 else []
+        folders[:] = sorted(set(folders) - _passed_over(folders) - set(linked))
+        if folders and len(here.parts) == DEEPEST:
+            notes.append((here.parts[0], f"folders more than {DEEPEST} deep were not looked into"))
+            folders.clear()
         for name in sorted({*names, *linked} - _passed_over(names)):
             path, top = Path(folder, name), (here / name).parts[0]
             count += 1
