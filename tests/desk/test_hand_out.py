@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -23,7 +24,7 @@ from nonlin import paths
 from nonlin.__main__ import main
 from nonlin.desk import hand_out as module
 from nonlin.desk.hand_out import NAME, blank, files_of, hand_out, package_without_solutions
-from nonlin.desk.new_folder import new_folder
+from nonlin.desk.new_folder import new_folder, scratch_folder
 from nonlin.desk.without_solutions import without_solutions
 from nonlin.errors import ReaderError
 from nonlin.exercises import Exercise
@@ -342,21 +343,26 @@ def test_what_fails_midway_leaves_nothing(error: BaseException, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", ["new_folder(Path({place!r}) / 'new')", "scratch_folder('trial')"])
+def test_what_a_killed_process_left_is_removed_by_the_next(
+    make: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = f"""if True:
         import os, signal
         from pathlib import Path
-        from nonlin.desk.new_folder import new_folder
-        with new_folder(Path({str(tmp_path / "new")!r})) as part:
+        from nonlin.desk.new_folder import new_folder, scratch_folder
+        with {make.format(place=str(tmp_path))} as part:
             (part / "file").write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)"""
-    done = subprocess.run([sys.executable, "-c", code], check=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ | {"TMPDIR": str(tmp_path)})
     assert done.returncode == -signal.SIGKILL
-    assert not (tmp_path / "new").exists()
-    assert len(list(tmp_path.iterdir())) == 1
-    with new_folder(tmp_path / "new"):
-        pass
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    [left] = tmp_path.iterdir()
+    assert left.name != "new"
+    with new_folder(tmp_path / "new") if "new" in make else scratch_folder("trial") as part:
+        assert part.is_dir()
+        assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["new"] * ("new" in make)
 
 
 def test_two_that_make_the_same_folder_do_not_mix(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import pytest
 from handed_in import CASES, RIGHT, SLOPE, hand_in, notebook, zipped
 
 import nonlin
+from nonlin.__main__ import main
+from nonlin.desk import mark_box
+from nonlin.desk.mark import Marker, exercises_of
+from nonlin.desk.mark_box import Limits, Outcome, protections
 from nonlin.desk.mark_inside import BY_TEXT
 from nonlin.desk.submissions import submissions
 from nonlin.lessons import EXERCISES
@@ -84,6 +89,88 @@ def test_all_submissions_are_marked_as_they_should_be(tmp_path: Path) -> None:
     check_marks(tuple(CASES), tmp_path, "--seconds", "6")
 
 
+# Without Landlock, which is what denies files
+
+ALONE = """
+import importlib.util, os, sys
+from pathlib import Path
+
+place, system = Path(sys.argv[2]), sys.argv[3]
+spec = importlib.util.spec_from_file_location("sandbox", sys.argv[1])
+sandbox = sys.modules["sandbox"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sandbox)
+os.__file__ = "/"  # root's Python may be one that no other user can read
+if system == "a container" and not os.geteuid():  # whose root has not all capabilities
+    status = Path("/proc/self/status").read_text()
+    has = int(status.partition("CapPrm:")[2].split()[0], 16) & ~(1 << sandbox.DAC_READ_SEARCH)
+    low, high = has & 0xFFFFFFFF, has >> 32
+    head = sandbox.struct.pack("Ii", sandbox.CAPABILITY_VERSION_3, 0)
+    assert sandbox.LIBC.capset(head, sandbox.struct.pack("IIIIII", low, low, 0, high, high, 0)) == 0
+if system == "an old kernel":  # the system call that asks for its version fails
+    sandbox._prctl(sandbox.NO_NEW_PRIVS, 1)
+    program = [(sandbox.LOAD, 0, 0, 0), (sandbox.EQUAL, 0, 1, 444)]
+    assert sandbox._filtered([*program, (sandbox.RETURN, 0, 0, sandbox.DENY), (sandbox.RETURN, 0, 0, sandbox.ALLOW)])
+
+
+def body(writing):
+    for path in ("work/marks.csv", "work/in/a.ipynb", "work/kept/a.py", "work/kept/sealed.py"):
+        try:
+            os.write(writing, (path + " ").encode() if (place / path).read_bytes() else b"")
+        except OSError:
+            pass
+
+
+readable = (str(place / "work/kept"), sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64")
+hidden = (str(place / "work"), str(place / "work/kept/sealed.py"))
+room = sandbox.Room(place=str(place / "runs"), readable=readable, hidden=hidden)
+outcome = sandbox.contained(body, room, sandbox.Limits(wall=10), sandbox.FIRST_USER)
+print(outcome.ended, outcome.words, ",".join(outcome.denied), outcome.output.decode(), sep="|")
+"""
+
+
+@linux
+@pytest.mark.parametrize("system", ["this", "a container", "an old kernel"])
+def test_what_is_said_to_be_hidden_is_hidden(system: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for file in ("work/marks.csv", "work/in/a.ipynb", "work/kept/a.py", "work/kept/sealed.py", "runs/x"):
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).write_text("something")
+        for each in (place, *place.rglob("*")):  # the code may run as another user
+            each.chmod(0o755)
+        words = [sys.executable, "-I", "-c", ALONE, str(COURSE / "desk" / "sandbox.py"), name, system]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert sorted(each.name for each in (place / "runs").iterdir()) == ["x"]
+    ended, why, denied, read = done.stdout.strip("\n").split("|")
+    assert (ended, why) == ("finished", ""), done
+    hidden = {"files", "hidden"} & {*denied.split(",")}
+    assert system != "an old kernel" or "files" not in hidden
+    assert hidden or "disk" not in denied  # where mounts can be made, they hide
+    assert read.split() == (["work/kept/a.py"] if hidden else ["work/marks.csv", "work/in/a.ipynb", *KEPT])
+    said = protections(Nothing(tuple(denied.split(","))))[0]
+    assert ("is not denied files" in said) == ("files" not in hidden)
+
+
+KEPT = ["work/kept/a.py", "work/kept/sealed.py"]
+
+
+@linux
+def test_only_what_is_hidden_is_covered(tmp_path: Path) -> None:
+    from nonlin.desk.sandbox import to_cover
+
+    for file in ("course/src/a.py", "course/.venv/lib/b.py", "course/in/c", "tmp/run/d", "tmp/marks.csv"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    paths = {
+        name: str(tmp_path / name)
+        for name in ("course", "course/.venv", "course/.venv/lib/b.py", "tmp", "tmp/run", "no")
+    }
+    hidden = [paths[name] for name in ("course", "course/.venv/lib/b.py", "tmp", "no", "tmp/run")]
+    found = set(to_cover(hidden, [paths["course/.venv"], paths["tmp/run"], paths["no"]]))
+    expected = ("course/src", "course/in", "course/.venv/lib/b.py", "tmp/marks.csv")
+    assert found == {str(tmp_path / name) for name in expected}
+
+
 # Who handed in what
 
 NAMES = {
@@ -93,17 +180,30 @@ NAMES = {
     "Li Wei_20_assignsubmission_file_03 (1).ipynb": ("Li Wei", "20"),
     "Li Wei_20_assignsubmission_onlinetext_text.html": ("Li Wei", "20"),
     "Participant_21_assignsubmission_file_/x.ipynb": ("Participant", "21"),
+    "Default group_assignsubmission_file/x.ipynb": ("Default group", ""),
+    "Ju\N{COMBINING DIAERESIS}rgen_22_assignsubmission_file/x.ipynb": ("Jürgen", "22"),
+    "notes of the lecturer.ipynb": ("notes of the lecturer", ""),
 }
 CANVAS_NAMES = {
     "ruizana_LATE_170_9_03.ipynb": ("ruizana", "170"),
     "neilbo_171_10_03-1.ipynb": ("neilbo", "171"),
+    "neilbo_171_11_03 (1).ipynb.txt": ("neilbo", "171"),
     "anon_172_11_03.ipynb": ("anon", "172"),
+    "anon_5kX2p_12_03.ipynb": ("anon", "5kX2p"),
+    "LATE_anon_6kX2p_13_03.ipynb": ("anon", "6kX2p"),
+    "team_blue_173_14_03.ipynb": ("team blue", "173"),
+    "liwei_174_text.html": ("liwei", "174"),
+    "aydinj_175_link.html": ("aydinj", "175"),
+    "notes of the lecturer.ipynb": ("notes of the lecturer", ""),
 }
 PLAIN_NAMES = {
     "Ana/03.ipynb": ("Ana", "Ana"),
     "Ana.zip": ("Ana", "Ana.zip"),
     "Ana.ipynb": ("Ana", "Ana.ipynb"),
     "bo_1/deep/03.IPYNB": ("bo_1", "bo_1"),
+    "Li.ipynb.txt": ("Li", "Li.ipynb.txt"),
+    "Eva/._03.ipynb": ("Eva", "Eva"),
+    "Eva/03.ipynb.json": ("Eva", "Eva"),
 }
 
 
@@ -123,7 +223,53 @@ def test_each_submission_finds_its_student(names: dict[str, tuple[str, str]], as
             (place / name).write_bytes(each)
     found = submissions(place)
     assert {(each.student.name, each.student.number) for each in found} == set(names.values())
-    assert all([notebook.cells for notebook in each.notebooks] == [(SLOPE,)] for each in found)
+    assert {cells for each in found for cells in (notebook.cells for notebook in each.notebooks)} == {(SLOPE,)}
+    count = sum("._" not in name and not name.endswith("html") for name in names)
+    assert sum(len(each.notebooks) for each in found) == count
+
+
+class Nothing:
+    """Takes the place of the box: no answer is ever tried."""
+
+    def __init__(self, denied: tuple[str, ...] = ()) -> None:
+        self.denied = denied
+
+    def run(self, job: dict, limits: Limits) -> Outcome:
+        return Outcome(ended="finished", lines=({"untried": True},))
+
+
+OTHER = notebook("check('05.1', f)")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"03.ipynb": notebook(SLOPE)}, ""),
+        (
+            {f"{place:02}.ipynb": OTHER for place in range(30)} | {"99.ipynb": notebook(SLOPE)},
+            "",
+        ),  # a whole work folder
+        ({}, "no notebook was handed in"),
+        ({"1/2/3/4/5/6/7/8/9/03.ipynb": notebook(SLOPE)}, "folders more than 8 deep were not looked into"),
+        ({"a.pdf": b"", "b.py": b""}, "no notebook was handed in, but a.pdf, b.py"),
+        ({"05.ipynb": OTHER}, "no notebook with these exercises was handed in, but 05.ipynb"),
+        (
+            {f"{place:02}.ipynb": notebook(SLOPE) for place in range(12)},
+            "of 12 notebooks with these exercises, the first",
+        ),
+        ({"a.zip": zipped(**{"b.zip": zipped(**{"x.ipynb": notebook(SLOPE)})})}, "b.zip: is a zip file in another"),
+        ({"03.ipynb.pdf": b"%PDF"}, "its JSON is damaged"),
+    ],
+)
+def test_what_was_not_looked_at_is_told(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
+    (tmp_path / "Ana").mkdir()
+    for name, content in files.items():
+        (tmp_path / "Ana" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "Ana" / name).write_bytes(content)
+    [submission] = submissions(tmp_path)
+    notes = Marker(Nothing(), exercises_of(["03"]), Limits()).submission(submission).notes
+    assert bool(notes) == bool(said)
+    assert said in "; ".join(notes)
 
 
 def test_a_notebook_with_large_outputs_is_looked_through_in_place(tmp_path: Path) -> None:
@@ -173,6 +319,19 @@ def solved(lesson: str) -> bytes:
             handed = f"check({number!r}, {name if EXERCISES[number].wants_function else last})"
             cell["source"] = "\n".join([*body, last, "", handed])
     return json.dumps(content).encode()
+
+
+@pytest.mark.long
+def test_marks_are_the_same_where_processes_do_not_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mark_box, "FORKS", False)
+    names = ("all right", "sleeps", "ends the process", "replaces torch.isclose")
+    place, output = tmp_path / "handed in", tmp_path / "marks.csv"
+    hand_in(place, names, COURSE)
+    assert main(["mark", str(place), "--output", str(output), "--lesson", "03", "--seconds", "10"]) == 0
+    assert {name: states(row) for name, row in rows_of(output).items()} == {
+        name: tuple(CASES[name].states) for name in names
+    }
+    assert processes(tmp_path) == []
 
 
 @linux

@@ -185,6 +185,10 @@ def test_lines_of_earlier_versions_follow_their_lesson(work: Path) -> None:
     assert (relu.solved, relu.quiz) == (0, None)
 
 
+def test_titles_tell_exercises_apart() -> None:
+    assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
+
+
 def test_what_cannot_be_written_is_told_in_a_line(work: Path, capsys: pytest.CaptureFixture) -> None:
     (work / FILE).mkdir()
     assert check("00.1", wrong).state == "wrong"

@@ -70,8 +70,14 @@ def run(arguments: argparse.Namespace) -> None:
     for file, option in ((output, "--output"), (report, "--report")):
         if file:
             check_file(file, option)
-            if place in file.parents:
-                raise UsageError(f"{file} lies among the submissions: choose another {option}")
+            for read in filter(None, (place, arguments.students)):
+                if read.resolve() in (file.resolve(), *file.resolve().parents):
+                    raise UsageError(f"{file} would be written into {read}, which is read: choose another {option}")
+    if report and report.resolve() == output.resolve():
+        raise UsageError(f"--output and --report both name {output}: choose another file for one of them")
+    chosen = arguments.weights or []
+    if len({number for number, _ in chosen}) < len(chosen):
+        raise UsageError("--weights names an exercise twice: give each its points once")
     from pathlib import Path
 
     from nonlin.desk import mark, mark_tables
@@ -84,8 +90,8 @@ def run(arguments: argparse.Namespace) -> None:
     found = submissions(place)
     lessons = arguments.lesson or mark.lessons_in(found)
     exercises = mark.exercises_of(lessons)
-    weights = mark_tables.weights_of(exercises, dict(arguments.weights or ()))
-    roll = mark_tables.read_roll(arguments.students) if arguments.students else None
+    weights = mark_tables.weights_of(exercises, dict(chosen))
+    roll = mark_tables.read_roll(arguments.students, arguments.format) if arguments.students else None
     limits = Limits(cpu=max(1, round(arguments.seconds)), wall=3 * arguments.seconds)
     jobs = min(arguments.jobs or _processors(), len(found))
     store = mark.Store(output.with_name(f"{output.name}.part"), mark.course_version(exercises, limits))

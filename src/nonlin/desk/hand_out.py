@@ -3,14 +3,13 @@
 import json
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from nonlin.desk.new_folder import new_folder
+from nonlin.desk.new_folder import new_folder, scratch_folder
 from nonlin.errors import ReaderError
 from nonlin.notebooks import lessons
 from nonlin.paths import project_root
@@ -120,13 +119,13 @@ def package_without_solutions(only: Iterable[str] | None = None) -> Iterator[Pat
         only: numbers of the lessons whose exercises it holds; None for all.
     """
     root = course()
-    with tempfile.TemporaryDirectory() as made:
+    with scratch_folder("package") as made:
         for name, path in files_of(root, ["src/nonlin"]).items():
             if not name.endswith("/exercises.py"):
-                _copy(path, Path(made, name))
+                _copy(path, made / name)
         for number, source in sources_without_solutions(only=only).items():
-            _write(Path(made, _place(number)), source)
-        yield Path(made, "src")
+            _write(made / _place(number), source)
+        yield made / "src"
 
 
 def _copy(path: Path, to: Path) -> None:

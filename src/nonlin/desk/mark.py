@@ -37,6 +37,7 @@ UNTRIED, SLOW, CRASHED, UNREADABLE = "not tried", "too slow", "crashed", "unread
 STATES = (SOLVED, LOOK, MISTAKE, WRONG, SLOW, CRASHED, UNREADABLE, UNTRIED)  # of several notebooks, the first counts
 LONGEST = 300  # letters of what is said about an answer
 IN_ALL = 8  # runs' worth of time for one submission
+MOST_NOTEBOOKS = 10  # of one submission
 OTHERWISE = 1e-5  # tolerance on other inputs, on which the exercise's own tolerances were not tried
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
@@ -77,7 +78,7 @@ def exercises_of(lessons: Iterable[str]) -> list[Exercise]:
         ReaderError: if a lesson has none.
     """
     found = []
-    for lesson in lessons:
+    for lesson in dict.fromkeys(lessons):
         own = [exercise for number, exercise in EXERCISES.items() if number.split(".")[0] == lesson]
         if not own:
             known = ", ".join(dict.fromkeys(number.split(".")[0] for number in EXERCISES))
@@ -134,14 +135,19 @@ class Marker:
         """Mark what one student handed in; of several notebooks, the best answer to each exercise counts."""
         until = time.monotonic() + IN_ALL * self.limits.wall
         notes, found = list(submission.notes), []
-        for notebook in submission.notebooks:
-            if isinstance(notebook, tuple):
-                notes.append(": ".join(notebook))
-                found.append({each.number: Mark(exercise=each.number, state=UNREADABLE) for each in self.exercises})
-            else:
-                found.append({each.number: self.exercise(each, notebook, until) for each in self.exercises})
+        readable = [each for each in submission.notebooks if isinstance(each, Notebook)]
+        own = [each for each in readable if any(number in cell for cell in each.cells for number in self._keys)]
+        for notebook in own[:MOST_NOTEBOOKS]:
+            found.append({each.number: self.exercise(each, notebook, until) for each in self.exercises})
+        for unreadable in (each for each in submission.notebooks if isinstance(each, tuple)):
+            notes.append(": ".join(unreadable))
+            found.append({each.number: Mark(exercise=each.number, state=UNREADABLE) for each in self.exercises})
+        if len(own) > MOST_NOTEBOOKS:
+            notes.append(f"of {len(own)} notebooks with these exercises, the first {MOST_NOTEBOOKS} were looked at")
         if not found:
-            notes.append("no notebook was handed in")
+            given = [each.name for each in readable] or submission.others
+            but = f", but {', '.join(given[:3])}{', …' if len(given) > 3 else ''}" if given else ""
+            notes.append(f"no notebook {'with these exercises ' if readable else ''}was handed in{but}")
             found.append({each.number: Mark(exercise=each.number, state=UNTRIED) for each in self.exercises})
         best = {
             each.number: min((marks[each.number] for marks in found), key=lambda mark: STATES.index(mark.state))
@@ -256,7 +262,7 @@ class Store:
         line = json.dumps({"course": self.course, "key": key} | asdict(marked))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(f"\n{line}\n")  # the line before may have been broken off
 
 
 def course_version(exercises: Sequence[Exercise], limits: Limits) -> str:
@@ -270,7 +276,7 @@ def course_version(exercises: Sequence[Exercise], limits: Limits) -> str:
 
 def key_of_submission(submission: Submission) -> str:
     """A name for exactly this submission: whose it is, and the code in it."""
-    found = hashlib.sha256(repr((submission.student, submission.notes)).encode())
+    found = hashlib.sha256(repr((submission.student, submission.notes, submission.others)).encode())
     for notebook in submission.notebooks:
         found.update(repr(notebook if isinstance(notebook, tuple) else (notebook.name, notebook.digest)).encode())
     return found.hexdigest()

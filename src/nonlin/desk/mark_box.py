@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from nonlin.desk.new_folder import scratch_folder
 from nonlin.errors import ReaderError
 from nonlin.notebooks import REPRODUCIBLE
 from nonlin.paths import project_root
@@ -29,6 +30,7 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt", "/etc", "/sys/devic
 DENIALS = {
     "network": "the network",
     "files": "files other than the hand-out, Python and its own folder",
+    "hidden": "the submissions, the marks and the solutions",
     "processes": "processes other than its own",
     "disk": "more disk than a small folder of its own",
     "user": "the rights of this user",
@@ -75,15 +77,16 @@ class Box(Protocol):
 
 def protections(where: Box) -> list[str]:
     """What is protected here: one line, and what remains."""
-    denied = [words for name, words in DENIALS.items() if name in where.denied]
-    missing = [words for name, words in DENIALS.items() if name not in where.denied]
+    told = [name for name in DENIALS if name != "hidden" or "files" not in where.denied]
+    denied = [DENIALS[name] for name in told if name in where.denied]
+    missing = [DENIALS[name] for name in told if name not in where.denied]
     if not FORKS:
         return [
             "Protected here: time, and what one process writes; nothing keeps students' code from this user's files or "
-            "from the network, so mark only what you would run yourself, or mark in a container."
+            "from the network, so mark only what you would run yourself, or in a container, as docs/teaching.md says."
         ]
     first = f"Students' code is denied here {_listed(denied)}" if denied else "Students' code is denied nothing here"
-    left = f"; it is not denied {_listed(missing)}, so mark in a container" if missing else ""
+    left = f"; it is not denied {_listed(missing)}: docs/teaching.md says what to do" if missing else ""
     return [
         f"{first}; its time, memory, processes and output are bounded{left}.",
         "It never decides a mark: what an answer gives is compared with the key in another process. But what it gives, "
@@ -110,7 +113,7 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
         jobs: runs at one time.
         hidden: what no run may read, wherever it lies.
     """
-    with tempfile.TemporaryDirectory(prefix="nonlin-mark-", ignore_cleanup_errors=True) as place:
+    with scratch_folder("mark") as place:
         os.chmod(place, 0o711)  # each run has a folder in it, which may be another user's
         readable = [package, sys.prefix, sys.base_prefix, *SYSTEM, *filter(os.path.isdir, sys.path)]
         known = [each for each in (project_root(), Path(__file__).parents[1]) if each]
@@ -121,7 +124,7 @@ def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
             "sandbox": str(SANDBOX),
             "environment": _environment(),
             "room": {
-                "place": place,
+                "place": str(place),
                 "readable": [str(each) for each in readable if not _holds_the_course(Path(each))],
                 "hidden": [os.path.realpath(each) for each in (*hidden, *known, *sealed)],
             },
@@ -182,7 +185,10 @@ class _Forking:
         trial = {"number": "", "seed": "", "cells": [], "lesson": [], "whole": False}
         outcome = self.run(trial, Limits())
         if outcome.ended != "finished":
-            raise BoxError(f"students' code cannot be run here ({outcome.words}): try another computer.")
+            raise BoxError(
+                f"students' code cannot be run here ({outcome.words}): try another computer, or a Python that every "
+                "user can read."
+            )
         self.denied = outcome.denied
         return self
 

@@ -3,6 +3,9 @@
 import csv
 import html
 import io
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,8 @@ FORMATS = ("plain", "moodle", "canvas")
 MOODLE = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 POSSIBLE = "    Points Possible"  # as Canvas writes it
+NEEDED = {"plain": (), "moodle": ("Identifier", "Grade", "Feedback comments"), "canvas": ("Student", "ID")}
+HELP = {"moodle": "export the grading worksheet, with feedback comments turned on", "canvas": "export the gradebook"}
 LARGEST_LIST = 8 * 2**20  # bytes
 
 
@@ -54,29 +59,38 @@ class Roll:
     rows: tuple[dict[str, str], ...]
 
 
-def read_roll(path: Path) -> Roll:
+def read_roll(path: Path, kind: str = "plain") -> Roll:
     """Read a worksheet of Moodle or a gradebook of Canvas.
 
+    Args:
+        path: of the file.
+        kind: one of `FORMATS`, in which its rows are to be filled in.
+
     Raises:
-        ReaderError: if it cannot be read, or lacks the columns by which students are found.
+        ReaderError: if it cannot be read, or lacks columns that this takes.
     """
     try:
         if path.stat().st_size > LARGEST_LIST:
             raise ReaderError(f"{path} is too large for a list of students.")
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReaderError(f"{path} cannot be read ({reason(error)}): export it again as CSV in UTF-8.") from error
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
-    )
-    columns = tuple(reader.fieldnames or ())
-    if not {"Identifier", "Full name"} <= {*columns} and not {"Student", "ID"} <= {*columns}:
-        raise ReaderError(
-            f"{path} has neither Moodle's columns Identifier and Full name nor Canvas's Student and ID: export it in "
-            "English."
+        first = text.partition("\n")[0]
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
         )
-    return Roll(columns, tuple({key: value or "" for key, value in row.items() if key} for row in reader))
+        columns = tuple(reader.fieldnames or ())
+        rows = tuple({key: value or "" for key, value in row.items() if key} for row in reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReaderError(f"{path} cannot be read ({reason(error)}): export it again as CSV in UTF-8.") from error
+    if "Identifier" not in columns and not {"Student", "ID"} <= {*columns}:
+        raise ReaderError(
+            f"{path} has neither Moodle's column Identifier nor Canvas's Student and ID: export it in English."
+        )
+    if missing := [name for name in NEEDED[kind] if name not in columns]:
+        raise ReaderError(
+            f"{path} lacks the column {missing[0]}, so that --format {kind} cannot fill it in{HELP[kind]}."
+        )
+    people = (row for row in rows if any(_person(row)) and row.get("Student", "").strip() != POSSIBLE.strip())
+    return Roll(columns, tuple(people))
 
 
 def table(
@@ -116,10 +130,9 @@ def _plain(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll | 
         | {number: _cell(mark) for number, mark in each.marks.items()}
         for each in marked
     ]
-    handed_in = {key for each in marked for key in (each.student.number, each.student.name)}
-    for row in roll.rows if roll else ():
-        name, number = _person(row)
-        if number not in handed_in and name not in handed_in:
+    if roll:
+        found = [id(row) for row, _ in _pairs(roll.rows, marked)]
+        for name, number in (_person(row) for row in roll.rows if id(row) not in found):
             rows.append({"Student": _safe(name), "Number": number, "Points": "0", "Notes": "nothing was handed in"})
     return columns, rows
 
@@ -130,9 +143,7 @@ def _moodle(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll |
         columns = list(MOODLE)
     else:
         rows, columns = [dict(row) for row in roll.rows], list(roll.columns)
-        if not {"Grade", "Feedback comments"} <= {*columns}:
-            raise ReaderError("the list of students lacks the columns Grade and Feedback comments: turn on feedback.")
-    for row, each in _pairs(rows, marked):
+    for row, each in _pairs(rows, marked) if roll else zip(rows, marked, strict=True):
         most = _number(row.get("Maximum Grade", "")) or weights.maximum
         row["Grade"] = f"{weights.of(each) * most / weights.maximum if weights.maximum else 0:.2f}"
         row["Maximum Grade"] = f"{most:.2f}"
@@ -144,33 +155,49 @@ def _moodle(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll |
 def _moodle_row(each: Marked) -> dict[str, str]:
     number = each.student.number
     return {
-        "Identifier": f"Participant {number}" if number.isdigit() else number,
+        "Identifier": f"Participant {number}" if number.isdigit() else _safe(number),
         "Full name": _safe(each.student.name),
     }
 
 
 def _canvas(marked: Sequence[Marked], weights: Weights, title: str, roll: Roll | None) -> tuple[list[str], list[dict]]:
     if roll is None:
-        rows, columns = [{"Student": _safe(each.student.name), "ID": each.student.number} for each in marked], [*CANVAS]
+        rows, columns = (
+            [{"Student": _safe(each.student.name), "ID": _safe(each.student.number)} for each in marked],
+            [*CANVAS],
+        )
     else:
         columns = [name for name in roll.columns if name in CANVAS]
-        rows = [dict(row) for row in roll.rows if row["Student"].strip() != POSSIBLE.strip()]
-    for row, each in _pairs(rows, marked):
+        rows = [dict(row) for row in roll.rows]
+        of_assignment = re.compile(rf"{re.escape(title)}( \(\d+\))?")  # under its number, no second one is made
+        title = next(filter(of_assignment.fullmatch, roll.columns), title)
+    for row, each in _pairs(rows, marked) if roll else zip(rows, marked, strict=True):
         row[title] = f"{weights.of(each):g}"
     return [*columns, title], [{"Student": POSSIBLE, title: f"{weights.maximum:g}"}, *rows]
 
 
 def _pairs(rows: Sequence[dict[str, str]], marked: Sequence[Marked]) -> list[tuple[dict[str, str], Marked]]:
-    """Rows and marks of the same student: by number, else by a name that only one has."""
-    by_number = {each.student.number: each for each in marked}
-    names = [each.student.name for each in marked]
-    by_name = {each.student.name: each for each in marked if names.count(each.student.name) == 1}
+    """Rows and marks of the same student: by number, and of the others by a name that only one of each has."""
+    by_number = {each.student.number: each for each in marked if each.student.number}
     pairs = []
     for row in rows:
-        name, number = _person(row)
-        if found := by_number.get(number) or by_name.get(name):
-            pairs.append((row, found))
-    return pairs
+        each = by_number.get(_person(row)[1])
+        if each and ("Identifier" not in row or _may_be(row.get("Full name", ""), each.student.name)):
+            pairs.append((row, each))
+    found = {id(each) for pair in pairs for each in pair}
+    names = Counter(_person(row)[0] for row in rows if id(row) not in found)
+    others = [each for each in marked if id(each) not in found]
+    given = Counter(each.student.name for each in others)
+    by_name = {each.student.name: each for each in others if given[each.student.name] == names[each.student.name] == 1}
+    rest = (row for row in rows if id(row) not in found and _person(row)[0] in by_name)
+    return pairs + [(row, by_name[_person(row)[0]]) for row in rest]
+
+
+def _may_be(name: str, handed_in: str) -> bool:
+    """Whether two names may be one student's: in Moodle a team has a number, too, which is also some student's."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", name).casefold())
+    there = handed_in.casefold()
+    return not words or there == "participant" or any(word in there for word in words)
 
 
 def missing(marked: Sequence[Marked], roll: Roll) -> list[Student]:
@@ -182,7 +209,7 @@ def missing(marked: Sequence[Marked], roll: Roll) -> list[Student]:
 def _person(row: Mapping[str, str]) -> tuple[str, str]:
     """Name and number, of a row of Moodle's or of Canvas's, or of one that was made here."""
     name, number = row.get("Full name", row.get("Student", "")), row.get("Identifier", row.get("ID", ""))
-    return name, number.removeprefix("Participant ").strip()
+    return unicodedata.normalize("NFC", name), number.removeprefix("Participant ").strip()
 
 
 def _number(text: str) -> float | None:

@@ -1,10 +1,11 @@
-"""A folder that is there complete, or not at all."""
+"""A folder that is there complete, or not at all; and one for a while, of which nothing stays."""
 
 import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,10 +66,7 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
         parent: made if it is missing.
         name: of what is made in it, of which its own name reminds.
     """
-    for left in parts_of(parent, name):
-        process = left.name.rsplit("-", 2)[1]
-        if process.isdecimal() and not _runs(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
+    _remove_left(parts_of(parent, name))
     part = parent / f".{name[:50]}-{os.getpid()}-{secrets.token_hex(2)}.part"
     try:
         part.mkdir(parents=True)
@@ -80,6 +78,23 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
 def parts_of(parent: Path, name: str) -> set[Path]:
     """The folders in which processes make something of this name, or made it until they were killed."""
     return {*parent.glob(f".{glob.escape(name[:50])}-*.part")}
+
+
+@contextmanager
+def scratch_folder(kind: str) -> Iterator[Path]:
+    """A temporary folder that only this user can read; what a killed process left of one, the next of its kind removes."""
+    begin = f"nonlin-{kind}"
+    _remove_left(Path(tempfile.gettempdir()).glob(f"{glob.escape(begin)}-*-*"))
+    with tempfile.TemporaryDirectory(prefix=f"{begin}-{os.getpid()}-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def _remove_left(folders: Iterable[Path]) -> None:
+    """Those of processes that run no more, by the number in their names."""
+    for left in folders:
+        process = left.name.rsplit("-", 2)[1]
+        if process.isdecimal() and not _runs(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _runs(process: int) -> bool:

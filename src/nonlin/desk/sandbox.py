@@ -34,7 +34,7 @@ FIRST_USER, USERS = 61184, 4336  # the numbers that systemd hands out to service
 # From <linux/prctl.h>, <linux/sched.h>, <linux/mount.h>, <linux/capability.h>
 PDEATHSIG, KEEPCAPS, SECCOMP, SUBREAPER, NO_NEW_PRIVS = 1, 8, 22, 36, 38
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES = 0x00020000, 0x08000000, 0x10000000, 0x20000000
-NOSUID, NODEV, RECURSIVE, PRIVATE = 2, 4, 0x4000, 1 << 18
+READ_ONLY, NOSUID, NODEV, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 0x1000, 0x4000, 1 << 18
 CAPABILITY_VERSION_3, DAC_READ_SEARCH = 0x20080522, 2
 
 
@@ -128,7 +128,7 @@ def _keep(body: Callable[[int], object], room: Room, limits: Limits, user: int, 
         _prctl(PDEATHSIG, signal.SIGKILL)
         _prctl(SUBREAPER, 1)
         home = tempfile.mkdtemp(dir=room.place)
-        denied = _own_spaces(home, limits, user)
+        denied = _own_spaces(room, home, limits, user)
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -151,8 +151,11 @@ def _keep(body: Callable[[int], object], room: Room, limits: Limits, user: int, 
         os._exit(0)
 
 
-def _own_spaces(home: str, limits: Limits, user: int) -> list[str]:
-    """Give this process, or the next it begins, processes and mounts of its own; returns what that denies."""
+def _own_spaces(room: Room, home: str, limits: Limits, user: int) -> list[str]:
+    """Give this process, or the next it begins, processes and mounts of its own; returns what that denies.
+
+    What is hidden in the room is covered by an empty mount where the kernel has no Landlock, which denies more.
+    """
     root = os.geteuid() == 0
     number, group = (user, user) if root else (os.geteuid(), os.getegid())
     if not root and _tried(LIBC.unshare, NEW_USER):
@@ -164,11 +167,32 @@ def _own_spaces(home: str, limits: Limits, user: int) -> list[str]:
         what = f"size={limits.disk},nr_inodes=20000,mode=0700,uid={number},gid={group}".encode()
         if _tried(LIBC.mount, b"tmpfs", os.fsencode(home), b"tmpfs", NOSUID | NODEV, what):
             denied.append("disk")
+        kept = [os.path.realpath(each) for each in (*room.readable, room.place)]
+        if not _landlock_version() and all(map(_covered, to_cover(room.hidden, kept))):
+            denied.append("hidden")
     elif root:
         os.chown(home, number, group)
     if _tried(LIBC.unshare, NEW_PROCESSES):
         denied.append("processes")
     return denied
+
+
+def to_cover(hidden: Iterable[str], kept: Sequence[str]) -> Iterator[str]:
+    """What to cover so that nothing ``hidden`` can be seen but what is to be ``kept`` in it."""
+    for path in hidden:
+        below = [each for each in kept if each.startswith(os.path.join(path, ""))]
+        if path in kept or not os.path.lexists(path):
+            continue
+        if below:
+            yield from to_cover((entry.path for entry in os.scandir(path) if not entry.is_symlink()), kept)
+        else:
+            yield path
+
+
+def _covered(path: str) -> bool:
+    if os.path.isdir(path):
+        return _tried(LIBC.mount, b"tmpfs", os.fsencode(path), b"tmpfs", READ_ONLY | NOSUID | NODEV, b"mode=0")
+    return _tried(LIBC.mount, b"/dev/null", os.fsencode(path), None, BIND, None)
 
 
 def _watched(child: int, reading: int, limits: Limits, home: str) -> tuple[str, bytes, str]:
@@ -282,6 +306,7 @@ def _confined(
         os.environ.update(dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "NONLIN_RUNS"), home))
         tempfile.tempdir = None  # what was found before
         _give_up(room, limits, user, home, denied)
+        os.stat(os.__file__)  # Python may lie where root alone can look
         os.write(writing, f"denied:{','.join(denied)}\n".encode())
     except BaseException as error:
         os.write(writing, f"{type(error).__name__}: {error}".encode()[:1000])
@@ -331,7 +356,8 @@ def _give_up(room: Room, limits: Limits, user: int, home: str, denied: list[str]
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
         denied.append("user")
-    _capabilities(1 << DAC_READ_SEARCH if root and rules is not None else 0)
+    if not (root and rules is not None and _capabilities(1 << DAC_READ_SEARCH)):  # a container's root has it not
+        _capabilities(0)
     _prctl(PDEATHSIG, signal.SIGKILL)
     _prctl(NO_NEW_PRIVS, 1)
     if rules is not None:
@@ -352,9 +378,9 @@ def _threads_of(user: int) -> int:
     return found
 
 
-def _capabilities(bits: int) -> None:
+def _capabilities(bits: int) -> bool:
     head = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
-    _checked(LIBC.capset(head, struct.pack("IIIIII", bits, bits, 0, 0, 0, 0)))
+    return _tried(LIBC.capset, head, struct.pack("IIIIII", bits, bits, 0, 0, 0, 0))
 
 
 # What the kernel is asked
@@ -383,10 +409,13 @@ READING = EXECUTE | READ_FILE | READ_DIR
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
+def _landlock_version() -> int:
+    return max(0, LIBC.syscall(444, None, ctypes.c_size_t(0), 1))
+
+
 def _landlock(room: Room, home: str) -> int | None:
     """The file number of a set of rules that grants a room and one's own home, or None where the kernel has none."""
-    version = LIBC.syscall(444, None, ctypes.c_size_t(0), 1)
-    if version < 1:
+    if not (version := _landlock_version()):
         return None
     files = RIGHTS[version] if version < len(RIGHTS) else (1 << 16) - 1
     network = 3 if version >= 4 else 0

@@ -12,9 +12,10 @@ import os
 import re
 import stat
 import tempfile
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -25,12 +26,17 @@ from nonlin.typography import shown
 
 MEBIBYTE = 2**20
 LARGEST_FILE, LARGEST_CELL, LARGEST_CODE = 4096 * MEBIBYTE, MEBIBYTE, 4 * MEBIBYTE
-MOST_CELLS, MOST_NOTEBOOKS, MOST_FILES, MOST_TOKENS = 2000, 10, 10_000, 40_000_000
+MOST_CELLS, MOST_NOTEBOOKS, MOST_FILES, MOST_TOKENS = 2000, 100, 10_000, 40_000_000
+DEEPEST = 8  # folders within folders
 LARGEST_LIST = 16 * MEBIBYTE  # of what is in a zip
 PASSED_OVER = {".ipynb_checkpoints", "__MACOSX", "__pycache__", ".DS_Store", "Thumbs.db"}
 
-MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<rest>.*)", re.DOTALL)
-CANVAS = re.compile(r"(?P<name>[^_]+)(?:_LATE)?_(?P<id>\d+)_\d+_(?P<rest>.+)", re.DOTALL)
+# A team without a group has no number. Whose names are hidden is "Participant" in Moodle, "anon" in Canvas.
+MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?:file|onlinetext)(?:_.*)?", re.DOTALL)
+CANVAS = re.compile(
+    r"(?:LATE_)?(?P<name>.+?)(?:_LATE)?_(?P<id>\d+|(?<=anon_)[A-Za-z0-9]+)_(?:\d+_.+|text\.html|link\.html)", re.DOTALL
+)
+NOTEBOOK = re.compile(r"\.ipynb(\W|$)", re.IGNORECASE)  # some browsers store x.ipynb.txt or x.ipynb.json
 
 
 class Unreadable(Exception):
@@ -87,11 +93,13 @@ class Submission:
     Args:
         student: whose it is.
         files: notebooks, and archives that may hold some.
+        others: names of files that are neither.
         notes: what was passed over, in words.
     """
 
     student: Student
     files: list[File] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @cached_property
@@ -104,7 +112,9 @@ class Submission:
         for file in self._all_files():
             if isinstance(file, tuple):
                 yield file
-            elif file.place.suffix.lower() == ".ipynb":
+            elif _is_zip(file):
+                yield shown(file.place.name), "is a zip file in another one, and was not opened"
+            elif NOTEBOOK.search(file.place.name):
                 count += 1
                 if count > MOST_NOTEBOOKS:
                     yield shown(file.place.name), f"is one of more than {MOST_NOTEBOOKS}"
@@ -113,7 +123,7 @@ class Submission:
 
     def _all_files(self) -> Iterator[File | tuple[str, str]]:
         for file in self.files:
-            if file.place.suffix.lower() != ".zip":
+            if not _is_zip(file):
                 yield file
                 continue
             try:
@@ -147,15 +157,19 @@ def submissions(place: Path) -> list[Submission]:
         empty = [each.name for each in os.scandir(place) if each.is_dir()] if place.is_dir() else []
     except (OSError, Unreadable) as error:
         raise ReaderError(f"{place} cannot be read ({reason(error)}): name a folder, or a zip file.") from error
-    tops = sorted({*(each.place.parts[0] for each in files), *(top for top, _ in notes), *empty} - PASSED_OVER)
+    tops = {*(each.place.parts[0] for each in files), *(top for top, _ in notes), *empty}
+    tops = sorted(tops - _passed_over(tops))
     if not tops:
         raise ReaderError(f"{place} holds no submission: name the folder into which all were unpacked.")
     whose = _naming(tops)
     found: dict[Student, Submission] = {}
     by_top = {top: found.setdefault(whose(top), Submission(student=whose(top))) for top in tops}
     for file in sorted(files, key=lambda each: each.place.parts):
-        if file.place.suffix.lower() in (".ipynb", ".zip"):
-            by_top[file.place.parts[0]].files.append(file)
+        submission = by_top[file.place.parts[0]]
+        if _is_zip(file) or NOTEBOOK.search(file.place.name):
+            submission.files.append(file)
+        else:
+            submission.others.append(shown(file.place.name))
     for top, note in notes:
         if top in by_top:
             by_top[top].notes.append(note)
@@ -166,22 +180,35 @@ def _naming(tops: list[str]) -> Callable[[str], Student]:
     """How the names of files and folders tell whose they are."""
     if any(map(MOODLE.fullmatch, tops)):
         pattern = MOODLE
-    elif all(map(CANVAS.fullmatch, tops)):
+    elif 2 * sum(map(bool, map(CANVAS.fullmatch, tops))) >= len(tops):  # something else may lie beside them
         pattern = CANVAS
     else:
-        return lambda top: Student(name=shown(_stem(top)), number=shown(top))
+        return lambda top: Student(name=_name(_stem(top)), number=shown(top))
 
     def whose(top: str) -> Student:
-        match = pattern.fullmatch(top)
-        if not match:
-            return Student(name=shown(_stem(top)), number="")
-        return Student(name=shown(match["name"].replace("_", " ").strip()), number=match["id"])
+        if not (match := pattern.fullmatch(top)):
+            return Student(name=_name(_stem(top)), number="")
+        return Student(name=_name(match["name"].replace("_", " ").strip()), number=match["id"] or "")
 
     return whose
 
 
+def _name(text: str) -> str:
+    """As the learning system writes it: macOS takes letters apart, ``ü`` into two signs."""
+    return shown(unicodedata.normalize("NFC", text))
+
+
 def _stem(name: str) -> str:
-    return re.sub(r"\.(ipynb|zip)$", "", name, flags=re.IGNORECASE)
+    return re.sub(r"(\.(ipynb|zip|txt|json))+$", "", name, flags=re.IGNORECASE)
+
+
+def _is_zip(file: File) -> bool:
+    return file.place.suffix.lower() == ".zip"
+
+
+def _passed_over(names: Iterable[str]) -> set[str]:
+    """Those of some names that systems and Jupyter leave beside what one hands in."""
+    return {name for name in names if name in PASSED_OVER or name.startswith("._")}
 
 
 def _in_folder(place: Path, notes: list[tuple[str, str]]) -> Iterator[File]:
@@ -189,8 +216,11 @@ def _in_folder(place: Path, notes: list[tuple[str, str]]) -> Iterator[File]:
     for folder, folders, names in os.walk(place):
         here = Path(folder).relative_to(place)
         linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        folders[:] = sorted(set(folders) - PASSED_OVER - set(linked)) if len(here.parts) < 8 else []
-        for name in sorted({*names, *linked} - PASSED_OVER):
+        folders[:] = sorted(set(folders) - _passed_over(folders) - set(linked))
+        if folders and len(here.parts) == DEEPEST:
+            notes.append((here.parts[0], f"folders more than {DEEPEST} deep were not looked into"))
+            folders.clear()
+        for name in sorted({*names, *linked} - _passed_over(names)):
             path, top = Path(folder, name), (here / name).parts[0]
             count += 1
             if count > 20 * MOST_FILES:
@@ -222,7 +252,7 @@ def _in_zip(stream: BinaryIO | Path, place: PurePosixPath) -> Iterator[File]:
         raise Unreadable("is a zip file of too many files")
     for entry in entries:
         parts = [part for part in re.split(r"[/\\]", entry.filename) if part not in ("", ".", "..")]
-        if parts and not entry.is_dir() and not PASSED_OVER.intersection(parts):
+        if parts and not entry.is_dir() and not _passed_over(parts):
             yield File(place=place.joinpath(*parts), open=lambda entry=entry: archive.open(entry))
 
 
