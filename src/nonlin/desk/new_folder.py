@@ -82,7 +82,7 @@ def parts_of(parent: Path, name: str) -> set[Path]:
 
 @contextmanager
 def scratch_folder(kind: str) -> Iterator[Path]:
-    """A temporary folder that only this user can read; what a killed process left of one, the next of its kind removes."""
+    """A temporary folder for this user alone; what a killed process left of one, the next of its kind removes."""
     begin = f"nonlin-{kind}"
     _remove_left(Path(tempfile.gettempdir()).glob(f"{glob.escape(begin)}-*-*"))
     with tempfile.TemporaryDirectory(prefix=f"{begin}-{os.getpid()}-", ignore_cleanup_errors=True) as made:
