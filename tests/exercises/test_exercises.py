@@ -257,21 +257,16 @@ def ends(interval: Estimate) -> tuple[float, float]:
 #: exercise, what its answer may not use, and routes to it
 ROUTES = {
     ("00.1", "relu"): (torch.relu, F.relu, nn.ReLU(), Tensor.relu, lambda x: x.clone().relu_(), torch.ops.aten.relu),
-    ("00.1", "leaky_relu"): (lambda x: F.leaky_relu(x, 0), nn.LeakyReLU(0)),
-    ("00.1", "threshold"): (lambda x: F.threshold(x, 0, 0), nn.Threshold(0, 0)),
-    ("00.1", "hardtanh"): (lambda x: F.hardtanh(x, 0, math.inf),),
-    ("00.1", "rrelu"): (lambda x: F.rrelu(x, 0, 0),),
-    ("00.1", "prelu"): (lambda x: F.prelu(x, torch.zeros(1, dtype=x.dtype)),),
     ("00.1", "nonlin's own"): (ACTIVATIONS["relu"].function, ActivationModule(ACTIVATIONS["relu"])),
-    ("00.1", "NumPy"): (
-        lambda x: torch.from_numpy(np.asarray(np.maximum(x.numpy(), 0))),
-        lambda x: torch.as_tensor(np.where(x > 0, x, 0)),
-    ),
     ("01.2", "abs"): (torch.absolute, abs, torch.ops.aten.abs),
     ("01.2", "gt"): (lambda u: torch.where(u > 0, u, -u),),
     ("01.2", "sqrt"): (lambda u: (u * u).sqrt(),),
     ("01.2", "vector_norm"): (lambda u: torch.linalg.vector_norm(u[:, None], dim=1),),
     ("01.2", "leaky_relu"): (lambda u: F.leaky_relu(u, -1.0),),
+    ("01.2", "NumPy"): (
+        lambda u: torch.from_numpy(np.asarray(np.abs(u.numpy()))),
+        lambda u: torch.as_tensor(np.abs(np.asarray(u))),
+    ),
     ("03.1", "sigmoid"): (torch.special.expit, F.sigmoid, nn.Sigmoid(), lambda x: F.logsigmoid(x).exp()),
     ("03.1", "softmax"): (lambda x: F.softmax(torch.stack([x, torch.zeros_like(x)]), 0)[0],),
     ("03.3", "tanh"): (torch.tanh, F.tanh, nn.Tanh(), Tensor.tanh, lambda x: x.clone().tanh_(), torch.ops.aten.tanh),
@@ -279,6 +274,11 @@ ROUTES = {
     ("03.4", "binary_cross_entropy"): (lambda x, y: F.binary_cross_entropy_with_logits(x, y, reduction="none"),),
     ("03.4", "softplus"): (lambda x, y: F.softplus(x) - x * y,),
     ("04.1", "relu"): (torch.relu, lambda x: torch.ops.aten.relu.default(x)),
+    ("04.1", "leaky_relu"): (lambda x: F.leaky_relu(x, 0), nn.LeakyReLU(0)),
+    ("04.1", "threshold"): (lambda x: F.threshold(x, 0, 0), nn.Threshold(0, 0)),
+    ("04.1", "hardtanh"): (lambda x: F.hardtanh(x, 0, math.inf),),
+    ("04.1", "rrelu"): (lambda x: F.rrelu(x, 0, 0),),
+    ("04.1", "prelu"): (lambda x: F.prelu(x, torch.zeros(1, dtype=x.dtype)),),
     ("04.3", "softshrink"): (F.softshrink, lambda x, lambd: nn.Softshrink(lambd)(x)),
     ("04.3", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
     ("04.3", "sign"): (lambda x, lambd: x.sign() * F.relu(x.abs() - lambd),),
@@ -301,6 +301,7 @@ ROUTES = {
     ("14.4", "logical_not"): (
         lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * (1 - y.relu().logical_not().float())),
     ),
+    ("14.4", "NumPy"): (lambda g, y, a: g * torch.as_tensor(np.where(y.numpy() > 0, 1, y + a)),),
     ("14.4", "elu_backward"): (lambda g, y, a: torch.ops.aten.elu_backward(g, a, 1, 1, True, y),),
 }
 

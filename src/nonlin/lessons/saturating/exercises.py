@@ -16,8 +16,6 @@ def _sigmoid_by_where(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1 / (1 + torch.exp(-x)), torch.exp(x) / (1 + torch.exp(x)))
 
 
-_ONLY_LATER = "float64 puts the overflow off to 710: at -1000 the slope is still NaN, as e^1000 is infinite on the way."
-
 STABLE = Exercise(
     number="03.1",
     title="Find the bug: a sigmoid with the right slope everywhere",
@@ -45,8 +43,10 @@ STABLE = Exercise(
             hint="if you use torch.where: it picks the right value but differentiates both branches, and the one that was "
             "not picked overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
         ),
-        Mistake(answer=lambda x: _sigmoid_by_where(x.double()).to(x.dtype), hint=_ONLY_LATER),
-        Mistake(answer=lambda x: (1 / (1 + torch.exp(-x.double()))).to(x.dtype), hint=_ONLY_LATER),
+        Mistake(
+            answer=lambda x: (1 / (1 + torch.exp(-x.double()))).to(x.dtype),
+            hint="float64 puts the overflow off to 710: at -1000 e^-x is still infinite, and the slope NaN.",
+        ),
         Mistake(
             answer=lambda x: torch.where(x >= 0, 1 / (1 + torch.exp(-x)), 1 - 1 / (1 + torch.exp(x))),
             hint="far to the left 1 - 1 / (1 + e^x) subtracts two numbers that are nearly equal: at x = -30 nothing is left of "
