@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from nonlin.exercises import Exercise, Feedback, Mistake, Probe, by_hand, judge
 from nonlin.exercises.exercise import without_annotations
 from nonlin.intervals import Estimate, mean_interval
 from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
+from nonlin.notebooks import LESSONS
 
 in_all_exercises = folded("exercise", EXERCISES.values())
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -343,6 +345,34 @@ def test_the_answer_itself_is_no_answer_by_any_route(
 )
 def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None:
     assert check(number, answer).message == EXERCISES[number].remark
+
+
+#: words by which a text rules out what it does not call by name
+SAID = {
+    by_hand.NUMPY: "in torch",
+    "elu_backward": "Write its backward",
+    "binary_cross_entropy": "losses",
+    "soft_margin_loss": "losses",
+    "quantize": "Quantisers",
+    "fake_quantize": "Quantisers",
+    "masked_scatter": "no mask",
+} | dict.fromkeys(by_hand.ACTIVATIONS, "activations")
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in EXERCISES.values() if each.by_hand], ids=lambda each: each.number
+)
+def test_what_an_exercise_rules_out_its_text_says(exercise: Exercise) -> None:
+    (path,) = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
+    cells = nbformat.read(path, 4).cells
+    (text,) = [cell.source for cell in cells if cell.source.startswith(f"### Exercise {exercise.number} ")]
+    silent = [
+        name
+        for name in exercise.by_hand.without
+        if not any(word in text for word in (name, name.replace("_", ""), SAID.get(name, name)))
+    ]
+    assert silent == []
+    assert exercise.by_hand.only is None or "nothing" in text
 
 
 def test_the_first_answer_does_not_wait_for_the_compiler() -> None:

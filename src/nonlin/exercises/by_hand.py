@@ -26,12 +26,14 @@ ARITHMETIC = frozenset(
     re.findall(
         r"\w+",
         """add sub rsub mul div neg reciprocal addcmul addcdiv lerp sum mean prod cumsum cumprod trace mm mv dot bmm
-        addmm addmv addbmm baddbmm convolution mkldnn_convolution avg_pool1d avg_pool2d
+        addmm addmv addbmm baddbmm convolution mkldnn_convolution trilinear avg_pool1d avg_pool2d
+        avg_pool3d adaptive_avg_pool2d addr nansum
         t transpose permute view unsafe_view reshape_alias expand alias unsqueeze squeeze select slice stack cat clone
         copy to_copy detach lift_fresh unbind split split_with_sizes flip roll repeat unfold as_strided diagonal diag
-        diag_embed tril triu constant_pad_nd index index_select index_put gather local_scalar_dense
+        diag_embed tril triu constant_pad_nd rot90 block_diag take index index_select index_put
+        index_add index_copy gather scatter scatter_add select_scatter slice_scatter local_scalar_dense
         empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like new_ones
-        full full_like new_full scalar_tensor fill zero eye arange linspace uniform""",
+        full full_like new_full scalar_tensor fill zero eye arange linspace uniform normal""",
     )
 )
 SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}

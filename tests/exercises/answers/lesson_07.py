@@ -124,6 +124,7 @@ RIGHT = {
         lambda x, alpha: torch.where(
             x > 0, x, alpha * torch.tanh((low := torch.where(x > 0, 0.0, x)) / 2) * (low.exp() + 1)
         ),
+        lambda x, alpha: torch.where(x > 0, x, alpha * torch.nn.functional.celu(x)),
     ],
     "07.2": [
         lambda x, alpha: torch.exp(torch.minimum(x, torch.zeros_like(x)) / alpha),
