@@ -62,6 +62,31 @@ def with_hooks(model, place, x):
     return on_one(largest(*kept.values()), kept["before"], kept["after"])
 
 
+def with_one_hook(copy_before, copy_after, copy_x=True):
+    def answer(model, place, x):
+        kept = {}
+
+        def hook(layer, given, y):
+            kept["before"] = given[0].clone() if copy_before else given[0]
+            kept["after"] = y.clone() if copy_after else y
+
+        handle = model[place].register_forward_hook(hook)
+        model(x.clone() if copy_x else x)
+        handle.remove()
+        return on_one(largest(*kept.values()), kept["before"], kept["after"])
+
+    return answer
+
+
+def after_by_a_hook(model, place, x):
+    kept = []
+    handle = model[place].register_forward_hook(lambda layer, given, y: kept.append(y))
+    before = model[:place](x.clone())
+    model(x.clone())
+    handle.remove()
+    return on_one(largest(before, *kept), before, *kept)
+
+
 def on_a_deep_copy(model, place, x):
     model = copy.deepcopy(model)
     with torch.no_grad():
@@ -147,11 +172,15 @@ WRONG = {
         (lambda activation, x: (x, activation(x)), "give it a copy"),
         (lambda activation, x: (x, activation(x.detach())), "give it a copy"),
         (lambda activation, x: (x.clone(), activation(x)), "the caller's x was changed"),
+        (lambda activation, x: (lambda y: (y, activation(y)))(x.clone()), "two tensors"),
         (lambda activation, x: activation(x.clone()), "return a pair"),
         (lambda activation, x: (activation(x.clone()), x), "before comes first"),
     ],
     "12.4": [
         (inside(lambda a, b: on_one(largest(a, b), a, b), copy_input=False), "both pictures are the “after”"),
+        (with_one_hook(copy_before=True, copy_after=True), "both pictures are the “after”"),
+        (after_by_a_hook, "the layer behind works in place"),
+        (with_one_hook(copy_before=False, copy_after=False), "copy both"),
         (inside(lambda a, b: on_one(largest(a, b), a, b), copy_x=False), "the caller's x"),
         (inside(lambda a, b: (*on_one(largest(a), a), *on_one(largest(b), b))), "a scale of its own"),
         (inside(lambda a, b: on_one(largest(a), a, b)), "what goes in alone"),

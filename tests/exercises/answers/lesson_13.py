@@ -130,6 +130,20 @@ def by_scipy(accuracies):
     return tuple(sorted(found))
 
 
+def by_scipy_and_holm(accuracies):
+    p = {name: stats.ttest_rel(accuracies[name], accuracies["relu"]).pvalue for name in accuracies if name != "relu"}
+    found = []
+    for left, name in zip(range(len(p), 0, -1), sorted(p, key=p.get), strict=True):
+        if p[name] >= 0.05 / left:
+            break
+        found.append(name)
+    return tuple(sorted(found))
+
+
+def the_worse_alone(accuracies):
+    return tuple(name for name in by_scipy(accuracies) if accuracies[name].mean() < accuracies["relu"].mean())
+
+
 def by_interval(accuracies):
     names = [name for name in accuracies if name != "relu"]
     found = []
@@ -170,13 +184,13 @@ def squares(accuracies):
     return found
 
 
-def by_limit(limit, *, better_only=False, factor=1.0):
+def by_limit(limit, *, better_only=False, factor=lambda n: 1.0):
     def answer(accuracies):
         names = sorted(set(accuracies) - {"relu"})
         found = []
         for name in names:
             d = accuracies[name] - accuracies["relu"]
-            t = factor * (d.mean() / d.std() * len(d) ** 0.5).item()
+            t = factor(len(d)) * (d.mean() / d.std() * len(d) ** 0.5).item()
             if (t if better_only else abs(t)) > limit(len(names), len(d)):
                 found.append(name)
         return tuple(found)
@@ -221,6 +235,7 @@ WRONG = {
         (lambda a, b, t: ends(a - b, (a - b).std() / len(a) ** 0.5), "t is missing"),
         (lambda a, b, t: ends(a - b, t * (a - b).std(unbiased=False) / len(a) ** 0.5), "n - 1"),
         (lambda a, b, t: ends(a - b, t * ((a.var() + b.var()) / len(a)) ** 0.5), "unpaired"),
+        (lambda a, b, t: ends(a - b, t * (a.std() - b.std()) / len(a) ** 0.5), "difference of two spreads"),
     ],
     "13.3": [
         (lambda v, t: max(t), "biased upward"),
@@ -235,6 +250,18 @@ WRONG = {
         (by_limit(lambda m, n: stats.t.isf(0.05 / m, n - 1)), "lies on each side"),
         (by_limit(lambda m, n: stats.t.isf(0.025 / (m + 1), n - 1)), "ReLU is not compared"),
         (by_limit(lambda m, n: stats.norm.isf(0.025 / m)), "take Student's t"),
-        (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=math.sqrt(1.25)), "divides by n - 1"),
+        (
+            by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: (n / (n - 1)) ** 0.5),
+            "divides by n - 1",
+        ),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**-0.5), "divided by the root of n"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / 11, n - 1)), "count the others"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / 12, n - 1)), "count the others"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, 4)), "not always five"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: (5 / n) ** 0.5), "not always five"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, 4), factor=lambda n: (5 / n) ** 0.5), "not always five"),
+        (lambda accuracies: tuple(name for name in accuracies if name in by_scipy(accuracies)), "return them sorted"),
+        (by_scipy_and_holm, "values are expected"),
+        (the_worse_alone, "values are expected"),
     ],
 }

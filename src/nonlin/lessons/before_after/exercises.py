@@ -148,6 +148,11 @@ def _ignores_what_comes_back(activation: Callable[[Tensor], Tensor], x: Tensor) 
     return x, y
 
 
+def _one_copy_for_both(activation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    y = x.clone()
+    return y, activation(y)
+
+
 PAIR = Exercise(
     number="12.3",
     title="Find the bug: the overwritten “before”",
@@ -164,6 +169,11 @@ PAIR = Exercise(
             answer=_overwritten,
             hint="an in-place activation writes its output into x, so your “before” is the “after”: give it a copy. "
             "(detach() is none: it looks at the same memory.)",
+        ),
+        Mistake(
+            answer=_one_copy_for_both,
+            hint="an in-place activation has overwritten the copy that you return: what goes in and what is kept must be "
+            "two tensors.",
         ),
         Mistake(
             answer=lambda activation, x: (x.clone(), activation(x)),
@@ -201,11 +211,17 @@ def _drawn(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     return ((values - low) / (high - low) * 255).clamp(0, 255).round().to(torch.uint8)
 
 
-def _overwritten_inside(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
-    before = model[:place](x.clone())
-    after = model[place](before)
-    m = max(before.abs().max(), after.abs().max())
-    return _drawn(before, -m, m), _drawn(after, -m, m)
+def _kept(*, before: bool, after: bool) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The whole network runs, and what is kept of a layer's input and output is a copy or is not."""
+
+    def answer(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        given = model[:place](x.clone())
+        returned = model[place](given.clone() if before else given)
+        model[place + 1 :](returned.clone() if after else returned)
+        m = _largest(given, returned)
+        return _drawn(given, -m, m), _drawn(returned, -m, m)
+
+    return answer
 
 
 def _caller_overwritten(model: nn.Sequential, place: int, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -238,7 +254,11 @@ INSIDE = Exercise(
     probes=(
         Probe(
             label="for the tanh of a network",
-            arguments=(nn.Sequential(nn.Hardshrink(), nn.Tanh(), nn.ELU()), 1, torch.linspace(-2.2, 1.7, 12)),
+            arguments=(
+                nn.Sequential(nn.Hardshrink(), nn.Tanh(), nn.ELU(inplace=True)),
+                1,
+                torch.linspace(-2.2, 1.7, 12),
+            ),
         ),
         Probe(
             label="for a ReLU in place",
@@ -255,9 +275,18 @@ INSIDE = Exercise(
     ),
     mistakes=(
         Mistake(
-            answer=_overwritten_inside,
+            answer=_kept(before=False, after=True),
             hint="a layer that works in place has overwritten what it got, and both pictures are the “after”: give it a "
             "copy.",
+        ),
+        Mistake(
+            answer=_kept(before=True, after=False),
+            hint="the layer behind works in place, too, and has overwritten what model[place] returned: copy that as well.",
+        ),
+        Mistake(
+            answer=_kept(before=False, after=False),
+            hint="layers that work in place, this one or the next, have overwritten what you kept: copy both in time, what "
+            "goes into model[place] and what it returns.",
         ),
         Mistake(
             answer=_caller_overwritten,
@@ -295,7 +324,7 @@ INSIDE = Exercise(
         ),
     ),
     hints=(
-        "model[:place] is a network of the layers before; or register a hook on model[place].",
+        "model[:place] is a network of the layers before; or register a forward pre-hook on model[place].",
         "Copy before every layer that might write: x itself, and what goes into model[place].",
         "m = max of both absolute values; then exercise 12.1 with low = -m and high = m.",
     ),

@@ -215,6 +215,10 @@ PAIRED = Exercise(
             answer=lambda ours, relu, t: paired_interval(ours.sort().values, relu.sort().values, t),
             hint="sorting the lists tears the pairs apart: element i of both must be the same seed.",
         ),
+        Mistake(
+            answer=lambda ours, relu, t: _around(ours - relu, t * (ours.std() - relu.std()) / math.sqrt(len(ours))),
+            hint="that is the difference of two spreads; the spread of the differences is wanted.",
+        ),
     ),
     hints=(
         "One list of differences, ours - relu; from there on it is an interval for one mean.",
@@ -316,19 +320,19 @@ def _unpaired_apart(accuracies: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def _runs(seeds: Sequence[float], t_values: Mapping[str, float]) -> dict[str, Tensor]:
-    """Accuracies whose differences to ReLU have these t values; a seed moves all by the same."""
+    """Accuracies whose differences to ReLU have these t values; a seed moves all by the same. From Z to A."""
     relu = torch.tensor(seeds, dtype=torch.float64)
-    scatter = torch.tensor([0.4, -0.7, 0.1, 0.6, -0.4], dtype=torch.float64)
+    scatter = torch.tensor([0.4, -0.7, 0.1, 0.6, -0.4, 0.3, -0.3], dtype=torch.float64)[: len(relu)]
     runs = {"relu": relu}
     for place, (name, t) in enumerate(t_values.items()):
         shape = scatter.roll(place)
         runs[name] = relu + shape + t * shape.std() / math.sqrt(len(shape))
-    return runs
+    return dict(sorted(runs.items(), reverse=True))
 
 
-# Each value lies between what the right rule and one of the wrong ones ask for: 5.07 and 4.60 standard errors are right.
-SEVEN = {"elu": 5.5, "gelu": 5.15, "mish": 4.6, "prelu": 4.3, "selu": 3.2, "silu": 2.73, "tanh": -12.0}
-FIVE = {"elu": -4.8, "mish": 1.0, "selu": 4.7, "silu": 4.07, "tanh": 0.3}
+# Each value lies between what the right rule and one of the wrong ones ask for: 5.07 and 3.71 standard errors are right.
+SEVEN = {"elu": 8.0, "gelu": 5.15, "mish": 4.7, "prelu": 4.45, "selu": 4.3, "silu": 3.2, "tanh": -20.0}
+FIVE = {"elu": 3.93, "mish": 2.9, "selu": 3.6, "silu": 2.5, "tanh": 12.0}
 
 TOLD_APART = Exercise(
     number="13.4",
@@ -337,8 +341,8 @@ TOLD_APART = Exercise(
     difficulty=3,
     solution=told_apart,
     probes=(
-        Probe(label="with 7 others", arguments=(_runs((77.2, 74.1, 76.4, 79.0, 75.3), SEVEN),)),
-        Probe(label="with 5 others", arguments=(_runs((61.0, 66.5, 63.2, 60.4, 64.9), FIVE),)),
+        Probe(label="with 7 others", arguments=(_runs((77.2, 72.1, 76.4, 81.0, 74.3), SEVEN),)),
+        Probe(label="with 5 others", arguments=(_runs((61.0, 66.5, 63.2, 60.4, 64.9, 62.1, 65.3), FIVE),)),
     ),
     mistakes=(
         Mistake(
@@ -364,8 +368,16 @@ TOLD_APART = Exercise(
             "itself.",
         ),
         Mistake(
+            answer=_by(lambda d, m: abs(_t(d)) > _limit(d, 0.05 / 11)),
+            hint="the number of comparisons is not always eleven: count the others of this dict.",
+        ),
+        Mistake(
+            answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.t.ppf(1 - 0.05 / m / 2, 5 - 1)),
+            hint="the number of seeds is not always five, neither in t nor under the root: count those of this dict.",
+        ),
+        Mistake(
             answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.norm.ppf(1 - 0.05 / m / 2)),
-            hint="the normal quantile knows the spread exactly; five seeds do not: take Student's t.",
+            hint="the normal quantile knows the spread exactly; a few seeds do not: take Student's t.",
         ),
         Mistake(
             answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.t.ppf(1 - 0.05 / m / 2, len(d))),
@@ -384,7 +396,7 @@ TOLD_APART = Exercise(
             hint="those are the ones that cannot be told apart: it is the interval without 0 that tells.",
         ),
         Mistake(
-            answer=lambda accuracies: told_apart(accuracies)[::-1],
+            answer=lambda accuracies: tuple(name for name in accuracies if name in told_apart(accuracies)),
             hint="the right names; return them sorted.",
         ),
     ),

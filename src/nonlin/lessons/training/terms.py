@@ -2,6 +2,7 @@
 
 TERMS = {
     "epoch": "One pass over all training images.",
+    "Nesterov momentum": "Momentum that looks ahead: the step is the one it would take if the gradient came once more.",
     "learning-rate schedule": "How the learning rate changes during training.",
     "confidence interval": "A range computed from data so that, in 95 % of such experiments, it covers the true value.",
     "standard error": "The standard deviation of a mean: that of one value, divided by the root of their number.",
