@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from nonlin.exercises import Exercise, Feedback, Mistake, Probe, by_hand, judge
 from nonlin.exercises.exercise import without_annotations
 from nonlin.intervals import Estimate, mean_interval
 from nonlin.lessons import EXERCISES, QUIZZES, TOPICS, check, quiz
+from nonlin.notebooks import LESSONS
 
 in_all_exercises = folded("exercise", EXERCISES.values())
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -257,21 +259,16 @@ def ends(interval: Estimate) -> tuple[float, float]:
 #: exercise, what its answer may not use, and routes to it
 ROUTES = {
     ("00.1", "relu"): (torch.relu, F.relu, nn.ReLU(), Tensor.relu, lambda x: x.clone().relu_(), torch.ops.aten.relu),
-    ("00.1", "leaky_relu"): (lambda x: F.leaky_relu(x, 0), nn.LeakyReLU(0)),
-    ("00.1", "threshold"): (lambda x: F.threshold(x, 0, 0), nn.Threshold(0, 0)),
-    ("00.1", "hardtanh"): (lambda x: F.hardtanh(x, 0, math.inf),),
-    ("00.1", "rrelu"): (lambda x: F.rrelu(x, 0, 0),),
-    ("00.1", "prelu"): (lambda x: F.prelu(x, torch.zeros(1, dtype=x.dtype)),),
     ("00.1", "nonlin's own"): (ACTIVATIONS["relu"].function, ActivationModule(ACTIVATIONS["relu"])),
-    ("00.1", "NumPy"): (
-        lambda x: torch.from_numpy(np.asarray(np.maximum(x.numpy(), 0))),
-        lambda x: torch.as_tensor(np.where(x > 0, x, 0)),
-    ),
     ("01.2", "abs"): (torch.absolute, abs, torch.ops.aten.abs),
     ("01.2", "gt"): (lambda u: torch.where(u > 0, u, -u),),
     ("01.2", "sqrt"): (lambda u: (u * u).sqrt(),),
     ("01.2", "vector_norm"): (lambda u: torch.linalg.vector_norm(u[:, None], dim=1),),
     ("01.2", "leaky_relu"): (lambda u: F.leaky_relu(u, -1.0),),
+    ("01.2", "NumPy"): (
+        lambda u: torch.from_numpy(np.asarray(np.abs(u.numpy()))),
+        lambda u: torch.as_tensor(np.abs(np.asarray(u))),
+    ),
     ("03.1", "sigmoid"): (torch.special.expit, F.sigmoid, nn.Sigmoid(), lambda x: F.logsigmoid(x).exp()),
     ("03.1", "softmax"): (lambda x: F.softmax(torch.stack([x, torch.zeros_like(x)]), 0)[0],),
     ("03.3", "tanh"): (torch.tanh, F.tanh, nn.Tanh(), Tensor.tanh, lambda x: x.clone().tanh_(), torch.ops.aten.tanh),
@@ -279,6 +276,11 @@ ROUTES = {
     ("03.4", "binary_cross_entropy"): (lambda x, y: F.binary_cross_entropy_with_logits(x, y, reduction="none"),),
     ("03.4", "softplus"): (lambda x, y: F.softplus(x) - x * y,),
     ("04.1", "relu"): (torch.relu, lambda x: torch.ops.aten.relu.default(x)),
+    ("04.1", "leaky_relu"): (lambda x: F.leaky_relu(x, 0), nn.LeakyReLU(0)),
+    ("04.1", "threshold"): (lambda x: F.threshold(x, 0, 0), nn.Threshold(0, 0)),
+    ("04.1", "hardtanh"): (lambda x: F.hardtanh(x, 0, math.inf),),
+    ("04.1", "rrelu"): (lambda x: F.rrelu(x, 0, 0),),
+    ("04.1", "prelu"): (lambda x: F.prelu(x, torch.zeros(1, dtype=x.dtype)),),
     ("04.3", "softshrink"): (F.softshrink, lambda x, lambd: nn.Softshrink(lambd)(x)),
     ("04.3", "clamp"): (lambda x, lambd: x - torch.clip(x, -lambd, lambd),),
     ("04.3", "sign"): (lambda x, lambd: x.sign() * F.relu(x.abs() - lambd),),
@@ -301,6 +303,7 @@ ROUTES = {
     ("14.4", "logical_not"): (
         lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * (1 - y.relu().logical_not().float())),
     ),
+    ("14.4", "NumPy"): (lambda g, y, a: g * torch.as_tensor(np.where(y.numpy() > 0, 1, y + a)),),
     ("14.4", "elu_backward"): (lambda g, y, a: torch.ops.aten.elu_backward(g, a, 1, 1, True, y),),
 }
 
@@ -342,6 +345,34 @@ def test_the_answer_itself_is_no_answer_by_any_route(
 )
 def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None:
     assert check(number, answer).message == EXERCISES[number].remark
+
+
+#: words by which a text rules out what it does not call by name
+SAID = {
+    by_hand.NUMPY: "in torch",
+    "elu_backward": "Write its backward",
+    "binary_cross_entropy": "losses",
+    "soft_margin_loss": "losses",
+    "quantize": "Quantisers",
+    "fake_quantize": "Quantisers",
+    "masked_scatter": "no mask",
+} | dict.fromkeys(by_hand.ACTIVATIONS, "activations")
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in EXERCISES.values() if each.by_hand], ids=lambda each: each.number
+)
+def test_what_an_exercise_rules_out_its_text_says(exercise: Exercise) -> None:
+    (path,) = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
+    cells = nbformat.read(path, 4).cells
+    (text,) = [cell.source for cell in cells if cell.source.startswith(f"### Exercise {exercise.number} ")]
+    silent = [
+        name
+        for name in exercise.by_hand.without
+        if not any(word in text for word in (name, name.replace("_", ""), SAID.get(name, name)))
+    ]
+    assert silent == []
+    assert exercise.by_hand.only is None or "nothing" in text
 
 
 def test_the_first_answer_does_not_wait_for_the_compiler() -> None:

@@ -5,11 +5,12 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,20 +25,20 @@ ACTIVATIONS = frozenset(
 ARITHMETIC = frozenset(
     re.findall(
         r"\w+",
-        """add sub rsub mul div neg addcmul sum mm mv dot bmm addmm baddbmm t transpose permute view unsafe_view expand
-        alias unsqueeze squeeze select slice stack cat clone copy to_copy detach lift_fresh empty_like zeros_like
-        ones_like full_like new_zeros new_full zeros ones full scalar_tensor""",
+        """add sub rsub mul div neg reciprocal addcmul addcdiv lerp sum mean prod cumsum cumprod trace mm mv dot bmm
+        addmm addmv addbmm baddbmm convolution mkldnn_convolution trilinear avg_pool1d avg_pool2d
+        avg_pool3d adaptive_avg_pool2d addr nansum
+        t transpose permute view unsafe_view reshape_alias expand alias unsqueeze squeeze select slice stack cat clone
+        copy to_copy detach lift_fresh unbind split split_with_sizes flip roll repeat unfold as_strided diagonal diag
+        diag_embed tril triu constant_pad_nd rot90 block_diag take index index_select index_put
+        index_add index_copy gather scatter scatter_add select_scatter slice_scatter local_scalar_dense
+        empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like new_ones
+        full full_like new_full scalar_tensor fill zero eye arange linspace uniform normal""",
     )
 )
 SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}
 
-
-def activations_but(*answers: str) -> tuple[str, ...]:
-    """All activations but those which would be the answer itself, as `ByHand` allows them."""
-    return tuple(sorted(ACTIVATIONS.difference(answers)))
-
-
-MASK = "mask"  # or other numbers that are no longer floating-point ones
+MASK, WHOLE = "mask", "whole numbers"  # made of floating-point ones
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
 ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
     ("numpy", "__array__", "__dlpack__"), NUMPY
@@ -47,38 +48,36 @@ GIVEN = ("nonlin.lessons", "nonlin.exercises")
 
 @dataclass(frozen=True, kw_only=True)
 class ByHand:
-    """What a right answer may not use: NumPy, autograd, this package, and some operators of torch.
+    """What a right answer may not use: this package, and what the exercise's text rules out.
 
     An operator is named as in ``torch.ops.aten``; ``relu_``, ``threshold_backward`` and ``clamp_min`` count as relu,
     threshold and clamp.
 
     Args:
-        allows: activations that may be used, no other may; or ``NUMPY``.
-        without: further operators that would be the answer itself, or ``MASK``.
+        without: operators that may not be used; also ``MASK``, ``NUMPY``, and ``AUTOGRAD``, to which all operators that
+            end in ``_backward`` belong.
         only: if given, the operators that may be used beside arithmetic; nothing else may.
     """
 
-    allows: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
+    without: Collection[str] = ()
     only: tuple[str, ...] | None = None
 
     def refusal(self, used: "Used") -> str | None:
         """What was used and what to do, in one sentence; None if the answer is the learner's own."""
         for operator, called in used.operators.items():
-            if operator not in self.allows and self._refuses(operator):
+            if self._refuses(operator):
                 whence = "" if self.only is None else ", from what the exercise names"
                 return f"that uses {called}; here you are to write it yourself{whence}."
         return None
 
     def _refuses(self, operator: str) -> bool:
-        if operator in (AUTOGRAD, NUMPY, PACKAGE):
+        if operator == PACKAGE:
             return True
         if self.only is not None:
             return operator not in ARITHMETIC and operator not in self.only
-        if operator.endswith("_backward"):
+        if operator.endswith("_backward") and AUTOGRAD in self.without:
             return True
-        names = ACTIVATIONS.union(self.without).difference(self.allows)
-        return any(operator == name or operator.startswith(f"{name}_") for name in names)
+        return any(operator == name or operator.startswith(f"{name}_") for name in self.without)
 
 
 @dataclass
@@ -145,7 +144,7 @@ class _Operators(TorchDispatchMode):
         called = f"torch's own {self.calls.current or name}"
         self.operators.setdefault(name, called if name in called else f"{called}, which runs {name}")
         if isinstance(result, Tensor) and not _real(result) and any(map(_real, args)):
-            self.operators.setdefault(MASK, called)
+            self.operators.setdefault(MASK if result.dtype == torch.bool else WHOLE, called)
         return result
 
 

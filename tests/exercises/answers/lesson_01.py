@@ -1,5 +1,7 @@
 """Answers of learners to the exercises of lesson 01."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -35,6 +37,17 @@ def network_by_mask(x, w1, b1, w2, b2):
     return F.linear(hidden * (hidden > 0), w2, b2)
 
 
+def fold_number_by_number(u):
+    y = torch.empty_like(u)
+    for place, v in enumerate(u.flatten()):
+        y.view(-1)[place] = v.relu() + (-v).relu()
+    return y
+
+
+def both(u):
+    return torch.relu(torch.stack([u, -u]))
+
+
 def tent(x):
     return 2 * torch.relu(x) - 4 * torch.relu(x - 0.5)
 
@@ -43,6 +56,13 @@ def parity_bit_by_bit(bits):
     odd = bits[:, 0]
     for k in range(1, 8):
         odd = torch.relu(odd - bits[:, k]) + torch.relu(bits[:, k] - odd)
+    return odd
+
+
+def parity_row_by_row(bits):
+    odd = torch.zeros(len(bits), dtype=bits.dtype)
+    for place, row in enumerate(bits):
+        odd[place] = tent(tent(tent(sum(row) / 8))).item()
     return odd
 
 
@@ -90,6 +110,18 @@ RIGHT = {
         lambda u: u.clamp_min(0) - torch.clamp_max(u, 0),
         lambda u: nn.ReLU()(torch.stack([u, -u])).sum(0),
         lambda u: torch.relu(u).add(u.neg().relu()),
+        lambda u: 2 * both(u).mean(0),
+        lambda u: torch.addcdiv(torch.relu(u), torch.relu(-u), torch.ones_like(u)),
+        lambda u: sum(both(u).unbind()),
+        lambda u: torch.add(*both(u).chunk(2)).squeeze(0),
+        lambda u: u.relu() + u.flip(0).neg().relu().flip(0),
+        lambda u: torch.einsum("k...->...", both(u)),
+        lambda u: torch.relu(F.conv1d(u.reshape(1, 1, -1), u.new_tensor([[[1]], [[-1]]]))).sum(1).reshape(u.shape),
+        lambda u: F.hardtanh(u, 0, math.inf) + F.hardtanh(-u, 0, math.inf),
+        lambda u: (torch.relu(u.double()) + torch.relu(-u.double())).to(u.dtype),
+        lambda u: torch.vmap(lambda v: v.relu() + (-v).relu())(u),
+        fold_number_by_number,
+        lambda u: u.new_zeros(u.shape).index_add(0, torch.arange(len(u)), u.relu() + u.neg().relu()),
     ],
     "01.3": [13, 12 + 1, 13.0, torch.tensor(13), len(range(13))],
     "01.4": [
@@ -109,6 +141,14 @@ RIGHT = {
         parity_with_other_tents,
         parity_by_layers,
         lambda bits: tent(tent(tent(bits.clamp_min(0).sum(1) / 8))),
+        lambda bits: tent(tent(tent(bits.mean(-1)))),
+        lambda bits: tent(tent(tent(sum(bits.unbind(1)) / 8))),
+        lambda bits: tent(tent(tent(sum(half.sum(1) for half in bits.split(4, 1)) / 8))),
+        lambda bits: tent(tent(tent(F.avg_pool1d(bits[:, None], 8)[:, 0, 0]))),
+        lambda bits: tent(tent(tent(torch.einsum("nk,k->n", bits, bits.new_ones(8)) / 8))),
+        lambda bits: tent(tent(tent(bits.double().sum(1) / 8))).to(bits.dtype),
+        lambda bits: (1 - torch.prod(1 - 2 * bits, 1)) / 2,
+        parity_row_by_row,
     ],
 }
 
@@ -154,5 +194,7 @@ WRONG = {
         (lambda bits: tent(tent(tent(bits.sum(1)))), "divide the count by 8"),
         (lambda bits: tent(tent(tent(bits.sum() / 8))), "one answer for each row"),
         (lambda bits: bits.sum(1) % 2, "write it yourself"),
+        (lambda bits: bits.sum(1).long() & 1, "write it yourself"),
+        (lambda bits: torch.tensor([0.0, 1.0] * 5)[bits.sum(1).long()].to(bits.dtype), "write it yourself"),
     ],
 }

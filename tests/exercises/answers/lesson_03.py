@@ -42,6 +42,20 @@ def one_smooth_exponent(x: Tensor) -> Tensor:
     return torch.where(x < 0, e, 1.0) / (1 + e)
 
 
+def in_float64(x: Tensor) -> Tensor:
+    """Whose exponent is clamped where sigmoid has long been 1."""
+    e = torch.exp(x.double().clamp(max=700))
+    return (e / (1 + e)).to(x.dtype)
+
+
+def by_two_formulas(x: Tensor) -> Tensor:
+    return torch.where(x >= 0, 1 / (1 + torch.exp(-x)), torch.exp(x) / (1 + torch.exp(x)))
+
+
+def mended_on_one_side(x: Tensor) -> Tensor:
+    return torch.where(x >= 0, 1 / (1 + torch.exp(-x.where(x >= 0, 0 * x))), torch.exp(x) / (1 + torch.exp(x)))
+
+
 # 03.4
 
 
@@ -54,6 +68,10 @@ def with_safe_branches(x: Tensor, y: Tensor) -> Tensor:
     low, high = x.masked_fill(x > 0, 0), x.masked_fill(x <= 0, 0)
     softplus = torch.where(x > 0, high + torch.log1p(torch.exp(-high)), torch.log1p(torch.exp(low)))
     return softplus - x * y
+
+
+def by_unsafe_pieces(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(x > 0, x + torch.log1p(torch.exp(-x)), torch.log1p(torch.exp(x))) - x * y
 
 
 def by_safe_pieces(x: Tensor, y: Tensor) -> Tensor:
@@ -78,6 +96,12 @@ RIGHT = {
         ByHand.apply,
         lambda x: torch.exp(-torch.logaddexp(torch.zeros_like(x), -x)),
         lambda x: torch.exp(x - torch.logaddexp(x, torch.zeros_like(x))),
+        lambda x: torch.exp(-torch.logaddexp(torch.zeros_like(x).double(), -x.double())).to(x.dtype),
+        lambda x: torch.exp(torch.where(x < 0, x, 0.0) - torch.log1p(torch.exp(torch.where(x < 0, x, -x)))),
+        lambda x: torch.vmap(lambda v: torch.exp(-torch.logaddexp(torch.zeros_like(v), -v)))(x.reshape(-1)).reshape(
+            x.shape
+        ),
+        in_float64,
     ],
     "03.2": [
         lambda y: y * (1 - y),
@@ -93,6 +117,12 @@ RIGHT = {
         lambda x: (torch.sigmoid(x + x) - 0.5) / 0.5,
         lambda x: torch.nn.Sigmoid()(2 * x) * 2 - 1,
         tanh_by_squares,
+        lambda x: 2 / (1 / torch.sigmoid(2 * x)) - 1,
+        lambda x: 2 * (1 / torch.sigmoid(2 * x)) ** -1 - 1,
+        lambda x: torch.lerp(-torch.ones_like(x), torch.ones_like(x), torch.sigmoid(2 * x)),
+        lambda x: 2 * torch.stack([torch.sigmoid(2 * v) for v in x.reshape(-1)]).reshape(x.shape) - 1,
+        lambda x: torch.diff(torch.sigmoid(torch.stack([-2 * x, 2 * x])), dim=0)[0],
+        lambda x: torch.vmap(lambda v: 2 * torch.sigmoid(2 * v) - 1)(x.reshape(-1)).reshape(x.shape),
     ],
     "03.4": [
         by_where,
@@ -102,6 +132,10 @@ RIGHT = {
         lambda x, y: torch.logaddexp(x, torch.zeros_like(x)) - x * y,
         lambda x, y: (1 - y) * torch.logaddexp(torch.zeros_like(x), x) + y * torch.logaddexp(torch.zeros_like(x), -x),
         lambda x, y: torch.logsumexp(torch.stack([x, torch.zeros_like(x)]), dim=0) - x * y,
+        lambda x, y: torch.logaddexp(x.double(), 0 * x.double()).to(x.dtype) - x * y,
+        lambda x, y: torch.logcumsumexp(torch.stack([x * 0, x]), 0)[1] - x * y,
+        lambda x, y: torch.vmap(lambda v, truth: torch.logaddexp(v, torch.zeros_like(v)) - v * truth)(x, y),
+        lambda x, y: torch.stack([torch.logaddexp(v, v * 0) - v * truth for v, truth in zip(x, y, strict=True)]),
     ],
 }
 
@@ -113,6 +147,10 @@ WRONG = {
         (lambda x: 1 / (1 + torch.exp(-torch.clamp(x, -80, 80))), "clamping the input"),
         (lambda x: 1 / (1 + torch.exp(-x.clamp(min=-88))), "backward squares"),
         (torch.sigmoid, "torch's own sigmoid"),
+        (lambda x: (1 / (1 + torch.exp(-x.double()))).to(x.dtype), "e^-x is still infinite"),
+        (lambda x: mended_on_one_side(x.double()).to(x.dtype), "at x = 1000, the slope by autograd: nan"),
+        (mended_on_one_side, "at x = 1000, the slope by autograd: nan"),
+        (lambda x: by_two_formulas(x.double()).to(x.dtype), "differentiates both branches"),
     ],
     "03.2": [
         (lambda y: 1 - y * y, "slope of tanh"),
@@ -144,5 +182,6 @@ WRONG = {
         (lambda x, y: torch.where(x > 0, x, 0.0) - x * y + torch.log1p(torch.exp(x.where(x < 0, -x))), "same x < 0"),
         (lambda x, y: torch.where(x < 0, 0.0, x) - x * y + torch.log1p(torch.exp(-x.abs())), "same x < 0"),
         (lambda x, y: (torch.log1p(torch.exp(x.double())) - x * y).to(x.dtype), "float64 puts it off"),
+        (lambda x, y: by_unsafe_pieces(x.double(), y).to(x.dtype), "in float64, at 1000 and -1000"),
     ],
 }

@@ -1,7 +1,11 @@
 """Answers to the exercises of lesson 05."""
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # 05.1
 
@@ -137,6 +141,12 @@ RIGHT = {
         lambda x, a: x * torch.where(x > 0, 1.0, a),
         lambda x, a: (x > 0) * x + (x <= 0) * a * x,
         lambda x, a: x * ((x > 0) + a * (x <= 0)),
+        lambda x, a: a * x + (1 - a) * F.threshold(x, 0, 0),
+        lambda x, a: a * x + (1 - a) * F.hardtanh(x, 0, math.inf),
+        lambda x, a: x * torch.as_tensor(np.where(x.detach().numpy() > 0, 1.0, a)).to(x.dtype),
+        lambda x, a: torch.lerp(a * x, x, (x > 0).to(x.dtype)),
+        lambda x, a: torch.where(x > 0, x.double(), a * x.double()).to(x.dtype),
+        lambda x, a: torch.stack([v if v > 0 else a * v for v in x.reshape(-1)]).reshape(x.shape),
     ],
     "05.2": [
         by_einsum,
@@ -164,6 +174,7 @@ WRONG = {
         (lambda x, a: x.where(x >= 0, a * x), "at exactly 0 your slope is 1"),
         (lambda x, a: x.clamp(min=0) + a * x.clamp(max=0), "both of your pieces"),
         (lambda x, a: nn.functional.leaky_relu(x, a), "torch's own leaky_relu"),
+        (lambda x, a: nn.functional.prelu(x, torch.tensor([a], dtype=x.dtype)), "torch's own prelu"),
     ],
     "05.2": [
         (lambda gradient, x: (gradient * x.clamp(max=0)).sum(), "keep dimension 1"),

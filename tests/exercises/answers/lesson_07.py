@@ -119,6 +119,12 @@ RIGHT = {
         elu_by_index,
         elu_by_masked_fill,
         elu_by_tanh,
+        lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.double().clamp(max=700)).to(x.dtype)),
+        lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(torch.where(x > 80, 0.0, x))),
+        lambda x, alpha: torch.where(
+            x > 0, x, alpha * torch.tanh((low := torch.where(x > 0, 0.0, x)) / 2) * (low.exp() + 1)
+        ),
+        lambda x, alpha: torch.where(x > 0, x, alpha * torch.nn.functional.celu(x)),
     ],
     "07.2": [
         lambda x, alpha: torch.exp(torch.minimum(x, torch.zeros_like(x)) / alpha),
@@ -171,6 +177,14 @@ WRONG = {
             "write it yourself",
         ),
         (lambda x, alpha: x.where(x >= 0, alpha * x.where(x < 0, 0.0 * x).expm1()), "whose slope is 1"),
+        (
+            lambda x, alpha: torch.where(x > 0, x, (alpha * (torch.exp(x.double()) - 1)).to(x.dtype)),
+            "float64 puts the overflow off",
+        ),
+        (
+            lambda x, alpha: torch.where(x > 0, x.double(), alpha * torch.expm1(x.double())).to(x.dtype),
+            "float64 puts the overflow off",
+        ),
     ],
     "07.2": [
         (lambda x, alpha: (x > 0) + (x <= 0) * torch.exp(x / alpha), "times the 0 of your mask"),

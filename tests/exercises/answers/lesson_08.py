@@ -106,6 +106,11 @@ RIGHT = {
         ),
         softplus_in_cases,
         softplus_by_index,
+        lambda x: torch.where(x > 0, x, 0.0) + torch.log1p(torch.exp(torch.where(x > 0, -x, x))),
+        lambda x: torch.where(x > 0, x, 0.0) - torch.log1p(-torch.sigmoid(torch.where(x > 0, -x, x))),
+        lambda x: torch.where(x > 0, x, 0.0) + 2 * torch.atanh((e := torch.exp(torch.where(x > 0, -x, x))) / (2 + e)),
+        lambda x: torch.logaddexp(x.double(), x.double() * 0).to(x.dtype),
+        lambda x: torch.vmap(lambda v: torch.logaddexp(v, torch.zeros_like(v)))(x.reshape(-1)).reshape(x.shape),
     ],
     "08.5": [
         lambda x, a: x * torch.clamp((x + a) / (2 * a), 0.0, 1.0),
@@ -151,6 +156,11 @@ WRONG = {
         (lambda x: x.clamp_min(0) + torch.log1p((-x.abs()).exp()), "have kinks"),
         (lambda x: x + torch.log1p((-x).exp()), "the left tail is lost"),
         *((softplus_above(t), "still above x in float32") for t in (3.5, 4, 5, 8, 10)),
+        (
+            lambda x: torch.where(x > 20, x, x.double().exp().log1p().to(x.dtype)),
+            "in float64, the slope by autograd: nan",
+        ),
+        (lambda x: x - F.logsigmoid(x), "torch's own log"),
     ],
     "08.5": [
         (lambda x, a: ((x + a) / 2 / a).clamp(0, 1), "that is the gate"),

@@ -81,6 +81,17 @@ RIGHT = {
             clips, key=lambda c: ((x / c * (2**bits - 1)).round().clamp(max=2**bits - 1) * c / (2**bits - 1) - x).norm()
         )[0],
         lambda x, clips, bits: torch.tensor(clip_by_loop(nn.Parameter(x), clips, bits)),
+        lambda x, clips, bits: min(
+            clips,
+            key=lambda c: F.mse_loss(F.relu6(6 * x / c).mul((2**bits - 1) / 6).round() * c / (2**bits - 1), x).item(),
+        ),
+        lambda x, clips, bits: clip_by_table(x - F.threshold(x - 24, 0, 0), clips, bits),
+        lambda x, clips, bits: min(
+            clips,
+            key=lambda c: (
+                ((F.hardsigmoid(6 * x / c - 3) * (2**bits - 1)).round() * c / (2**bits - 1) - x).square().sum()
+            ),
+        ),
     ],
     "09.3": [
         lambda x: x * F.relu6(x + 3) / 6,
@@ -91,6 +102,12 @@ RIGHT = {
         lambda x: x * F.hardtanh(x + 3, 0.0, 6.0) / 6,
         lambda x: x * torch.minimum(torch.maximum(x + 3, torch.zeros_like(x)), torch.full_like(x, 6)) / 6,
         lambda x: x * x.add(3).clip(min=0, max=6).div(6),
+        lambda x: torch.stack([v * (v + 3).clamp(0, 6) / 6 for v in x.reshape(-1)]).reshape(x.shape),
+        lambda x: torch.addcdiv(x * 0, x * F.relu6(x + 3), torch.full_like(x, 6)),
+        lambda x: x * torch.fmin(torch.fmax(x + 3, x.new_zeros(())), x.new_full((), 6)) / 6,
+        lambda x: x * (1 - F.relu(1 - F.relu(x + 3) / 6)),
+        lambda x: torch.diff(F.relu(torch.stack([x - 3, x + 3])), dim=0)[0] * x / 6,
+        lambda x: (x.double() * (x.double() + 3).clamp(0, 6) / 6).to(x.dtype),
     ],
     "09.4": [
         dot_in_python,

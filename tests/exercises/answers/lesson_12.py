@@ -134,6 +134,12 @@ RIGHT = {
         lambda y: -torch.log((1 - y) / y),
         lambda y: torch.log(y) - torch.log(1 - y),
         lambda y: torch.where(y < 0.5, torch.log(y) - torch.log1p(-y), -torch.log(1 / y - 1)),
+        lambda y: torch.as_tensor(np.log(y.numpy()) - np.log1p(-y.numpy())),
+        lambda y: -torch.log(torch.nn.functional.relu(1 / y - 1)),
+        lambda y: -torch.log(torch.expm1(-torch.log(y))),
+        lambda y: torch.tensor([math.log(v / (1 - v)) for v in y.flatten().tolist()], dtype=y.dtype).reshape(y.shape),
+        lambda y: torch.log10(y / (1 - y)) * math.log(10),
+        lambda y: torch.log_softmax(torch.stack([y.log(), torch.log1p(-y)]), 0).diff(dim=0)[0].neg(),
     ],
     "12.3": [
         right_pair,

@@ -207,6 +207,8 @@ RIGHT = {
         lambda a, b, t: ends(a.double() - b.double(), t * (a.double() - b.double()).var().div(len(a)).sqrt()),
         lambda a, b, t: torch.stack(ends(a - b, t * (a - b).std() / math.sqrt(a.numel()))),
         lambda a, b, t: ends(a - b, t * stats.sem((a - b).numpy())),
+        lambda a, b, t: ends(a - b, t * torch.cov(F.relu(a - b) - F.relu(b - a)).div(len(a)).sqrt()),
+        lambda a, b, t: ends(a - b, t * torch.linalg.norm(a - b - (a - b).mean()) / (len(a) * (len(a) - 1)) ** 0.5),
     ],
     "13.3": [
         lambda v, t: t[v.argmax()],

@@ -132,6 +132,12 @@ RIGHT = {
         slope(lambda y, a: (y - y.clamp(min=0)) + a + (1 - a) * (torch.sign(y) + 1).sub(1).clamp(0, 1)),
         slope(lambda y, a: torch.lerp(lower(y, a), torch.ones_like(y), y.sign().clamp(min=0))),
         lambda g, y, a: g * lower(y, a) + g * (1 - a) * torch.max(y.sign(), torch.zeros_like(y)),
+        slope(lambda y, a: lower(y, a) + (1 - a) * y.clamp(min=0).sign().int()),
+        slope(lambda y, a: lower(y, a) + (1 - a) * torch.tanh(y.clamp(min=0) * 1e35)),
+        slope(lambda y, a: lower(y, a) + (1 - a) * torch.exp(-y.clamp(min=0) * 1e35).neg().add(1)),
+        slope(lambda y, a: torch.stack([y, y * 0]).sort(0).values[0] + a + (1 - a) * y.relu().sign()),
+        slope(lambda y, a: lower(y, a) + (1 - a) * torch.nn.functional.softshrink(y, 0).clamp(min=0).sign()),
+        lambda g, y, a: torch.einsum("...,...->...", g, lower(y, a) + (1 - a) * y.sign().clamp(min=0)),
     ],
 }
 WRONG = {

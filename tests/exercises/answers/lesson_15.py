@@ -104,6 +104,12 @@ RIGHT = {
         lambda x, w, b, a, k: waves(x, w, b, k) @ (-a * k**2 * w * w),
         lambda x, w, b, a, k: -torch.einsum("nm,m->n", waves(x, w, b, k), a * (k * w).square()),
         lambda x, w, b, a, k: torch.cos(k * (x[:, None] * w + b) + math.pi / 2) @ (a * (k * w).pow(2)),
+        lambda x, w, b, a, k: torch.as_tensor(
+            -np.sin(k * (np.outer(x.numpy(), w.numpy()) + b.numpy())) @ (a * (k * w) ** 2).numpy()
+        ),
+        lambda x, w, b, a, k: torch.exp(1j * k * (x[:, None] * w + b)).imag @ (-a * (k * w) ** 2),
+        lambda x, w, b, a, k: torch.linalg.multi_dot([-waves(x, w, b, k), torch.diag(k * w) @ torch.diag(k * w), a]),
+        lambda x, w, b, a, k: torch.vmap(lambda at: -(a * (k * w) ** 2 * torch.sin(k * (w * at + b))).sum())(x),
     ],
 }
 WRONG = {

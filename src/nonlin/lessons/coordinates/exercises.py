@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import AUTOGRAD, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -197,7 +197,7 @@ WAVES = Exercise(
         Probe(label="for three units, ω = 1", arguments=(_POINTS, *_LAYER, 1.0), tolerance=1e-9),
         Probe(label="for three units, ω = 5", arguments=(_POINTS, *_LAYER, 5.0), tolerance=1e-9),
     ),
-    by_hand=ByHand(),
+    by_hand=ByHand(without=(AUTOGRAD,)),
     mistakes=(
         Mistake(
             answer=lambda x, w, b, a, k: _waves(x, w, b, k) @ a,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import ByHand, activations_but
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -22,13 +22,15 @@ STABLE = Exercise(
     minutes=6,
     difficulty=2,
     solution=my_elu,
-    by_hand=ByHand(allows=activations_but("elu", "celu", "selu")),
+    by_hand=ByHand(without=("elu",)),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
         Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
         Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
+        Probe(label="at x = 1000, for alpha = 1", arguments=(torch.tensor(1000.0), 1.0), with_slope=True),
         Probe(label="at x = -1e-6, for alpha = 1", arguments=(torch.tensor(-1e-6), 1.0)),
         Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor(-100.0), 2.0)),
+        Probe(label="at x = -1000, for alpha = 2", arguments=(torch.tensor(-1000.0), 2.0), with_slope=True),
         Probe(
             label="in float64, for a (2, 3) tensor and alpha = 1",
             arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 1.0),
@@ -44,6 +46,11 @@ STABLE = Exercise(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x)),
             hint="expm1 mends the small x. But e^100 overflows in it as well, and its slope at 100 is still NaN: the input of "
             "the branch that is not taken must be harmless.",
+        ),
+        Mistake(
+            answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.double())).to(x.dtype),
+            hint="float64 puts the overflow off to 710, and at 1000 the slope is still NaN: the input of the branch that is "
+            "not taken must be harmless.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * (torch.exp(torch.where(x > 0, 0.0, x)) - 1)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import NUMPY, ByHand, activations_but
+from nonlin.exercises.by_hand import AUTOGRAD, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -28,7 +28,7 @@ GRADIENTS = Exercise(
     minutes=3,
     difficulty=1,
     solution=glu_gradients,
-    by_hand=ByHand(allows=(*activations_but(), NUMPY)),
+    by_hand=ByHand(without=(AUTOGRAD,)),
     probes=(
         Probe(label="with a gradient of 1", arguments=(torch.ones(13), A, B)),
         Probe(label="with a gradient of −2", arguments=(torch.full((13,), -2.0), A, B)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import NUMPY, ByHand
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -215,7 +215,7 @@ CLIP = Exercise(
     minutes=6,
     difficulty=2,
     solution=best_clip,
-    by_hand=ByHand(allows=("relu", "hardtanh", NUMPY), without=("quantize", "fake_quantize")),
+    by_hand=ByHand(without=("quantize", "fake_quantize")),
     probes=(
         Probe(label="with 4 bits", arguments=(_OUTPUTS, _CLIPS, 4)),
         Probe(label="with 3 bits", arguments=(_OUTPUTS, _CLIPS, 3)),
@@ -280,7 +280,7 @@ PIECES = Exercise(
     minutes=4,
     difficulty=1,
     solution=hardswish,
-    by_hand=ByHand(only=("hardtanh", "clamp", "relu", "minimum", "maximum")),
+    by_hand=ByHand(only=("relu", "clamp", "hardtanh", "minimum", "maximum", "fmin", "fmax")),
     probes=number_line(),
     mistakes=(
         Mistake(

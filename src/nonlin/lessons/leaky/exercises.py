@@ -22,7 +22,7 @@ ANY_SLOPE = Exercise(
     minutes=4,
     difficulty=1,
     solution=my_leaky_relu,
-    by_hand=ByHand(allows=("relu",)),
+    by_hand=ByHand(without=("leaky_relu", "prelu", "rrelu")),
     probes=(
         Probe(label="for a = 0.01", arguments=(LINE, 0.01), with_slope=True),
         Probe(label="for a = 2", arguments=(LINE, 2.0), with_slope=True),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import ByHand, activations_but
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -50,7 +50,7 @@ CROSS_ENTROPY = Exercise(
     minutes=6,
     difficulty=2,
     solution=mean_cross_entropy,
-    by_hand=ByHand(allows=activations_but("log_softmax")),
+    by_hand=ByHand(without=("log_softmax",)),
     probes=(
         Probe(label="for ordinary logits", arguments=(_numbers(3, 4), LABELS), with_slope=True, tolerance=1e-9),
         Probe(

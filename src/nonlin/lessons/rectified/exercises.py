@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import ACTIVATIONS, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -24,7 +24,7 @@ LIKE_TORCH = Exercise(
     minutes=5,
     difficulty=2,
     solution=my_relu,
-    by_hand=ByHand(),
+    by_hand=ByHand(without=ACTIVATIONS),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import ACTIVATIONS, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -22,11 +22,12 @@ STABLE = Exercise(
     minutes=7,
     difficulty=2,
     solution=my_sigmoid,
-    by_hand=ByHand(allows=("relu",)),
+    by_hand=ByHand(without=ACTIVATIONS - {"relu"}),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
         Probe(label="at x = 100", arguments=(torch.tensor(100.0),)),
+        Probe(label="at x = 1000", arguments=(torch.tensor(1000.0),), with_slope=True),
         Probe(label="at x = -30", arguments=(torch.tensor(-30.0),), with_slope=True),
         Probe(label="at x = -80", arguments=(torch.tensor(-80.0),), with_slope=True),
         Probe(label="at x = -1000", arguments=(torch.tensor(-1000.0),), with_slope=True),
@@ -41,6 +42,10 @@ STABLE = Exercise(
             answer=_sigmoid_by_where,
             hint="if you use torch.where: it picks the right value but differentiates both branches, and the one that was "
             "not picked overflows: 0 times infinity is NaN. No branch may ever compute e to a large positive power.",
+        ),
+        Mistake(
+            answer=lambda x: (1 / (1 + torch.exp(-x.double()))).to(x.dtype),
+            hint="float64 puts the overflow off to 710: at -1000 e^-x is still infinite, and the slope NaN.",
         ),
         Mistake(
             answer=lambda x: torch.where(x >= 0, 1 / (1 + torch.exp(-x)), 1 - 1 / (1 + torch.exp(x))),
@@ -76,7 +81,7 @@ STABLE = Exercise(
         "torch.logaddexp(a, b) is log(e^a + e^b), and autograd knows it as one smooth operation. What are a and b?",
         "sigmoid is e to the power of -log(1 + e^-x).",
     ),
-    remark="values and slopes hold from -1000 to 100, at 0 as well. Our solution uses one smooth operation, in which "
+    remark="values and slopes hold from -1000 to 1000, at 0 as well. Our solution uses one smooth operation, in which "
     "autograd finds no kink.",
 )
 
@@ -192,7 +197,7 @@ LOSS = Exercise(
     difficulty=3,
     solution=loss_on_logit,
     by_hand=ByHand(
-        allows=("relu",), without=("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss")
+        without=ACTIVATIONS - {"relu"} | {"binary_cross_entropy", "soft_margin_loss"},
     ),
     probes=(
         Probe(label="between -3 and 3, truth 1", arguments=_truth_and_logits(-3, -1, 0.5, 3, truth=1), with_slope=True),

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from nonlin.exercises.by_hand import NUMPY, ByHand, activations_but
+from nonlin.exercises.by_hand import AUTOGRAD, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe, number_line
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -73,7 +73,7 @@ BETA = Exercise(
     minutes=5,
     difficulty=2,
     solution=beta_gradient,
-    by_hand=ByHand(allows=(*activations_but(), NUMPY)),
+    by_hand=ByHand(without=(AUTOGRAD,)),
     probes=(
         Probe(
             label="for a vector, with β = 1",
@@ -178,7 +178,7 @@ TANH_TAIL = Exercise(
     minutes=4,
     difficulty=2,
     solution=my_gelu_tanh,
-    by_hand=ByHand(allows=activations_but("gelu")),
+    by_hand=ByHand(without=("gelu",)),
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
@@ -248,7 +248,7 @@ SOFTPLUS = Exercise(
     minutes=5,
     difficulty=2,
     solution=my_softplus,
-    by_hand=ByHand(allows=("relu",)),
+    by_hand=ByHand(without=("softplus", "log_sigmoid")),
     probes=(
         Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
         Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),

@@ -19,7 +19,7 @@ RELU = Exercise(
     difficulty=1,
     solution=my_relu,
     probes=number_line(),
-    by_hand=ByHand(),
+    by_hand=ByHand(without=("relu",)),
     mistakes=(
         Mistake(
             answer=lambda x: max(0, x),

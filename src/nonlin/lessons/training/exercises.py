@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import NUMPY, ByHand
+from nonlin.exercises.by_hand import ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -145,7 +145,7 @@ PAIRED = Exercise(
     minutes=5,
     difficulty=2,
     solution=paired_interval,
-    by_hand=ByHand(allows=(NUMPY,)),
+    by_hand=ByHand(),
     probes=(
         Probe(
             label="with 3 seeds",
