@@ -441,7 +441,7 @@ GUIDE: tuple[Advice, ...] = (
         situation=RECURRENT,
         advice="Tanh bounds the state, though not the gradient.",
         support=(ByMeasurement("L06", tanh_bounds_the_state),),
-        practice=(Practice("LSTM in Keras", 2015, "tanh, with sigmoid gates", "keras/layers/rnn/lstm.py"),),
+        practice=(Practice("LSTM in Keras", 2019, "tanh, with sigmoid gates", "keras/layers/rnn/lstm.py"),),
     ),
     Advice(
         situation=RECURRENT,
@@ -481,6 +481,7 @@ GUIDE: tuple[Advice, ...] = (
     Advice(
         situation=TRANSFORMER,
         advice="Where zeros save work: squared ReLU or ReLU, without a gate.",
+        support=(ByClaim("73a", C),),
         practice=(
             Practice("Primer", 2021, "squared ReLU", "arXiv:2109.08668"),
             Practice("Nemotron-4", 2024, "squared ReLU", "transformers"),

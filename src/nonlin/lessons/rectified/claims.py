@@ -75,7 +75,7 @@ def _judge_about_half(measured: Measurement) -> Sequence[Case]:
     cases = []
     for where, values in counted.items():
         share = family.mean(values)
-        said = f"{100 * min(values):.0f} to {100 * max(values):.0f} %"
+        said = f"{100 * share.mean:.0f} [{100 * share.low:.0f}, {100 * share.high:.0f}] %"
         cases.append(Case(where, within(share, *ABOUT_HALF), said, (share,)))
     return cases
 
@@ -376,7 +376,7 @@ PREVENTED = Claim(
     ),
     kept=True,
     limits="Where no data are named: four layers of 32 units, 2,048 images of shapes10, 32 updates, ten seeds, 256 "
-    "images to judge by. What is dead before training stays so: no rate prevents it.",
+    "images to judge by. What is dead before training no smaller rate prevents.",
 )
 
 
