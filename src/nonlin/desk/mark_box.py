@@ -104,6 +104,13 @@ class BoxError(ReaderError):
     """The process in which students' code runs cannot be started, or ended."""
 
 
+def _unable(words: str) -> BoxError:
+    return BoxError(
+        f"students' code cannot be run here ({words}): make room, or try another computer, or a Python that every user "
+        "can read."
+    )
+
+
 @contextmanager
 def box(package: Path, jobs: int, hidden: list[Path]) -> Iterator[Box]:
     """Where code runs within the block.
@@ -185,10 +192,7 @@ class _Forking:
         trial = {"number": "", "seed": "", "cells": [], "lesson": [], "whole": False}
         outcome = self.run(trial, Limits())
         if outcome.ended != "finished":
-            raise BoxError(
-                f"students' code cannot be run here ({outcome.words}): try another computer, or a Python that every "
-                "user can read."
-            )
+            raise _unable(outcome.words)
         self.denied = outcome.denied
         return self
 
@@ -218,6 +222,8 @@ class _Forking:
             raise BoxError(f"the process in which students' code runs has ended{self._why()}: start again.") from error
         finally:
             self._free.put(connection)
+        if ended == "unable":
+            raise _unable(words)
         if self.denied and not set(self.denied) <= set(denied):
             raise BoxError(f"the system no longer denies students' code {', '.join(set(self.denied) - set(denied))}.")
         return Outcome(ended=ended, lines=_lines(output), denied=tuple(denied), words=words)

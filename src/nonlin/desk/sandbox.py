@@ -61,7 +61,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended: ``"finished"``, ``"slow"``, ``"flooded"`` (too much given back) or ``"died"``."""
+    """How a run ended: ``"finished"``, ``"slow"``, ``"flooded"`` (too much given back), ``"died"``, or ``"unable"``.
+
+    The last says that the system failed before anything of the stranger's ran.
+    """
 
     ended: str
     output: bytes
@@ -110,7 +113,7 @@ def contained(body: Callable[[int], object], room: Room, limits: Limits, user: i
 
 
 _HEAD = struct.Struct("B")
-_ENDS = ("finished", "slow", "flooded", "died")
+_ENDS = ("finished", "slow", "flooded", "died", "unable")
 
 
 def end_with_parent() -> None:
@@ -138,13 +141,15 @@ def _keep(body: Callable[[int], object], room: Room, limits: Limits, user: int, 
         _end_all(child)
         first, _, output = output.partition(b"\n")
         if not first.startswith(b"denied:"):
-            ended, words, first, output = "died", first.decode(errors="replace")[:200] or words, b"", b""
+            ended, words, first, output = "unable", first.decode(errors="replace")[:200] or words, b"", b""
         denied_in_all = first.removeprefix(b"denied:")
         words = " ".join(words.split())
         whole = _HEAD.pack(_ENDS.index(ended)) + denied_in_all + b"\n" + words.encode() + b"\n" + output
         view = memoryview(whole)
         while view:
             view = view[os.write(report, view) :]
+    except OSError as error:
+        os.write(report, _HEAD.pack(_ENDS.index("unable")) + f"\n{error}\n".encode())
     finally:
         if home:
             _remove(home)
