@@ -329,7 +329,7 @@ def solved(lesson: str) -> bytes:
 @pytest.mark.long
 def test_marks_are_the_same_where_processes_do_not_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mark_box, "FORKS", False)
-    names = ("all right", "sleeps", "ends the process", "replaces torch.isclose")
+    names = ("all right", "sleeps")
     place, output = tmp_path / "handed in", tmp_path / "marks.csv"
     hand_in(place, names, COURSE)
     assert main(["mark", str(place), "--output", str(output), "--lesson", "03", "--seconds", "10"]) == 0
