@@ -198,10 +198,13 @@ class Counting:
 
     def __init__(self, stop: str = "") -> None:
         self.names: list[str] = []
-        self.stop = stop
+        self.stop_at, self.box = stop, self
+
+    def stop(self) -> None:
+        self.names.append("stopped")
 
     def submission(self, submission: Submission) -> Marked:
-        if self.stop and submission.student.name >= self.stop:
+        if self.stop_at and submission.student.name >= self.stop_at:
             raise KeyboardInterrupt
         self.names.append(submission.student.name)
         return marked(submission.student.name, submission.student.number, "03.1")
@@ -219,8 +222,10 @@ class Counting:
 def test_marking_goes_on_where_it_was_stopped(torn: int, course: str, anew: list[str], tmp_path: Path) -> None:
     path = tmp_path / "marks.csv.part"
     given = [Submission(student=Student(name=name, number=name)) for name in "abcd"]
+    first = Counting(stop="c")
     with pytest.raises(KeyboardInterrupt):
-        mark_all(Counting(stop="c"), given, 1, Store(path, "this"), lambda _: None)
+        mark_all(first, given, 1, Store(path, "this"), lambda _: None)
+    assert first.names == ["a", "b", "stopped"]
     path.write_bytes(path.read_bytes()[: -torn or None])
     for marker, expected in ((Counting(), anew), (Counting(), [])):
         found = mark_all(marker, given, 1, Store(path, course), lambda _: None)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nonlin.desk.new_folder import new_folder, scratch_folder
 from nonlin.errors import ReaderError
+from nonlin.files import unwritable
 from nonlin.notebooks import lessons
 from nonlin.paths import project_root
 
@@ -120,11 +121,14 @@ def package_without_solutions(only: Iterable[str] | None = None) -> Iterator[Pat
     """
     root = course()
     with scratch_folder("package") as made:
-        for name, path in files_of(root, ["src/nonlin"]).items():
-            if not name.endswith("/exercises.py"):
-                _copy(path, made / name)
-        for number, source in sources_without_solutions(only=only).items():
-            _write(made / _place(number), source)
+        try:
+            for name, path in files_of(root, ["src/nonlin"]).items():
+                if not name.endswith("/exercises.py"):
+                    _copy(path, made / name)
+            for number, source in sources_without_solutions(only=only).items():
+                _write(made / _place(number), source)
+        except OSError as error:
+            raise unwritable(made, error) from error
         yield made / "src"
 
 

@@ -314,6 +314,7 @@ def mark_all(
                 tell(done.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            marker.box.stop()  # else what runs is waited for
             raise
     return [each.result() for each in waiting]
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,6 +75,9 @@ class Box(Protocol):
     def run(self, job: dict[str, Any], limits: Limits) -> Outcome:
         """Run one job, a dictionary as ``mark_inside`` takes it."""
 
+    def stop(self) -> None:
+        """End what runs, at once; whoever waits for it gets a `BoxError`."""
+
 
 def protections(where: Box) -> list[str]:
     """What is protected here: one line, and what remains."""
@@ -102,6 +106,13 @@ def _listed(words: list[str]) -> str:
 
 class BoxError(ReaderError):
     """The process in which students' code runs cannot be started, or ended."""
+
+
+def _unable(words: str) -> BoxError:
+    return BoxError(
+        f"students' code cannot be run here ({words}): make room, or try another computer, or a Python that every user "
+        "can read."
+    )
 
 
 @contextmanager
@@ -185,10 +196,7 @@ class _Forking:
         trial = {"number": "", "seed": "", "cells": [], "lesson": [], "whole": False}
         outcome = self.run(trial, Limits())
         if outcome.ended != "finished":
-            raise BoxError(
-                f"students' code cannot be run here ({outcome.words}): try another computer, or a Python that every "
-                "user can read."
-            )
+            raise _unable(outcome.words)
         self.denied = outcome.denied
         return self
 
@@ -199,7 +207,7 @@ class _Forking:
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)  # what runs ends with the process that began it
+            self.stop()
             self._process.wait()
         if self._process.stderr:
             self._process.stderr.close()
@@ -218,9 +226,15 @@ class _Forking:
             raise BoxError(f"the process in which students' code runs has ended{self._why()}: start again.") from error
         finally:
             self._free.put(connection)
+        if ended == "unable":
+            raise _unable(words)
         if self.denied and not set(self.denied) <= set(denied):
             raise BoxError(f"the system no longer denies students' code {', '.join(set(self.denied) - set(denied))}.")
         return Outcome(ended=ended, lines=_lines(output), denied=tuple(denied), words=words)
+
+    def stop(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # what runs ends with the process that began it
 
     def _why(self) -> str:
         with suppress(subprocess.TimeoutExpired):
@@ -236,7 +250,10 @@ class _Starting:
     denied: tuple[str, ...] = ()
 
     def __init__(self, settings: dict[str, Any], jobs: int) -> None:
-        self._settings = settings
+        self._settings, self._stopped = settings, threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
 
     def __enter__(self) -> "_Starting":
         return self
@@ -263,16 +280,20 @@ class _Starting:
                 start_new_session=True,
             )
             try:
-                ended, words = _waited_for(process, output, limits)
+                ended, words = _waited_for(process, output, limits, self._stopped)
             finally:
                 _end_tree(process)
             output.seek(0)
             return Outcome(ended=ended, lines=_lines(output.read(limits.output)), words=words)
 
 
-def _waited_for(process: subprocess.Popen, output: BinaryIO, limits: Limits) -> tuple[str, str]:
+def _waited_for(
+    process: subprocess.Popen, output: BinaryIO, limits: Limits, stopped: threading.Event
+) -> tuple[str, str]:
     until = time.monotonic() + limits.wall
     while process.poll() is None:
+        if stopped.is_set():
+            raise BoxError("marking was stopped.")
         if time.monotonic() > until:
             return "slow", f"stopped after {limits.wall:g} s"
         if os.fstat(output.fileno()).st_size > limits.output:

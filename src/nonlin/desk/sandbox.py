@@ -61,7 +61,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended: ``"finished"``, ``"slow"``, ``"flooded"`` (too much given back) or ``"died"``."""
+    """How a run ended: ``"finished"``, ``"slow"``, ``"flooded"`` (too much given back), ``"died"``, or ``"unable"``.
+
+    The last says that the system failed before anything of the stranger's ran.
+    """
 
     ended: str
     output: bytes
@@ -110,7 +113,7 @@ def contained(body: Callable[[int], object], room: Room, limits: Limits, user: i
 
 
 _HEAD = struct.Struct("B")
-_ENDS = ("finished", "slow", "flooded", "died")
+_ENDS = ("finished", "slow", "flooded", "died", "unable")
 
 
 def end_with_parent() -> None:
@@ -122,10 +125,11 @@ def end_with_parent() -> None:
 
 
 def _keep(body: Callable[[int], object], room: Room, limits: Limits, user: int, report: int) -> NoReturn:
-    home = ""
+    home, child = "", 0
     try:
         os.setsid()
-        _prctl(PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGTERM, _leave)
+        _prctl(PDEATHSIG, signal.SIGTERM)
         _prctl(SUBREAPER, 1)
         home = tempfile.mkdtemp(dir=room.place)
         denied = _own_spaces(room, home, limits, user)
@@ -135,20 +139,30 @@ def _keep(body: Callable[[int], object], room: Room, limits: Limits, user: int, 
             _confined(body, room, limits, user, home, writing, denied)
         os.close(writing)
         ended, output, words = _watched(child, reading, limits, home)
-        _end_all(child)
+        child = _end_all(child)
         first, _, output = output.partition(b"\n")
         if not first.startswith(b"denied:"):
-            ended, words, first, output = "died", first.decode(errors="replace")[:200] or words, b"", b""
+            ended, words, first, output = "unable", first.decode(errors="replace")[:200] or words, b"", b""
         denied_in_all = first.removeprefix(b"denied:")
         words = " ".join(words.split())
         whole = _HEAD.pack(_ENDS.index(ended)) + denied_in_all + b"\n" + words.encode() + b"\n" + output
         view = memoryview(whole)
         while view:
             view = view[os.write(report, view) :]
+    except OSError as error:
+        os.write(report, _HEAD.pack(_ENDS.index("unable")) + f"\n{error}\n".encode())
     finally:
-        if home:
-            _remove(home)
-        os._exit(0)
+        try:
+            if child:
+                _end_all(child)
+            if home:
+                _remove(home)
+        finally:
+            os._exit(0)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit
 
 
 def _own_spaces(room: Room, home: str, limits: Limits, user: int) -> list[str]:
@@ -257,10 +271,10 @@ def _bytes_in(home: str, enough: int) -> int:
     return total
 
 
-def _end_all(child: int) -> None:
+def _end_all(child: int) -> int:
     """Kill the child and all that came of it; what left its group and its parent has come to this process by now.
 
-    In a process space of its own all end with the child, and it is gone only when they are.
+    In a process space of its own all end with the child, and it is gone only when they are. Returns 0, no child.
     """
     with suppress(ChildProcessError, ProcessLookupError):
         os.kill(child, signal.SIGKILL)
@@ -274,8 +288,9 @@ def _end_all(child: int) -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
-            return
+            break
         time.sleep(0.001)
+    return 0
 
 
 def children() -> list[int]:
@@ -301,6 +316,7 @@ def _confined(
     body: Callable[[int], object], room: Room, limits: Limits, user: int, home: str, writing: int, denied: list[str]
 ) -> NoReturn:
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         writing = _streams_closed(writing)
         os.chdir(home)
         os.environ.update(dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "NONLIN_RUNS"), home))
