@@ -143,8 +143,8 @@ def _measured(name: str) -> str:
     lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]
     for row in rows:
         low, high = row["corrected_low"], row["corrected_high"]
-        interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else ""
-        difference = f"{float(row['difference']):+.2f}" if row["difference"] else ""
+        interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else "–"
+        difference = f"{float(row['difference']):+.2f}" if row["difference"] else "–"
         lines.append(f"| {row['group']} | {row['runs']} | {float(row['mean']):.2f} | {difference} | {interval} |")
     said = "The intervals of a network hold together with 95 %. The rows: [all runs](../runs.md)."
     return true_minus("\n".join(lines)) + f"\n\n{said}"
