@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed yet
 
 from nonlin.installation import (
     VENV,
+    Misuse,
     Problem,
     check_imports,
     environment,
@@ -106,12 +107,12 @@ def course(args: List[str], choice: str) -> int:
 def dispatch(args: List[str]) -> int:
     choice, args = take_torch(args)
     name, rest = (args[0], args[1:]) if args else ("lab", [])
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help") or (name == "setup" and {"-h", "--help"} & set(rest)):
         print(HELP, flush=True)
         return course(["--help"], choice)
     if name == "setup":
         if rest not in ([], ["--again"]):
-            raise Problem(f"setup takes --again and nothing else, not {' '.join(rest)}.")
+            raise Misuse(f"setup takes --again and nothing else, not {' '.join(rest)}.")
         prepare(choice, again=bool(rest))
         check_imports()  # the rest of a package may be gone, and ours lies in src
         say(f"The course is set up in {VENV}.")
@@ -127,6 +128,7 @@ def main(args: List[str]) -> int:
         return dispatch(args)
     except Problem as problem:
         say(f"start.py: {problem}")
+        return 2 if isinstance(problem, Misuse) else 1
     except OSError as error:
         say(f"start.py: The course cannot be set up: {error}; it needs a folder that you can write to, and room.")
     except KeyboardInterrupt:

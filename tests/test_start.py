@@ -176,10 +176,10 @@ class Course:
             **self.command(*args, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
 
-    def refusal(self, *args: str, **variables: str) -> str:
+    def refusal(self, *args: str, code: int = 1, **variables: str) -> str:
         """The last line on stderr of a start that fails."""
         done = self.start(*args, **variables)
-        assert done.returncode == 1, done
+        assert done.returncode == code, done
         assert "is set up" not in done.stderr
         return done.stderr.splitlines()[-1]
 
@@ -309,8 +309,8 @@ def test_torch_in_the_environment_goes_before_what_was_remembered(
 
 @pytest.mark.parametrize("words", [["--torch"], ["--torch", "rocm"], ["--torch="]])
 def test_unknown_torch_is_refused(course: Course, words: list[str]) -> None:
-    assert "take auto, cpu or gpu, not" in course.refusal("setup", *words)
-    assert "take auto, cpu or gpu, not" in course.refusal("setup", NONLIN_TORCH="cuda")
+    assert "take auto, cpu or gpu, not" in course.refusal("setup", *words, code=2)
+    assert "take auto, cpu or gpu, not" in course.refusal("setup", code=2, NONLIN_TORCH="cuda")
     assert not (course.folder / ".torch").exists()
 
 
@@ -744,7 +744,8 @@ def test_a_module_that_cannot_be_found_is_told_in_a_sentence() -> None:
 
 
 def test_setup_takes_no_other_argument(ready: Course) -> None:
-    assert ready.refusal("setup", "now").endswith("takes --again and nothing else, not now.")
+    assert ready.refusal("setup", "now", code=2).endswith("takes --again and nothing else, not now.")
+    assert ready.start("setup", "--help").stdout.startswith("usage: python3 start.py")
 
 
 @pytest.mark.parametrize(("codes", "code"), [("{}", 0), ('{"ruff": 2, "pytest": 1}', 2), ('{"pytest": 5}', 5)])

@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from nonlin.commands import COMMANDS
 from nonlin.commands.common import FAILED, INTERRUPTED, MISUSED, TERMINATED, UNREAD, UsageError, program, say, sentence
-from nonlin.errors import ReaderError
+from nonlin.errors import ReaderError, reason
 from nonlin.processes import end_with, terminable, variables
 from nonlin.typography import shown
 
@@ -27,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?"
     # Commands only store figures, which takes no window, whatever the variable says.
-    with terminable() as termination, variables(MPLBACKEND="agg"):
+    with terminable() as termination, variables(MPLBACKEND="agg"), _warnings_in_words():
         code = _run(sys.argv[1:] if argv is None else argv)
     return TERMINATED if termination.asked and code == INTERRUPTED else code
 
@@ -42,14 +44,25 @@ def _run(argv: Sequence[str]) -> int:
         return say("\nStopped.", INTERRUPTED)
     except UsageError as error:
         return say(f"Error: {sentence(error)}", MISUSED)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if (error.name or "").split(".")[0] == "nonlin":
             raise  # a mistake of ours
-        return say(f"Error: {error}; python3 start.py setup --again installs everything anew.", FAILED)
+        return say(f"Error: {reason(error)}; python3 start.py setup --again installs everything anew.", FAILED)
     except (ReaderError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return UNREAD
         return say(f"Error: {sentence(error)}", FAILED)
+
+
+@contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Within the block a warning is one line for the user, without the line of code that gave it."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *place, **more: f"Warning: {sentence(str(message))}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _open_what_is_closed() -> None:

@@ -46,6 +46,10 @@ class Problem(Exception):
     """Why there is no start, in one sentence for the reader."""
 
 
+class Misuse(Problem):
+    """What was typed, or set, means nothing."""
+
+
 def say(sentence: str) -> None:
     """To stderr, so that what a command prints can be piped on."""
     print(sentence, file=sys.stderr, flush=True)
@@ -64,7 +68,7 @@ def take_torch(args: list[str]) -> tuple[str, list[str]]:
         else:
             others.append(word)
     if choice not in ("auto", "cpu", "gpu"):
-        raise Problem(f"--torch, NONLIN_TORCH and the file .torch take auto, cpu or gpu, not {choice}.")
+        raise Misuse(f"--torch, NONLIN_TORCH and the file .torch take auto, cpu or gpu, not {choice}.")
     if others != args and choice != stored:
         SETTING.write_text(choice + "\n")
     return choice, others

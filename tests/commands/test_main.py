@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from functools import cache as cache_of_one
 from pathlib import Path
@@ -268,6 +269,7 @@ WRONG = {
     "plot relu --output x.jpg": "must end in .png",
     "plot relu --output {file}/x.png": "{file}",
     f"plot relu --output {'x' * 300}.png": "cannot be written (File name too long): choose another --output",
+    f"plot {'relu ' * 100}": "cannot be written (File name too long): choose another --output",
     f"claims --output {'x' * 300}.csv": "cannot be written (File name too long): choose another --output",
     f"guide --cheat-sheet {'x' * 300}.pdf": "cannot be written (File name too long): choose another --cheat-sheet",
     "sweep --scheduler= --data shapes10": "--scheduler: must be an address, tcp://HOST:8786, and is empty",
@@ -280,7 +282,7 @@ WRONG = {
     "train --seed -1": "--seed: must be a whole number from 0 to",
     "train --seed 99999999999999999999": "to 9223372036854775807, not",
     "train --threads 0": "--threads: must be",
-    "train --threads 1000000": "--threads: must be a whole number from 1 to 1024",
+    "train --threads 1000000": f"--threads: must be a whole number from 1 to {common.THREADS.highest}",
     "train --batch-size 0": "--batch-size: must be",
     "train --batch-size 99999999999999999999": "--batch-size: must be",
     "before-after --batch-size 0": "--batch-size: must be",
@@ -303,6 +305,8 @@ WRONG = {
     "tensorboard --port {taken}": "port {taken} is taken",
     "tensorboard --bind_all": "bind_all",
     "tensorboard --host 0.0.0.0": "on this machine only",
+    "tensorboard --inspect": "leave them out",
+    "tensorboard --version_tb": "leave them out",
     "tensorboard --log-dir {file}": "{file} is no folder",
     "tensorboard --log-dir {empty}/none": "{empty}/none is no folder",
     "tensorboard --logdir {empty}/none": "{empty}/none is no folder",
@@ -391,6 +395,7 @@ def test_every_option_takes_odd_values_or_refuses_them_in_one_sentence(capsys, m
         ("gradients", "depths", "2147483647"),
         ("gradients", "seeds", "2147483647"),
         ("bench", "threads", "100000"),
+        ("train", "threads", str(16 * os.cpu_count() + 1)),
         ("sweep", "jobs", "100000"),
         ("train", "epochs", "2147483647"),
     ],
@@ -403,7 +408,8 @@ def test_what_no_machine_can_do_is_refused(capsys, command, option, value):
 
 def test_the_bounds_of_options_are_within_those_of_a_recipe():
     Recipe(learning_rate=common.RATE.highest, epochs=common.EPOCHS.highest, batch_size=common.BATCH.highest)
-    assert (common.DEPTH.highest, common.THREADS.highest) == (1000, 1024)
+    assert common.DEPTH.highest == 1000
+    assert common.THREADS.highest <= 1024
     with pytest.raises(ValueError, match="depth must be from 0 to 1000"):
         survivors.Configuration(activation="relu", data="d", fingerprint="f", depth=1001)
 
@@ -589,6 +595,57 @@ def test_a_full_disk_keeps_the_old_cheat_sheet(capsys, tmp_path, monkeypatch):
     assert (code, out) == (1, "")
     assert err == f"Error: {page} cannot be written (No space left on device): make room and start again.\n"
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.png", b"old")]
+
+
+def test_guide_writes_all_that_it_is_asked_for(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("nonlin.lessons.choosing.cheat_sheet.cheat_sheet", lambda: Picture(subplots()[0], "a page"))
+    monkeypatch.setattr("nonlin.desk.instructor.guide", lambda: "a guide")
+    files = [tmp_path / "guide.md", tmp_path / "page.png"]
+    code, out, _ = _run(capsys, "guide", "--cheat-sheet", str(files[1]), "--instructor", str(files[0]))
+    assert (code, out.split()) == (0, [str(file) for file in files])
+    assert all(file.stat().st_size for file in files)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_before_after_leaves_no_half_of_its_pictures(capsys, bright, runs, monkeypatch, stop):
+    def stopped(*arguments: object, **options: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("nonlin.lab.before_after.compare", stopped)
+    assert _run(capsys, "before-after", "--activation", "relu")[0] in (1, 130)
+    assert not list((runs / "before-after").iterdir())
+
+
+def test_a_warning_is_one_line(bright, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        sources, "load", lambda source: said.append(warnings.formatwarning("no\nroom", UserWarning, "f", 1))
+    )
+    usual = warnings.formatwarning
+    with pytest.raises(AttributeError):
+        command_line.main(["data"])
+    assert said == ["Warning: no\\x0aroom.\n"]
+    assert warnings.formatwarning is usual
+
+
+def test_more_threads_than_any_machine_has_are_not_taken_from_the_environment(capsys, bright, monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 5000)
+    seen = []
+    monkeypatch.setattr(survivors, "run", lambda configuration, *rest, **options: seen.append(configuration) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command_line.main(["train"])
+    assert [each.threads for each in seen] == [common.THREADS.highest]
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'x'", name="x"), ImportError("x needs y")])
+def test_a_package_that_is_gone_or_damaged_is_one_sentence(capsys, monkeypatch, error):
+    def load(source: str) -> None:
+        raise error
+
+    monkeypatch.setattr(sources, "load", load)
+    code, out, err = _run(capsys, "data")
+    assert (code, out) == (1, "")
+    assert err == f"Error: {error}; python3 start.py setup --again installs everything anew.\n"
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch):

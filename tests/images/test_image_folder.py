@@ -216,6 +216,20 @@ def test_a_dark_image_among_bright_ones_of_16_bits_is_right(tmp_path, dark, brig
     assert any(torch.equal(image, torch.from_numpy(expected).byte()) for image in images)
 
 
+@pytest.mark.parametrize(
+    ("dim", "place"),
+    [(picture(RAMP >> 3, "png"), "b"), (picture(RAMP >> 4, "png"), "a"), (picture(RAMP >> 2, "tif"), "a")],
+    ids=["a class of fewer bits", "12 bits in a class of 16", "14 bits in a class of 16"],
+)
+def test_images_of_several_depths_are_refused(tmp_path: Path, dim: bytes, place: str) -> None:
+    folder = holding(tmp_path, BRIGHT, "bright.png")
+    for part in ("train", "test"):
+        (folder / part / place).mkdir(exist_ok=True)
+        (folder / part / place / "dim.png").write_bytes(dim)
+    with pytest.raises(DataError, match=rf"{place}.dim.png holds 16-bit numbers that .*: what is white is not known"):
+        load(folder)
+
+
 LOSSLESS = {"x.webp": {"lossless": True}}
 
 

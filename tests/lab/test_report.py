@@ -16,7 +16,7 @@ from nonlin.files import FileError
 from nonlin.images.dataset import Dataset, Split
 from nonlin.lab import report, runs
 from nonlin.lab.comparisons import compare
-from nonlin.lab.report import Row, groups, read_runs, summary, table
+from nonlin.lab.report import ReportError, Row, groups, read_runs, summary, table
 from nonlin.lab.runs import Configuration
 from nonlin.lab.sweep import Grid, sweep
 from nonlin.lab.training import Recipe
@@ -295,11 +295,17 @@ TABLES = {
     "a\n1,2,3\n": "a row has more or fewer values than there are columns",
     "no device": "a row has no 'device'",
     "seed x": "'x'",
-    "diverged maybe": "'maybe' is neither True nor False",
+    "diverged maybe": "diverged should be True or False, not 'maybe'",
+    "data \x1b[2J": "data holds signs that would steer a terminal",
     "network vgg": "there is no network 'vgg'",
     "learning_rate -1": "learning_rate must be",
     "parameters 1.5": "'1.5'",
     "test_accuracy_1 high": "'high'",
+    "test_accuracy_1 nan": "an accuracy must be from 0 to 100 %, not nan",
+    "test_accuracy_2 1e308": "an accuracy must be from 0 to 100 %, not 1e+308",
+    "test_accuracy_1 -5": "an accuracy must be from 0 to 100 %, not -5",
+    "activation;seed\nrelu;0\n": "its columns are parted by ';', not by commas",
+    "activation\tseed\nrelu\t0,5\n": r"its columns are parted by '\t', not by commas",
 }
 
 
@@ -319,6 +325,33 @@ def test_a_wrong_table_is_one_sentence(tmp_path, capsys, change):
     assert TABLES[change] in err
     assert "__init__" not in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_table_that_a_spreadsheet_has_saved_is_read(tmp_path):
+    report.write(RELU, tmp_path, tmp_path)
+    text = (tmp_path / "runs.csv").read_text().replace("True", "TRUE").replace("False", "FALSE")
+    (tmp_path / "saved.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert read_runs(tmp_path / "saved.csv") == read_runs(tmp_path / "runs.csv")
+    (tmp_path / "saved.csv").write_text(text, encoding="utf-16")
+    with pytest.raises(ReportError, match="it is no text in UTF-8"):
+        read_runs(tmp_path / "saved.csv")
+
+
+def test_an_impossible_accuracy_is_no_result(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    file = next((tmp_path / "copy").rglob("result.json"))
+    file.write_text(re.sub(r'"test_accuracy": [0-9.]+', '"test_accuracy": 1e308', file.read_text()))
+    assert len(read_runs(tmp_path / "copy")) == len(read_runs(folder)) - 1
+    assert "an accuracy must be from 0 to 100 %" in " ".join(report.missing(tmp_path / "copy").values())
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_terminal(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "copy")
+    for file in (tmp_path / "copy").rglob("failure.txt"):
+        file.write_text("\x1b[2J")
+    _, out, err = _run(capsys, tmp_path / "copy")
+    assert r"Missing (\x1b[2J)" in out
+    assert "\x1b" not in out + err
 
 
 def test_an_unwritable_place_is_one_sentence(folder, tmp_path, capsys):

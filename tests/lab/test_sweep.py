@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from joblib.externals.loky import BrokenProcessPool
@@ -289,6 +290,17 @@ def test_units_are_observed_on_demand(tmp_path):
     sweep(cells, {"relu": nn.ReLU}, squares, tmp_path, jobs=1, observe=True, progress=False)
     (content,) = results(tmp_path).values()
     assert "units died" in json.loads(content)["observed"]
+
+
+@pytest.mark.parametrize("error", [OSError("timed out"), ValueError("scheme"), TypeError("no ssl_context")])
+def test_an_address_that_leads_nowhere_is_one_sentence(tmp_path, monkeypatch, error):
+    def client(address: str, timeout: float) -> None:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=client))
+    with pytest.raises(SweepError, match=r"no Dask scheduler at tls:.*: check the address"):
+        sweep(grid("relu").cells(DATASET), {"relu": nn.ReLU}, squares, tmp_path / "s", scheduler="tls://127.0.0.1:1")
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_cluster_needs_a_package_and_a_scheduler(tmp_path, monkeypatch):

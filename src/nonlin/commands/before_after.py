@@ -1,6 +1,7 @@
 """nonlin before-after: images before and after activations."""
 
 import argparse
+import shutil
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,15 @@ def run(arguments: argparse.Namespace) -> None:
     group = tracking.fresh_folder(folder, dataset.name)
     options = {"batch_size": arguments.batch_size, "log_dir": group}
     started, compute_seconds = perf_counter(), 0.0
-    for record in records:
-        result = before_after(record, dataset, all_batches=arguments.all_batches, **options)
-        compute_seconds += result.compute_seconds
-        print(_in_words(result), flush=True)
-    compare({record.title: record for record in records}, dataset, **options)
+    try:
+        for record in records:
+            result = before_after(record, dataset, all_batches=arguments.all_batches, **options)
+            compute_seconds += result.compute_seconds
+            print(_in_words(result), flush=True)
+        compare({record.title: record for record in records}, dataset, **options)
+    except BaseException:  # Ctrl-C, too: nothing would tell that these are not all pictures
+        shutil.rmtree(group, ignore_errors=True)
+        raise
     log_seconds = perf_counter() - started - compute_seconds
     written = tracking.bytes_written(group) / 2**20
     print(f"Computation {compute_seconds:.1f} s, logging {log_seconds:.1f} s, {written:.1f} MiB written.")

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         }
         timings = [
             cost.compare(record, shape, **options)
-            for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False)
+            for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False, disable=None)
         ]
         print(f"{cost.machine(threads)}, {arguments.dtype}")
         print(cost.time_table(shape, timings), end="\n\n", flush=True)

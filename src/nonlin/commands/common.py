@@ -151,7 +151,9 @@ def _shortened(text: str) -> str:
 
 
 # What several commands count, each with its bounds: beyond them a mistake is likelier than a wish.
-THREADS, JOBS, DEPTH, EPOCHS, BATCH = Whole(1, 1024), Whole(1, 1024), Whole(0, 1000), Whole(1, 10_000), Whole(1, 10**6)
+# 16 threads for each core are slow; with 500 for each, nothing comes to an end any more.
+THREADS = JOBS = Whole(1, min(1024, 16 * (os.cpu_count() or 1)))
+DEPTH, EPOCHS, BATCH = Whole(0, 1000), Whole(1, 10_000), Whole(1, 10**6)
 RATE, MINUTES, SECONDS = Above(1e6), Above(525_600), Above(86_400)
 
 

@@ -23,23 +23,27 @@ def add(commands: "argparse._SubParsersAction") -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.instructor:
-        check_file(arguments.instructor, "--instructor")
-        from nonlin.desk import instructor
-
-        instructor.write(arguments.instructor)
-        print(shown(str(arguments.instructor)))
-        return
-    page = arguments.cheat_sheet
+    page, instructor = arguments.cheat_sheet, arguments.instructor
     if page and page.suffix.lower() not in (".png", ".pdf"):
         raise UsageError(f"--cheat-sheet must end in .png or .pdf: {page}")
+    for file, option in ((page, "--cheat-sheet"), (instructor, "--instructor")):
+        if file:
+            check_file(file, option)
+    if instructor:
+        from nonlin.desk.instructor import write
+
+        write(instructor)
+        print(shown(str(instructor)))
     if page:
-        check_file(page, "--cheat-sheet")
         from nonlin.lessons.choosing.cheat_sheet import cheat_sheet, save
 
         save(cheat_sheet(), page)
         print(shown(str(page)))
-        return
+    if not page and not instructor:
+        _print()
+
+
+def _print() -> None:
     from nonlin.lessons.choosing.guide import examine
 
     situation = ""

@@ -8,7 +8,6 @@ from nonlin.commands.common import (
     check_file,
     path,
     records_and_vector_functions,
-    writable_runs,
 )
 from nonlin.files import write_whole
 from nonlin.typography import shown
@@ -29,7 +28,9 @@ def run(arguments: argparse.Namespace) -> None:
     records, of_vectors = records_and_vector_functions(arguments.names, all_means_both=False)
     if of_vectors and (records or arguments.photograph):
         raise UsageError(f"{of_vectors[0].name} is a function of a vector: draw such functions by themselves")
-    output = arguments.output or writable_runs(None) / "plots" / f"{'-'.join(arguments.names)}.png"
+    from nonlin.paths import runs_folder
+
+    output = arguments.output or runs_folder() / "plots" / f"{'-'.join(arguments.names)}.png"
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png: {output}")
     check_file(output)

@@ -25,6 +25,7 @@ from nonlin.commands.common import (
 )
 from nonlin.files import write_whole
 from nonlin.processes import deadline
+from nonlin.typography import shown
 
 if TYPE_CHECKING:
     from nonlin.lab.protocol import Protocol
@@ -150,4 +151,4 @@ def _counts(place: "Place") -> str:
 
     results = reference.read(PROTOCOL, place.results)
     count, left = len(results.search) + len(results.runs), len(reference.left(PROTOCOL, results))
-    return f"{count} runs are stored in {place.results}, {left} are left as far as is known by now."
+    return f"{count} runs are stored in {shown(str(place.results))}, {left} are left as far as is known by now."

@@ -38,9 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"a report cannot be written into {output}: choose another --output")
     rows = report.read_runs(source)
     reference = report.read_runs(arguments.reference) if arguments.reference else []
-    print(report.table(report.summary(rows)))
-    for line in report.missing_in_words(source):
-        print(line)
+    for line in (*report.table(report.summary(rows)).split("\n"), *report.missing_in_words(source)):
+        print(shown(line))  # a run may come from a stranger
     pictures = _pictures(rows, reference)
     report.write(rows, source, output, command=typed(arguments))
     for name, picture in pictures.items():

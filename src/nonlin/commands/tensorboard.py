@@ -51,6 +51,8 @@ def _server(folder: Path, arguments: argparse.Namespace) -> "TensorBoard":
         server.configure(["tensorboard", *options, *arguments.rest])
     except FlagsError as error:
         raise UsageError(f"TensorBoard does not take these options: {error}") from error
+    if server.flags.inspect or server.flags.version_tb:
+        raise UsageError("--inspect and --version_tb show nothing: leave them out, or call the program tensorboard")
     # TensorBoard has no login: whoever can reach it reads every run.
     if server.flags.bind_all or server.flags.host != HOST:
         raise UsageError("TensorBoard is shown on this machine only: leave out --bind_all and --host")

@@ -33,6 +33,7 @@ from nonlin.commands.common import (
     title_of,
     writable_runs,
 )
+from nonlin.typography import shown
 
 if TYPE_CHECKING:
     from nonlin.images.dataset import Dataset
@@ -152,7 +153,7 @@ def _configuration(arguments: argparse.Namespace, dataset: "Dataset") -> "Config
         batch_norm=not arguments.no_batch_norm,
         initialisation=arguments.initialisation,
         precision=arguments.precision,
-        threads=arguments.threads or torch.get_num_threads(),
+        threads=arguments.threads or min(torch.get_num_threads(), THREADS.highest),  # OMP_NUM_THREADS may say anything
         recipe=recipe,
     )
 
@@ -192,7 +193,7 @@ def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", 
             f"try a --learning-rate below {configuration.recipe.learning_rate:g}.",
             FAILED,
         )
-    print(_outcome(name, result))
+    print(shown(_outcome(name, result)))  # its words come from the run's folder
     print(how_to_look(arguments.log_dir, folder, UNSMOOTHED))
     return 0
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from nonlin.images.cache import Images, cached
 from nonlin.images.dataset import SIDE, DataError, Dataset, Split
 from nonlin.typography import shown
 
-_FORMAT = 2  # raise it when the same files shall become other pixels: the cache's key carries it
+_FORMAT = 3  # raise it when the same files shall become other pixels, or none: the cache's key carries it
 # Pillow goes by what a file contains and would start other programs for some formats, such as Ghostscript.
 _FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SYSTEM_FILES = frozenset(["desktop.ini", "thumbs.db"])
+_WHITES = tuple((1 << bits) - 1 for bits in (10, 12, 14))
 _BLOCK = 256  # images that a thread reads before it reports
 
 
@@ -38,8 +40,8 @@ def load(folder: Path) -> Dataset:
 
     Raises:
         DataError: if something else lies in the folder, something is missing or cannot be looked at, an
-            image cannot be read, or its white cannot be known: of 16 bits, if no image has a number in the upper three
-            quarters of the range.
+            image cannot be read, or its white cannot be known: of 16 bits, if no image of a class has a number in the
+            upper three quarters of the range, or if more than one in a hundred ends where 10, 12 or 14 bits do.
     """
     listing = _list(folder)
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
@@ -139,12 +141,27 @@ def _read(files: tuple[list[tuple[str, int]], ...]) -> tuple[Images, ...]:
     ):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         parts = [_read_split(part, pool, bar) for part in files]
-    # Cameras and microscopes store 10, 12 or 14 bits in 16, and say nowhere how many. All images tell together: one by
-    # one, a photograph of the night would be refused.
-    brightest, path = max(brightest for _, brightest in parts)
-    if 0 < brightest < 1 << 14:
-        raise _white_unknown(path, "16-bit numbers that are, as those of all images here, below a quarter of the range")
+    _check_white([each for _, of_part in parts for each in of_part])
     return tuple(images for images, _ in parts)
+
+
+def _check_white(brightest: "list[_Brightest]") -> None:
+    """Refuse images of 10, 12 or 14 bits in 16, as cameras and microscopes store them and say nowhere how many.
+
+    The images of a class tell together: one by one, a photograph of the night would be refused. In a class of several
+    depths, overexposed images tell: their largest number is the largest that there is.
+    """
+    of_class: dict[int, _Brightest] = {}
+    for each in brightest:
+        of_class[each.label] = max(each, of_class.get(each.label, each))
+    for each in of_class.values():
+        if 0 < each.number < 1 << 14:
+            raise _white_unknown(
+                each.path, "16-bit numbers that are, as those of its whole class, below a quarter of the range"
+            )
+    clipped = [each for each in brightest if each.number in _WHITES]
+    if 100 * len(clipped) > sum(each.number > 0 for each in brightest):
+        raise _white_unknown(clipped[0].path, f"16-bit numbers that end at {clipped[0].number}, as those of fewer bits")
 
 
 def _places(count: int) -> np.ndarray:
@@ -158,24 +175,32 @@ def _labels(files: list[tuple[str, int]]) -> np.ndarray:
     return labels
 
 
-def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> tuple[Images, tuple[int, str]]:
-    """The images, and the largest 16-bit number in them with its file."""
+class _Brightest(NamedTuple):
+    """The largest number of an image that stores 16 bits a number, else 0."""
+
+    number: int
+    path: str
+    label: int
+
+
+def _read_split(files: list[tuple[str, int]], pool: ThreadPoolExecutor, bar: tqdm) -> tuple[Images, list[_Brightest]]:
+    """The images, and how bright each is."""
     places = _places(len(files))
     images = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
 
-    def read(start: int) -> list[tuple[int, str]]:
+    def read(start: int) -> list[_Brightest]:
         brightest = []
-        for place, (path, _) in zip(places[start:], files[start : start + _BLOCK], strict=False):
+        for place, (path, label) in zip(places[start:], files[start : start + _BLOCK], strict=False):
             image, number = _read_image(path)
             images[place] = image.transpose(2, 0, 1)
-            brightest.append((number, path))
+            brightest.append(_Brightest(number, path, label))
         return brightest
 
     of_all = []
     for brightest in pool.map(read, range(0, len(files), _BLOCK)):
         bar.update(len(brightest))
-        of_all.append(max(brightest))
-    return images, max(of_all)
+        of_all += brightest
+    return images, of_all
 
 
 def _read_image(path: str) -> tuple[np.ndarray, int]:

@@ -23,7 +23,7 @@ from nonlin.intervals import Estimate
 from nonlin.lab import runs
 from nonlin.lab.comparisons import METHOD, Comparison, Spread, compare
 from nonlin.lab.runs import Configuration
-from nonlin.lab.training import Recipe
+from nonlin.lab.training import Recipe, check_accuracies
 from nonlin.typography import true_minus
 
 RUNS, SUMMARY, ABOUT = "runs.csv", "summary.csv", "about.json"
@@ -48,6 +48,9 @@ class Row:
         observed: what the observer summed up, by name; empty without one.
         made_with: versions of torch and Python, code revision and processor, by name; a table of an older version may
             lack them.
+
+    Raises:
+        ValueError: if an accuracy is not from 0 to 100.
     """
 
     configuration: Configuration
@@ -57,6 +60,9 @@ class Row:
     device: str
     observed: Mapping[str, float] = field(default_factory=dict)
     made_with: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_accuracies(*self.test_accuracies)
 
     @property
     def test_accuracy(self) -> float:
@@ -592,18 +598,22 @@ def _csv(records: list[dict[str, Any]]) -> str:
 
 def _read_table(path: Path) -> list[Row]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # or a spreadsheet's mark would be read
             return [_from_flat({k: v for k, v in record.items() if v != ""}) for record in csv.DictReader(file)]
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, csv.Error) as error:
-        raise ReportError(f"{path} cannot be read as a table of runs ({reason(error)}): check the path.") from error
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else reason(error)
+        raise ReportError(f"{path} cannot be read as a table of runs ({why}): give one as report wrote it.") from error
 
 
 NEEDED = ("activation", "data", "fingerprint", "diverged", "parameters", "device", "test_accuracy_1")
 
 
 def _from_flat(record: dict[str | None, str]) -> Row:
+    for sign in ";\t":
+        if any(name and name.startswith(f"activation{sign}") for name in record):
+            raise ValueError(f"its columns are parted by {sign!r}, not by commas")
     if None in record or None in record.values():
         raise ValueError("a row has more or fewer values than there are columns")
     lacking = [name for name in NEEDED if name not in record]
@@ -612,7 +622,7 @@ def _from_flat(record: dict[str | None, str]) -> Row:
 
     def numbers(prefix: str) -> tuple[float, ...]:
         names = takewhile(record.__contains__, (f"{prefix}{number}" for number in count(1)))
-        return tuple(float(record[name]) for name in names)
+        return tuple(_parsed(record, name, float) for name in names)
 
     def named(prefix: str) -> dict[str, str]:
         return {name.removeprefix(prefix): value for name, value in record.items() if name.startswith(prefix)}
@@ -620,23 +630,29 @@ def _from_flat(record: dict[str | None, str]) -> Row:
     return Row(
         configuration=Configuration(**_typed(Configuration, record), recipe=Recipe(**_typed(Recipe, record))),
         test_accuracies=numbers("test_accuracy_"),
-        diverged=_truth(record["diverged"]),
-        parameters=int(record["parameters"]),
+        diverged=_parsed(record, "diverged", bool),
+        parameters=_parsed(record, "parameters", int),
         device=record["device"],
-        observed={name: float(value) for name, value in named("observed ").items()},
+        observed={name: _parsed(record, f"observed {name}", float) for name in named("observed ")},
         made_with=named("with "),
     )
 
 
 def _truth(text: str) -> bool:
-    if text not in ("True", "False"):
-        raise ValueError(f"{text!r} is neither True nor False")
-    return text == "True"
+    return {"true": True, "false": False}[text.lower()]  # a spreadsheet makes capitals of it
 
 
 _PARSE: dict[type, Callable[[str], Any]] = {str: str, int: int, float: float, bool: _truth}
+_WORDS = {int: "a whole number", float: "a number", bool: "True or False"}
+
+
+def _parsed(record: Mapping[str, str], name: str, kind: type) -> Any:
+    try:
+        return _PARSE[kind](record[name])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{name} should be {_WORDS[kind]}, not {record[name][:40]!r}") from error
 
 
 def _typed(kind: type, record: dict[str, str]) -> dict[str, Any]:
     """What a record says of the fields of a dataclass; a field that an older table lacks keeps its default."""
-    return {each.name: _PARSE[each.type](record[each.name]) for each in fields(kind) if each.name in record}
+    return {each.name: _parsed(record, each.name, each.type) for each in fields(kind) if each.name in record}

@@ -47,6 +47,7 @@ from nonlin.lab.training import Epoch, Observer, Recipe, Result, Scores, Trainin
 from nonlin.paths import project_root
 from nonlin.processes import stops_noted
 from nonlin.signatures import MakeActivation
+from nonlin.typography import shown
 
 RUN, CHECKPOINT, RESULT, TIMES, WEIGHTS = "run.json", "checkpoint.pt", "result.json", "times.json", "weights.pt"
 CHECKPOINT_SECONDS = 10.0  # one takes some hundredths of a second
@@ -77,7 +78,8 @@ class Configuration:
         recipe: how to train; it holds the seed.
 
     Raises:
-        ValueError: if there is no network, initialisation or precision of that name, or a number is out of bounds.
+        ValueError: if there is no network, initialisation or precision of that name, a number is out of bounds, or a
+            text is none that a terminal may get.
     """
 
     activation: str
@@ -99,6 +101,9 @@ class Configuration:
         for name, (lowest, highest) in {"depth": (0, 1000), "threads": (1, 1024)}.items():
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} must be from {lowest} to {highest}, not {getattr(self, name)}.")
+        for name in ("activation", "data"):
+            if shown(getattr(self, name)) != getattr(self, name):
+                raise ValueError(f"{name} holds signs that would steer a terminal.")
 
 
 @dataclass(frozen=True, kw_only=True)

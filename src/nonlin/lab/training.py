@@ -91,12 +91,25 @@ class Scores:
         train_loss, train_accuracy: over the shifted and mirrored images as they came during the epoch, while the
             weights were changing: no second pass is made. The accuracy is in %.
         test_loss, test_accuracy: over the whole test set after the epoch, images as they are.
+
+    Raises:
+        ValueError: if an accuracy is not from 0 to 100; a loss may be anything, NaN too.
     """
 
     train_loss: float
     train_accuracy: float
     test_loss: float
     test_accuracy: float
+
+    def __post_init__(self) -> None:
+        check_accuracies(self.train_accuracy, self.test_accuracy)
+
+
+def check_accuracies(*accuracies: float) -> None:
+    """Raise ValueError where one is not from 0 to 100, in %."""
+    for accuracy in accuracies:
+        if not 0 <= accuracy <= 100:  # NaN neither
+            raise ValueError(f"an accuracy must be from 0 to 100 %, not {accuracy:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
