@@ -80,6 +80,15 @@ def each_module(make_network, state, x):
     return network.forward(x)
 
 
+def by_kind(make_network, state, x):
+    network = make_network()
+    network.load_state_dict(state)
+    for module in network.modules():
+        if isinstance(module, nn.RReLU):
+            module.eval()
+    return network(x)
+
+
 def functional(make_network, state, x):
     return torch.func.functional_call(make_network().eval(), dict(state), (x,))
 
@@ -156,7 +165,7 @@ RIGHT = {
         lambda gradient, x: (gradient * x * (x < 0)).transpose(0, 1).flatten(1).sum(dim=1),
         lambda gradient, x: (gradient * torch.minimum(x, torch.zeros_like(x))).sum(3).sum(2).sum(0),
     ],
-    "05.3": [evaluated, in_one_line, by_train_false, each_module, functional],
+    "05.3": [evaluated, in_one_line, by_train_false, each_module, by_kind, functional],
     "05.4": [
         from_recovered_input,
         by_factor,

@@ -222,7 +222,7 @@ INITIALISER = Exercise(
         "Write down the variance first, then its root. noise has variance 1.",
         "How many numbers does one unit sum up? noise[0] is the weight of one unit.",
     ),
-    remark="noise[0] is what one unit multiplies its inputs by, so noise[0].numel() is the fan-in of any layer.",
+    remark="noise[0] is what one unit multiplies its inputs by, so noise[0].numel() is the fan-in, of linear layers and convolutions.",
 )
 
 

@@ -162,8 +162,8 @@ def _forgotten(make_network: Callable[[], nn.Module], state: Mapping[str, Tensor
     return network(x)
 
 
-class _Drawn(nn.Module):
-    """RReLU whose draws are the same at every call, so that a check can compare."""
+class _Drawn(nn.RReLU):
+    """One whose draws are the same at every call, so that a check can compare."""
 
     def forward(self, x: Tensor) -> Tensor:
         share = torch.rand(x.shape, generator=torch.Generator().manual_seed(4), dtype=x.dtype)
@@ -257,6 +257,10 @@ FROM_OUTPUT = Exercise(
             ),
         ),
         Probe(label="in float32", arguments=(torch.ones(3), torch.tensor([-0.5, 0.5, 0.0]), 0.25)),
+        Probe(
+            label="for a = 2.5",
+            arguments=(torch.linspace(-1, 2, 12).double(), torch.linspace(-1, 3, 12).double(), 2.5),
+        ),
     ),
     mistakes=(
         Mistake(
