@@ -36,6 +36,7 @@ DENIALS = {
     "disk": "more disk than a small folder of its own",
     "user": "the rights of this user",
 }
+STARTING = 600  # seconds for Python and its imports, which are no fault of the answer
 FORKS = sys.platform.startswith("linux")
 
 
@@ -290,10 +291,14 @@ class _Starting:
 def _waited_for(
     process: subprocess.Popen, output: BinaryIO, limits: Limits, stopped: threading.Event
 ) -> tuple[str, str]:
-    until = time.monotonic() + limits.wall
+    until, begun = time.monotonic() + STARTING, False
     while process.poll() is None:
+        if not begun and os.fstat(output.fileno()).st_size:
+            until, begun = time.monotonic() + limits.wall, True
         if stopped.is_set():
             raise BoxError("marking was stopped.")
+        if time.monotonic() > until and not begun:
+            raise _unable(f"Python did not start within {STARTING} s")
         if time.monotonic() > until:
             return "slow", f"stopped after {limits.wall:g} s"
         if os.fstat(output.fileno()).st_size > limits.output:
