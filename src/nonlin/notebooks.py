@@ -184,7 +184,9 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         environment.pop("MPLBACKEND", None)  # a kernel draws into the notebook
         # No cell takes half a minute. But nbclient sometimes waits for ever where a cell holds a widget
         # (github.com/jupyter/nbclient/issues/312); an error that says which cell it was is better.
-        client = NotebookClient(notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": folder}})
+        # What is printed in a few pieces on a busy machine is one text.
+        options = {"kernel_name": "python3", "timeout": 120, "coalesce_streams": True}
+        client = NotebookClient(notebook, **options, resources={"metadata": {"path": folder}})
         with asyncio.Runner(loop_factory=_Loop) as runner:
             loop = runner.get_loop()  # runner.run would turn Ctrl-C into what nbclient takes for a dead kernel
             try:

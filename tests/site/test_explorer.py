@@ -17,7 +17,7 @@ from py_mini_racer import MiniRacer
 from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS, Activation
-from nonlin.activations.latex import read
+from nonlin.activations.latex import FUNCTIONS, X, read
 from nonlin.images import shapes10
 from nonlin.normal import normal_mean
 from nonlin.site import explorer
@@ -290,6 +290,7 @@ def test_a_condition_that_is_no_comparison_is_refused(said: str) -> None:
         (r"f(x) = \frac{3 e^{2 x} - 3}{2}", lambda x: 3 * mpmath.expm1(2 * x) / 2),
         (r"f(x) = 2 - 2 \tanh(3 x)", lambda x: 4 / (1 + mpmath.exp(6 * x))),
         (r"f(x) = (1 - \tanh^{2} x)\,x", lambda x: x / mpmath.cosh(x) ** 2),
+        (r"f(x) = x \operatorname{erf} x", lambda x: x * mpmath.erf(x)),
     ],
 )
 def test_a_formula_that_is_new_keeps_its_digits(
@@ -300,6 +301,15 @@ def test_a_formula_that_is_new_keeps_its_digits(
     with mpmath.workdps(200):
         wanted = [float(function(mpmath.mpf(at))) for at in x]
     assert page(f"x.map((x) => {code})", x=x) == pytest.approx(wanted, rel=1e-13, abs=0), code
+
+
+@folded("name", sorted(FUNCTIONS.keys() - {r"\max", r"\min"}))
+def test_each_function_that_formulas_may_use_is_known(page: Page, name: str) -> None:
+    """With both its derivatives, before there is an activation that uses it."""
+    known, here = read(f"f(x) = {name}(x)").sides[0], read(f"f(x) = {name}(x)", OPAQUE).sides[0]
+    for order in range(3):
+        code = Printer().doprint(stable(here.diff(X, order)))
+        assert page(f"[0.7].map((x) => {code})") == pytest.approx([float(known.diff(X, order).subs(X, 0.7))], rel=1e-13)
 
 
 LINK = "f=elu,alpha:0.5&f=relu&f=hardtanh,min_val:-2&from=-8&to=3&at=0.25&mean=1&sd=2"

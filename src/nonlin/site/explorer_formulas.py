@@ -60,6 +60,10 @@ class density(Helper):
     """The density of N(0, 1) at z."""
 
 
+class erf(Helper):
+    """2 Φ(√2 z) - 1."""
+
+
 class expm1(Helper):
     """e^z - 1."""
 
@@ -80,11 +84,12 @@ SLOPES: dict[type[Helper], Callable[[Expr], Expr]] = {
     softplus: sigma,
     Phi: density,
     density: lambda z: -z * density(z),
+    erf: lambda z: 2 * sympy.sqrt(2) * density(sympy.sqrt(2) * z),
     expm1: sympy.exp,
     log1p: lambda z: 1 / (1 + z),
     tanhshrink: lambda z: tanh(z) ** 2,
 }
-OPAQUE = {**FUNCTIONS, r"\sigma": sigma, r"\Phi": Phi, r"\tanh": tanh}
+OPAQUE = {**FUNCTIONS, r"\sigma": sigma, r"\Phi": Phi, r"\tanh": tanh, r"\operatorname{erf}": erf}
 
 # What a printed formula leaves out, and the code does: softplus returns x itself where βx is above the threshold.
 LEFT_OUT: dict[str, Callable[..., tuple[Expr, Relational]]] = {

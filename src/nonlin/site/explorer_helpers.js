@@ -33,6 +33,12 @@ function density(z) {
   return Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI);
 }
 
+function shareFromZero(z) {  // the share of N(0, 1) between 0 and z, which is not large
+  let term = z, sum = z;  // density (z + z^3/3 + z^5/15 + ...)
+  for (let odd = 3; Math.abs(term) > 1e-18 * Math.abs(sum); odd += 2) sum += term *= z * z / odd;
+  return density(z) * sum;
+}
+
 function upperShare(z) {  // the share of N(0, 1) above z >= 0
   if (z > 40) return 0;
   if (z > 1.5) {  // Laplace's continued fraction, density / (z + 1/(z + 2/(z + 3/(z + ...))))
@@ -40,11 +46,14 @@ function upperShare(z) {  // the share of N(0, 1) above z >= 0
     for (let n = Math.ceil(30 + 600 / (z * z)); n > 0; n--) rest = z + n / rest;
     return density(z) / rest;
   }
-  let term = z, sum = z;  // 1/2 - density (z + z^3/3 + z^5/15 + ...)
-  for (let odd = 3; Math.abs(term) > 1e-18 * Math.abs(sum); odd += 2) sum += term *= z * z / odd;
-  return 0.5 - density(z) * sum;
+  return 0.5 - shareFromZero(z);
 }
 
 function Phi(z) {
   return z < 0 ? upperShare(-z) : 1 - upperShare(z);
+}
+
+function erf(z) {
+  if (Math.abs(z) < 1) return 2 * shareFromZero(Math.SQRT2 * z);
+  return Math.sign(z) * (1 - 2 * upperShare(Math.SQRT2 * Math.abs(z)));
 }
