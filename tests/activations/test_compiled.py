@@ -104,8 +104,9 @@ def test_without_a_compiler_there_is_one_sentence(folder: Path, monkeypatch, cap
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     assert "no C++ compiler is found, so that the form in Python runs" in command(capsys)[1]
-    monkeypatch.setenv("CXX", "missing++")
-    assert "'missing++' that CXX names is not found" in command(capsys)[1]
+    for named in ("missing++", "missing' ++"):
+        monkeypatch.setenv("CXX", named)
+        assert f"{named!r} that CXX names is not found" in command(capsys)[1]
     assert_plain_form_runs()
 
 

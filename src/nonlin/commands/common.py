@@ -208,8 +208,9 @@ def check_file(file: Path, option: str = "--output") -> None:
 
     place = file.expanduser().absolute()
     try:
+        existing = next(folder for folder in place.parents if os.path.lexists(folder))
         with suppress(FileNotFoundError):
-            place.lstat()
+            (existing / place.name).lstat()  # whether a folder between them exists or not
     except OSError as error:  # a name that is too long, a loop of links
         raise UsageError(f"{file} cannot be written ({reason(error)}): choose another {option}") from error
     if place.is_dir() or not is_writable(place.parent):

@@ -367,7 +367,11 @@ def _compiler() -> list[str]:
         KernelsError: if none is there.
     """
     named = os.environ.get("CXX")
-    for words in [shlex.split(named, posix=os.name == "posix")] if named else [[name] for name in COMPILERS]:
+    try:
+        choices = [shlex.split(named, posix=os.name == "posix")] if named else [[name] for name in COMPILERS]
+    except ValueError:  # a quotation mark without its second
+        choices = []
+    for words in choices:
         if words and shutil.which(words[0]):
             return words
     if named:
