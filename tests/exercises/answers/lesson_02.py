@@ -216,6 +216,7 @@ WRONG = {
     ],
     "02.3": [
         (lambda x: soft(x) + (hard(x) - soft(x)), "soft - soft"),
+        (lambda x: soft(x) + ((x >= 0).to(x.dtype) - soft(x)).detach(), "you send 1"),
         (torch.sigmoid, "forward has to send 0 or 1"),
         (lambda x: (x > 0).to(x.dtype), "a comparison has"),
         (lambda x: soft(x).detach() + (hard(x) - soft(x)), "the sign is wrong"),

@@ -169,7 +169,7 @@ SOFT_STEP = Exercise(
         Probe(label="between -4 and 4", arguments=(_LINE,), with_slope=True, tolerance=1e-9),
         Probe(
             label="for a (2, 3) tensor",
-            arguments=(torch.tensor([[-9.0, -0.1, 0.1], [1.0, 3.0, 9.0]]),),
+            arguments=(torch.tensor([[-9.0, -0.1, 0.0], [0.1, 3.0, 9.0]]),),
             with_slope=True,
             tolerance=1e-6,
         ),
@@ -178,6 +178,10 @@ SOFT_STEP = Exercise(
         Mistake(
             answer=lambda x: torch.sigmoid(x) + (_hard(x) - torch.sigmoid(x)),
             hint="soft stands there twice, once with a plus and once with a minus: what is the slope of soft - soft?",
+        ),
+        Mistake(
+            answer=lambda x: torch.sigmoid(x) + ((x >= 0).to(x.dtype) - torch.sigmoid(x)).detach(),
+            hint="the slope is right; but at exactly 0 hard is 0, and you send 1.",
         ),
         Mistake(
             answer=lambda x: torch.sigmoid(x),

@@ -308,7 +308,7 @@ ATTRACTION = Exercise(
         ),
         Mistake(
             answer=_attraction(lambda y: (1 / y.std(), 0.0)),
-            hint="the shift is missing: take the mean of a f(z) away.",
+            hint="the shift is missing (or, in h'² + h h'', the jump of h' at a kink): take the mean of a f(z) away.",
         ),
         Mistake(
             answer=_attraction(lambda y: (1 / y.std(), -y.mean())),
