@@ -123,6 +123,10 @@ WRONG = {
         (lambda d, b: d @ b.T, "raised"),
     ],
     "15.2": [
+        (
+            lambda i, h, n, w: [1 / m if m == i else math.sqrt(6 / m) / w for m in [i] + [h] * (n - 1)],
+            "by their places",
+        ),
         (lambda i, h, n, w: [math.sqrt(6 / m) / w for m in [i] + [h] * (n - 1)], "another one"),
         (lambda i, h, n, w: [1 / i] + [math.sqrt(6 / h)] * (n - 1), "takes that back"),
         (lambda i, h, n, w: [1 / i / w] + [math.sqrt(6 / h) / w] * (n - 1), "must not be taken back"),

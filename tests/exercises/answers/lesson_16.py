@@ -176,6 +176,7 @@ WRONG = {
         (lambda scores: scores.softmax(-1).tril(), "rows no longer sum to 1"),
         (lambda scores: scores.tril().softmax(-1), "a score of 0 is a score like others"),
         (lambda scores: scores.softmax(-1), "without a mask"),
+        (lambda scores: torch.where(torch.ones_like(scores).bool().tril(), scores, -100).softmax(-1), "hides a place only"),
     ],
     "16.3": [
         (lambda x, inner, outer: (outer @ F.relu(inner @ x), int((inner @ x > 0).sum())), "0 · NaN is NaN"),

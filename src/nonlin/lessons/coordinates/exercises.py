@@ -88,8 +88,15 @@ BOUNDS = Exercise(
         Probe(label="for 2 inputs, 64 units, 3 layers and ω = 30", arguments=(2, 64, 3, 30.0)),
         Probe(label="for 1 input, 256 units, 5 layers and ω = 10", arguments=(1, 256, 5, 10.0)),
         Probe(label="for 3 inputs, 16 units, one layer and ω = 30", arguments=(3, 16, 1, 30.0)),
+        Probe(label="for 2 inputs, 2 units, 3 layers and ω = 30", arguments=(2, 2, 3, 30.0)),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda inputs, hidden, layers, frequency: tuple(
+                1 / n if n == inputs else math.sqrt(6 / n) / frequency for n in [inputs] + [hidden] * (layers - 1)
+            ),
+            hint="right unless a hidden layer has as many inputs as the first: tell them apart by their places.",
+        ),
         Mistake(
             answer=_bounds(lambda n, number, frequency: math.sqrt(6 / n) / frequency),
             hint="the first layer gets coordinates, which no sine has made: its rule is another one.",

@@ -81,6 +81,7 @@ def _below(scores: Tensor) -> Tensor:
 _SCORES = torch.tensor(
     [[0.3, -1.2, 2.0, 0.1], [1.5, 0.2, -0.7, 0.9], [-0.4, 0.8, 0.6, -2.0], [0.0, 1.1, -1.3, 0.5]], dtype=torch.float64
 )
+_FAR_BEHIND = torch.tensor([[-150.0, 0.0, 1.0], [-150.0, -151.0, 0.0], [0.0, 1.0, 2.0]], dtype=torch.float64)
 
 CAUSAL_MASK = Exercise(
     number="16.2",
@@ -92,8 +93,13 @@ CAUSAL_MASK = Exercise(
         Probe(label="for four places", arguments=(_SCORES,), tolerance=1e-12),
         Probe(label="for two heads", arguments=(torch.stack([_SCORES, -_SCORES]),), tolerance=1e-12),
         Probe(label="for a text of one character", arguments=(_SCORES[:1, :1],), tolerance=1e-12),
+        Probe(label="where earlier places have scores of -150", arguments=(_FAR_BEHIND,), tolerance=1e-12),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda scores: scores.masked_fill(~_below(scores), -100.0).softmax(dim=-1),
+            hint="a low score hides a place only while the others are higher. Which score never gets a weight?",
+        ),
         Mistake(answer=_masked(2), hint="which places may place 0 look at? Print the weights of its row."),
         Mistake(answer=_masked(0), hint="now a place may not look at itself, and the first one at nothing: NaN."),
         Mistake(answer=_masked(3), hint="that hides less than before: count diagonals from the main one, which is 0."),
