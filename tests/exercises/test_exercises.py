@@ -319,7 +319,7 @@ def test_the_answer_itself_is_no_answer_by_any_route(
     assert feedback.state == "wrong"
     assert feedback.message.startswith("that uses")
     assert used in feedback.message
-    assert "write it yourself" in feedback.message
+    assert "here you are to" in feedback.message
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ ARITHMETIC = frozenset(
 SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}
 
 MASK, WHOLE = "mask", "whole numbers"  # made of floating-point ones
+COMPARISONS = frozenset((MASK, "eq", "ne", "lt", "le", "gt", "ge"))
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
 ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
     ("numpy", "__array__", "__dlpack__"), NUMPY
@@ -66,6 +67,8 @@ class ByHand:
         """What was used and what to do, in one sentence; None if the answer is the learner's own."""
         for operator, called in used.operators.items():
             if self._refuses(operator):
+                if operator in COMPARISONS:
+                    return f"that uses {called}, a comparison or a mask; here you are to do without."
                 whence = "" if self.only is None else ", from what the exercise names"
                 return f"that uses {called}; here you are to write it yourself{whence}."
         return None

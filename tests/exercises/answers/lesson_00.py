@@ -109,6 +109,7 @@ WRONG = {
         (lambda y: (torch.relu(y) == 0).float().mean(), "negative numbers are not zeros"),
     ],
     "00.3": [
+        (lambda p: (p < p.mean(dim=(1, 2), keepdim=True)).float().mean(dim=(1, 2)), "exactly at it"),
         (lambda p: (torch.relu(p) == 0).float().mean(dim=(1, 2)), "black pixels"),
         (lambda p: (torch.relu((p - p.mean()) / p.std()) == 0).float().mean(dim=(1, 2)), "each channel gets its own"),
         (lambda p: (torch.relu(standardised(p)) == 0).float().mean(), "whole picture"),

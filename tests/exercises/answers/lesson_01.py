@@ -168,7 +168,7 @@ WRONG = {
         (lambda u: F.relu(-u), "left half alone"),
         (torch.abs, "write it yourself"),
         (lambda u: (u * u) ** 0.5, "write it yourself"),
-        (lambda u: torch.where(u > 0, u, -u), "write it yourself"),
+        (lambda u: torch.where(u > 0, u, -u), "a comparison or a mask"),
     ],
     "01.3": [
         (12, "12 corners"),

@@ -165,7 +165,7 @@ WRONG = {
         (lambda x, layers: tuple(layer(x.clone()) for layer in layers), "the output of the one before"),
     ],
     "14.4": [
-        (slope(lambda y, a: torch.where(y > 0, 1.0, y + a)), "write it yourself"),
+        (slope(lambda y, a: torch.where(y > 0, 1.0, y + a)), "a comparison or a mask"),
         (slope(lambda y, a: y.clamp(max=0) + 1), "alpha = 1 only"),
         (slope(lower), "above zero this gives alpha"),
         (slope(lambda y, a: torch.clamp(y + a, max=1)), "only where they meet"),

@@ -117,6 +117,7 @@ def _zeros(y: Tensor) -> Tensor:
 
 _PHOTOGRAPH = torch.stack([torch.linspace(0, 1, 20) ** power for power in (0.25, 2, 8)]).reshape(3, 4, 5)
 _STRIPES = torch.stack([torch.linspace(0, 1, 42) ** power for power in (4, 0.5, 1)]).reshape(3, 6, 7)
+_AT_THE_MEAN = torch.tensor([[0.0, 0.5, 0.5, 1.0], [0.0, 0.25, 0.75, 1.0], [1.0, 0.0, 0.0, 1.0]]).reshape(3, 2, 2)
 
 PHOTOGRAPH = Exercise(
     number="00.3",
@@ -127,8 +128,13 @@ PHOTOGRAPH = Exercise(
     probes=(
         Probe(label="for a (3, 4, 5) picture", arguments=(_PHOTOGRAPH,), tolerance=1e-6),
         Probe(label="for a (3, 6, 7) picture", arguments=(_STRIPES,), tolerance=1e-6),
+        Probe(label="for a picture with values at the mean", arguments=(_AT_THE_MEAN,), tolerance=1e-6),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda p: (p < p.mean(dim=(1, 2), keepdim=True)).float().mean(dim=(1, 2)),
+            hint="that counts what lies below the mean; a value exactly at it becomes 0, too. Count the zeros behind ReLU.",
+        ),
         Mistake(
             answer=lambda p: _zeros(torch.relu(p)),
             hint="that counts black pixels: standardise first, so that ReLU has something to cut.",
