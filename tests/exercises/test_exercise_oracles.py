@@ -239,7 +239,8 @@ def softplus_of_torch(x: Tensor) -> Tensor:
 
 
 def gelu_tanh_in_double(x: Tensor) -> Tensor:
-    return F.gelu(x.double(), approximate="tanh").to(x.dtype)
+    z = x.double()
+    return (z / (1 + torch.exp(-2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))).to(x.dtype)
 
 
 def beta_gradient_of_autograd(x: Tensor, beta: Tensor, gradient: Tensor) -> Tensor:

@@ -147,6 +147,7 @@ WRONG = {
         (lambda x: torch.sigmoid(2 * polynomial(x)), "x times the gate"),
         (lambda x: x * torch.sigmoid(1.702 * x), "coarser"),
         (lambda x: x / 2 * torch.sigmoid(2 * polynomial(x)), "half of what is wanted"),
+        (lambda x: (x.double() * (1 + torch.tanh(polynomial(x.double()))) / 2).to(x.dtype), "float64 has more digits"),
     ],
     "08.4": [
         (lambda x: torch.log(1 + x.exp()), "both faults"),

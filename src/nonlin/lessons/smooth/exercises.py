@@ -183,6 +183,7 @@ TANH_TAIL = Exercise(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         Probe(label="at x = −5, to 1 part in 10,000", arguments=(torch.tensor([-5.0]),), tolerance=2e-11),
         Probe(label="at x = −6, to 1 part in 10,000", arguments=(torch.tensor([-6.0]),), tolerance=1e-14),
+        Probe(label="at x = −8, to 1 part in 10,000", arguments=(torch.tensor([-8.0]),), tolerance=3e-25),
         # Wide enough for the usual 0.79788456 in place of the root.
         Probe(
             label="in float64",
@@ -196,6 +197,11 @@ TANH_TAIL = Exercise(
             answer=_textbook_gelu_tanh,
             hint="between −2 and 3 all is well; at −5, tanh is so near to −1 that 1 + tanh has lost its digits. Which "
             "function is (1 + tanh u) / 2, without a difference?",
+        ),
+        Mistake(
+            answer=lambda x: _textbook_gelu_tanh(x.double()).to(x.dtype),
+            hint="float64 has more digits to lose, and at −8 none is left: 1 + tanh is still a difference. Which function is "
+            "(1 + tanh u) / 2, without one?",
         ),
         Mistake(
             answer=gelu_with_tail,
