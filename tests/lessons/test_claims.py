@@ -114,6 +114,8 @@ TURNS = {
     "38": (1.27, 0.02),
     "55a": (1.50, 0.03),
     "55b": (1.4, 0.1),
+    "56b": (0.311, 0.02),
+    "57a": (0.4, 0.005),
     "65": (4.9, 0.3),
     "74a": (79, 2),
 }
@@ -170,16 +172,16 @@ def test_zeros_do_not_help_where_the_threshold_does() -> None:
 SAID = """
 60a=C 60b=R 61a=C 61b=R 62a=C 62b=R
 14=R 63=R
-1a=C 1b=C 2a=C 2b=C 3a=C 3b=C 3c=C 3d=C 4=C
+1a=C 1b=C 2a=C 2b=C 3a=C 3b=C 3c=C 3d=C 4=C 58a=C 58b=R
 9a=C 9b=X 10=R 11=R 12a=D 12b=R 12c=C 13a=R 13b=D
 15a=R 15b=R 16=X 17a=X 17b=X 18a=R 18b=R 19=R 20a=C 20b=R 20c=R
 21=D 22a=D 22b=C 23=R 24=R 25=R 26a=C 26b=X 26c=R 27=R
-28=X 29a=X 29b=X 30=R 31=R 32=R 33a=R 33b=X 33c=R
+28=X 68=X 29a=X 29b=X 30=R 31=R 32=R 33a=R 33b=X 33c=R
 34a=C 34b=R 35a=R 35b=D 36a=C 36b=D 36c=R 37=C 38=D 39=R
-6=R 40a=C 40b=C 41a=R 41b=R 42a=C 42b=C 43=R 44=X 45a=C 45b=R 45c=R 46a=C 46b=C 47=R 48a=R 48b=X
+6=R 40a=C 40b=C 41a=R 41b=R 42a=C 42b=C 43=R 44=X 45a=C 45b=R 45c=R 46a=C 46b=C 47=R 48a=R 48b=X 56a=C 56b=D 57a=D 57b=R
 52=X 53=X 54a=X 54b=X 55a=R 55b=D
 7a=R 7b=R
-51a=X 51b=R 51c=C
+51a=X 51b=R 51c=C 67a=R 67b=R 67c=C
 5a=X 5b=X 8a=X 8b=R 49=R 50a=R 50b=R
 64a=C 64b=R 65=D 66a=C 66b=C
 70=X 71a=X 71b=X 72=R 73a=C 73b=R 74a=D 74b=C 75=X 76a=C 76b=R

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nonlin.ledger import Claim, judged
+from nonlin.ledger import Claim, judged, stored
+from nonlin.lessons import CLAIMS
 from nonlin.lessons.outputs import claims, experiments
 from nonlin.lessons.outputs.experiments import CENTRES, PRIORS, clouds, exact_logits, minimise
 from nonlin.lessons.outputs.figures import gradients_of_mistakes, in_triangle, pull_of, recalls, temperature
@@ -214,6 +215,21 @@ def test_a_temperature_mends_sureness() -> None:
     assert (plain.scaled_error < plain.error).all()
     assert (plain.scaled_log_loss < plain.log_loss).all()
     assert (found["label smoothing 0.1"].error < plain.error).all()
+    assert not torch.cat([each.moved for each in found.values()]).any()
+
+
+def test_true_probabilities_are_calibrated_whatever_the_noise() -> None:
+    tested = experiments.overfitted(cross_entropy, seeds=1, n=100, steps=5)
+    assert all(tested(noise).least_error < 0.02 for noise in (0.0, 1.0, 2.0))
+    assert tested(2.0).accuracy < tested(0.0).accuracy
+
+
+def test_what_was_stored_about_label_smoothing_comes_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "STRENGTHS", (0.1,))
+    monkeypatch.setattr(claims, "overfitted", lambda loss: experiments.overfitted(loss, seeds=2))
+    kept = stored.read(CLAIMS[57])
+    for name, values in CLAIMS[57].measure().items():
+        assert values == pytest.approx(kept[name][:2], abs=0.02), name
 
 
 @pytest.mark.parametrize(("behind", "loss_holds", "gradient_holds"), [(88.0, 1, 1), (88.8, 1, 0), (105.0, 0, 0)])

@@ -86,6 +86,25 @@ def test_deep_networks_count_steps_and_stop_at_the_limit() -> None:
     assert (experiments.steps_in_depth(F.silu, 3, 1e30, seeds=[0], most_steps=5) == 5).all()
 
 
+def test_an_attack_stays_close_and_finds_the_worst_corner() -> None:
+    draws = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    points, labels = torch.zeros(2, 5, 3), torch.zeros(2, 5, dtype=torch.int64)
+    moved = experiments.attack(
+        lambda x: torch.stack([x @ torch.tensor([1.0, -2.0, 0.5]), 0 * x[..., 0]], dim=-1),
+        points, labels, size=0.1, steps=5, draws=draws,
+    )  # fmt: skip
+    torch.testing.assert_close(moved, torch.tensor([-0.1, 0.1, -0.1]).expand(2, 5, 3))
+
+
+def test_attacks_cost_accuracy_and_training_by_them_gives_some_back() -> None:
+    def accuracy(attacked: bool, size: float, seeds: list[int]) -> torch.Tensor:
+        return experiments.robust_accuracy(torch.relu, 0.003, attacked=attacked, seeds=seeds, size=size, steps=100)
+
+    clean, unprepared, prepared = accuracy(False, 1e-6, [3]), accuracy(False, 0.4, [3]), accuracy(True, 0.4, [2, 3])
+    assert unprepared < prepared[1] < clean
+    assert torch.equal(accuracy(True, 0.4, [3])[0], prepared[1])
+
+
 def test_the_best_rate_is_the_one_with_the_smallest_mean() -> None:
     found = {0.1: [3.0, 5.0], 0.2: [1.0, 2.0], 0.3: [math.nan, 0.0]}
     assert experiments.best_rate(lambda rate: torch.tensor(found[rate]), list(found)) == 0.2
@@ -187,6 +206,20 @@ def test_the_kept_unrest_comes_out_again_for_a_curve_and_its_copy(monkeypatch: p
     assert len(fresh) == 3
     for name, values in fresh.items():
         assert values == pytest.approx(kept[name][:2], rel=0.05), name
+
+
+def test_what_was_stored_about_robustness_comes_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = stored.read(CLAIMS[59])
+    monkeypatch.setattr(claims, "SMOOTH", {"silu": F.silu})
+    monkeypatch.setattr(claims, "TRAININGS", {"by clean points": False})
+    monkeypatch.setattr(claims, "best_rate", lambda run, rates: 0.003)
+    monkeypatch.setattr(
+        claims,
+        "robust_accuracy",
+        lambda f, rate, attacked, seeds: experiments.robust_accuracy(f, rate, attacked=attacked, seeds=[0, 1]),
+    )
+    for name, values in CLAIMS[59].measure().items():
+        assert values == pytest.approx(kept[name][: len(values)], abs=2), name
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,12 @@ CALIBRATION = Margin(
     unit="times",
     because="a risk that is off by half is still of the right order",
 )
+CALIBRATION_ERROR = Margin(
+    quantity="expected calibration error",
+    size=0.02,
+    unit="",
+    because="a confidence that is two in a hundred off misleads nobody who reads it as a percentage",
+)
 QUALITY = Margin(
     quantity="quality of a picture",
     size=1.0,

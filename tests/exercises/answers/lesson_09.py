@@ -152,6 +152,15 @@ WRONG = {
             ),
             "charges the zeros",
         ),
+        (
+            lambda x, clips, bits: min(
+                clips,
+                key=lambda c: F.mse_loss(
+                    (x / c * (2**bits - 1)).round().clamp(0, 2**bits) * c / (2**bits - 1), x
+                ).item(),
+            ),
+            "one too many",
+        ),
     ],
     "09.3": [
         (lambda x: F.relu6(x + 3) / 6, "Hardsigmoid"),

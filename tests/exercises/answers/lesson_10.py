@@ -150,10 +150,13 @@ WRONG = {
         (lambda o: bool((o[0] >= 0).all() and abs(o[0].sum() - 1) < 1e-3), "first row"),
         (lambda o: bool(((o >= 0).all(1) & ((o.sum(1) - 1).abs() < 1e-3)).any()), "one good row"),
         (lambda o: bool((o >= 0).all() and (o.sum(1).round() == 1).all()), "tolerance"),
-        (lambda o: bool((o > 0).all() and ((o.sum(1) - 1).abs() < 1e-3).all()), "0 is a probability"),
+        (lambda o: bool((o > 0).all() and ((o.sum(1) - 1).abs() < 1e-3).all()), "round to 0, and to 1"),
+        (lambda o: bool(((o >= 0) & (o < 1)).all() and ((o.sum(1) - 1).abs() < 1e-3).all()), "round to 0, and to 1"),
         (lambda o: bool((o >= 0).all() and (abs(o.sum(1) - 1) < 0.4).all()), "tolerance"),
         (lambda o: bool((o.sum(1) - 1).abs().max() < 1e-3), "never negative"),
         (lambda o: bool((o >= 0).all() and abs(o.mean() * o.shape[1] - 1) < 1e-3), "row by row"),
+        (lambda o: bool(o.max() <= 1 and (o.sum(1) - 1).abs().max() < 1e-3), "0.5 + 0.9 − 0.4"),
+        (lambda o: bool((o.norm(p=1, dim=1) - 1).abs().max() < 1e-3), "the sizes of 0.5 and −0.5"),
     ],
     "10.4": [
         (lambda z, w: torch.softmax(z + w.log(), 1), "wrong direction"),
@@ -163,5 +166,6 @@ WRONG = {
         (lambda z, w: z - w.log(), "softmax along dim 1 is missing"),
         (lambda z, w: torch.softmax(z - w.log(), 0), "over the batch"),
         (lambda z, w: (z.exp() / w) / (z.exp() / w).sum(1, keepdim=True), "overflows"),
+        (lambda z, w: F.normalize((z - z.max()).exp() / w, p=1, dim=1, eps=0.0), "each row's own"),
     ],
 }

@@ -191,8 +191,10 @@ def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
 
     def of(clip: float) -> float:
         scale = clip / (2**bits - 1)
-        off = scale * (x / scale).round().clamp(0, 2**bits - 1) - x
+        codes = (x / scale).round()
+        off = scale * codes.clamp(0, 2**bits - 1) - x
         return {
+            "one code more": (scale * codes.clamp(0, 2**bits) - x).square().mean(),
             "largest": off.abs().max(),
             "absolute": off.abs().mean(),
             "clipped": (x - x.clamp(max=clip)).square().mean(),
@@ -221,6 +223,7 @@ CLIP = Exercise(
         Probe(label="with 3 bits", arguments=(_OUTPUTS, _CLIPS, 3)),
         Probe(label="with 2 bits", arguments=(_OUTPUTS, _CLIPS, 2)),
         Probe(label="with 4 bits, for outputs that are mostly 0", arguments=(_MOSTLY_ZERO, _CLIPS, 4)),
+        Probe(label="for 0, 1, 2, 3, 4 with 2 bits", arguments=(torch.arange(5.0), [3.0, 4.0], 2)),
     ),
     mistakes=(
         Mistake(
@@ -243,6 +246,10 @@ CLIP = Exercise(
         Mistake(
             answer=lambda x, clips, bits: min(clips, key=lambda clip: _with_too_many_codes(x, clip, bits)),
             hint="your grid has 2^bits steps, one too many: 2^bits marks have 2^bits − 1 gaps between them.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: _least(x, clips, bits, error="one code more"),
+            hint="your codes go up to 2^bits, one too many: the first is 0, so the last is 2^bits − 1.",
         ),
         Mistake(
             answer=lambda x, clips, bits: min(clips, key=lambda clip: _by_the_formula(x, clip, bits)),

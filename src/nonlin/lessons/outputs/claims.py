@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from nonlin.activations.softmax import jacobian, softmax
-from nonlin.intervals import Family, above, below, bracketed, exact
+from nonlin.intervals import Estimate, Family, above, below, bracketed, crossing_of, exact
 from nonlin.ledger import (
     Always,
     AtMost,
@@ -25,13 +26,16 @@ from nonlin.ledger import (
 )
 from nonlin.lessons.outputs.experiments import (
     PRIORS,
+    TRAINED_BY,
     double_softmax,
     imbalance,
     inverse_softplus,
     non_negative,
+    overfitted,
     several_labels,
+    smoothed,
 )
-from nonlin.toys.batched import identity
+from nonlin.toys.batched import cross_entropy, identity
 
 REMEDIES = ("class weights", "oversampling", "undersampling")
 
@@ -210,7 +214,7 @@ AMPLIFIES = Claim(
             depends_on=_size_from_which_ratios_grow,
         ),
     ),
-    limits="A difference shrinks to half of it at most, since no slope of softmax at temperature 1 is larger. A "
+    limits="A difference shrinks to half of it at most, since no stretch by softmax at temperature 1 is larger. A "
     "ratio of logits means little: it changes when all of them are shifted, which softmax does not see.",
 )
 
@@ -597,4 +601,129 @@ RELU_OUTPUT = Claim(
     ),
     limits="One function of four numbers, one output unit, 30 networks, 120 steps of Adam; root mean square errors on "
     "test points. What suits a target of a given distribution better, a log link for instance, was not tried.",
+)
+
+# 56, 57
+
+NOISE = (0.0, 0.25, 0.5, 1.0, 2.0)  # standard deviations, in those of the clouds, that are added to the new points
+STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
+PLAIN = "cross-entropy"
+
+
+def _temperature_scaling() -> Measurement:
+    """Answers that the temperature moves, and what it leaves of the calibration error beyond that of the truth."""
+    measured = {}
+    for name, loss in TRAINED_BY.items():
+        tested = overfitted(loss)
+        for noise in NOISE if name == PLAIN else NOISE[:1]:
+            found = tested(noise)
+            measured[f"moved, {name}, noise {noise:g}"] = found.moved.tolist()
+            measured[f"left, {name}, noise {noise:g}"] = (found.scaled_error - found.least_error).tolist()
+    return measured
+
+
+def _judge_moved(measured: Measurement) -> Sequence[Case]:
+    shares = {name.removeprefix("moved, "): max(each) for name, each in measured.items() if name.startswith("moved, ")}
+    return [
+        Case(name, share == 0, f"{100 * share:.3g} % of the answers, in the network with most", (exact(share),))
+        for name, share in shares.items()
+    ]
+
+
+def _left(measured: Measurement) -> dict[str, Estimate]:
+    own = {name.removeprefix("left, "): each for name, each in measured.items() if name.startswith("left, ")}
+    family = Family(len(own))
+    return {name: family.mean(values) for name, values in own.items()}
+
+
+def _judge_left(measured: Measurement) -> Sequence[Case]:
+    return [
+        Case(
+            name,
+            below(error, margins.CALIBRATION_ERROR.size),
+            f"{error} above that of the true probabilities",
+            (error,),
+        )
+        for name, error in _left(measured).items()
+    ]
+
+
+def _noise_for_temperature(measured: Measurement) -> Dependence | None:
+    left = _left(measured)
+    at = crossing_of(NOISE, [left[f"{PLAIN}, noise {noise:g}"] for noise in NOISE], margins.CALIBRATION_ERROR.size)
+    return at and Dependence(
+        factor="how much noisier the new points are than the held-out ones", holds="below", at=at, unit="deviations"
+    )
+
+
+TEMPERATURE_SCALING = Claim(
+    number=56,
+    statement="Temperature scaling repairs the calibration and changes no answer.",
+    lesson="10",
+    measure=_temperature_scaling,
+    parts=(
+        Part(statement="No answer changes.", quantifier=Never("losses and new points"), judge=_judge_moved),
+        Part(
+            statement="Afterwards the probabilities are right.",
+            quantifier=Compared("losses and new points", margins.CALIBRATION_ERROR),
+            judge=_judge_left,
+            depends_on=_noise_for_temperature,
+        ),
+    ),
+    limits="Ten overlapping clouds, one network, ten training sets; the only shift that was tried is noise. One error "
+    "for all classes says nothing about each of them.",
+)
+
+
+def _label_smoothing() -> Measurement:
+    plain = overfitted(cross_entropy)(0.0)
+    measured = {}
+    for strength in STRENGTHS:
+        found = overfitted(partial(smoothed, by=strength))(0.0)
+        measured[f"{strength:g}, than without"] = (found.error - plain.error).tolist()
+        measured[f"{strength:g}, than a temperature"] = (found.error - plain.scaled_error).tolist()
+    return measured
+
+
+def _smoothing(measured: Measurement, rival: str) -> dict[float, Estimate]:
+    family = Family(len(STRENGTHS))
+    return {strength: family.mean(measured[f"{strength:g}, {rival}"]) for strength in STRENGTHS}
+
+
+def _judge_smoothing(rival: str) -> Callable[[Measurement], Sequence[Case]]:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        return [
+            Case(f"ε = {strength:g}", margins.CALIBRATION_ERROR.less(change), f"by {change}", (change,))
+            for strength, change in _smoothing(measured, rival).items()
+        ]
+
+    return judge
+
+
+def _strength_of_smoothing(measured: Measurement) -> Dependence | None:
+    at = crossing_of(STRENGTHS, [*_smoothing(measured, "than without").values()], 0)
+    return at and Dependence(factor="the strength ε", holds="below", at=at)
+
+
+LABEL_SMOOTHING = Claim(
+    number=57,
+    statement="Label smoothing improves the calibration.",
+    lesson="10",
+    measure=_label_smoothing,
+    kept=True,
+    parts=(
+        Part(
+            statement="The calibration error is smaller than without.",
+            quantifier=Compared("strengths", margins.CALIBRATION_ERROR),
+            judge=_judge_smoothing("than without"),
+            depends_on=_strength_of_smoothing,
+        ),
+        Part(
+            statement="It is smaller than after temperature scaling of the plain network.",
+            quantifier=Compared("strengths", margins.CALIBRATION_ERROR),
+            judge=_judge_smoothing("than a temperature"),
+        ),
+    ),
+    limits="Ten overlapping clouds, one network that overfits, ten training sets. Where the strength turns depends on "
+    "how overconfident the network is without.",
 )

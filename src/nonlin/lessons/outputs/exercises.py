@@ -241,6 +241,8 @@ DETECT = Exercise(
         Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
         Probe(label="for a softmax that rounds to 0", arguments=((200 * _LOGITS[:, :3]).softmax(dim=1),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
+        Probe(label="for 0.5, 0.9, −0.4", arguments=(torch.tensor([[0.5, 0.9, -0.4]]),)),
+        Probe(label="for 0.5, −0.5", arguments=(torch.tensor([[0.5, -0.5]]),)),
     ),
     mistakes=(
         Mistake(
@@ -260,12 +262,20 @@ DETECT = Exercise(
             hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-5 or so.",
         ),
         Mistake(
+            answer=lambda outputs: bool((outputs <= 1).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).all()),
+            hint="0.5 + 0.9 − 0.4 is 1 as well, and nothing is above 1: a probability is never negative.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((abs(outputs.abs().sum(dim=1) - 1) < 1e-4).all()),
+            hint="the sizes of 0.5 and −0.5 sum to 1 as well: a probability is never negative.",
+        ),
+        Mistake(
             answer=lambda outputs: bool((outputs.sum(dim=1) == 1).all()),
             hint="sums of rounded numbers are rarely exactly 1: compare with a tolerance, as torch.allclose does.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs > 0).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).all()),
-            hint="a softmax can round to 0, in float32 from 104 below the largest logit on: 0 is a probability, too.",
+            hint="in float32 a softmax can round to 0, and to 1: both are probabilities, too.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) == 1).all()),
@@ -331,6 +341,11 @@ TAKE_BACK = Exercise(
             tolerance=1e-9,
         ),
         Probe(label="for logits of 1000", arguments=(1000 + _numbers(2, 3, seed=2), _WEIGHTS), tolerance=1e-9),
+        Probe(
+            label="where one row lies 1000 above the next",
+            arguments=(torch.tensor([[1000.0], [0.0]], dtype=torch.float64) + _numbers(2, 3, seed=3), _WEIGHTS),
+            tolerance=1e-9,
+        ),
     ),
     mistakes=(
         Mistake(
@@ -370,6 +385,10 @@ TAKE_BACK = Exercise(
         Mistake(
             answer=_divided_late,
             hint="right in exact arithmetic, but e^1000 overflows: stay with logits, and let softmax take the exponential.",
+        ),
+        Mistake(
+            answer=lambda logits, weights: _divided_late(logits - logits.max(), weights),
+            hint="the largest logit of the whole batch leaves a row far below it nothing but zeros: subtract each row's own.",
         ),
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits, dim=1),

@@ -1,6 +1,6 @@
 """Claims about sigmoid and tanh."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
 import torch
@@ -200,4 +200,54 @@ TOLD_APART = Claim(
     lesson="03",
     measure=_saturated_outputs,
     parts=(Part(quantifier=Always("float32 and float64"), judge=_judge_saturated_outputs),),
+)
+
+
+# 58
+
+FORMATS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+SIDES = {"sigmoid, towards 1": ("sigmoid", 1), "sigmoid, towards 0": ("sigmoid", -1), "tanh, towards ±1": ("tanh", 1)}
+
+
+def _where_slopes_end() -> Measurement:
+    """The first input, going outwards in steps of 0.001, at which torch's slope is exactly 0."""
+    grid = torch.linspace(0, 120, 120_001, dtype=torch.float64)
+    measured = {}
+    for (side, (name, sign)), (form, dtype) in product(SIDES.items(), FORMATS.items()):
+        x = (sign * grid).to(dtype).requires_grad_()
+        (slope,) = torch.autograd.grad(getattr(torch, name)(x).sum(), x)
+        measured[f"{side}, {form}"] = [x[slope == 0][0].abs().item()]
+    return measured
+
+
+def _judge_slopes_end(sides: Sequence[str]) -> Callable[[Measurement], Sequence[Case]]:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        cases = []
+        for side, form in product(sides, ("float16", "float32")):
+            [own], [theirs] = measured[f"{side}, bfloat16"], measured[f"{side}, {form}"]
+            said = f"|x| = {own:.4g}, in {form} {theirs:.4g}"
+            cases.append(Case(f"{side}, than in {form}", own < theirs, said, (exact(own), exact(theirs))))
+        return cases
+
+    return judge
+
+
+BFLOAT16_SATURATES = Claim(
+    number=58,
+    statement="Sigmoid and tanh saturate earlier in bfloat16.",
+    lesson="03",
+    measure=_where_slopes_end,
+    parts=(
+        Part(
+            statement="Where the output tends to 1 or −1.",
+            quantifier=Always("functions and formats"),
+            judge=_judge_slopes_end(["sigmoid, towards 1", "tanh, towards ±1"]),
+        ),
+        Part(
+            statement="Where the output tends to 0.",
+            quantifier=Always("formats"),
+            judge=_judge_slopes_end(["sigmoid, towards 0"]),
+        ),
+    ),
+    limits="Saturated means that torch's slope is exactly 0, on a processor; long before that it is small.",
 )

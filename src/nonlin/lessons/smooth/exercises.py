@@ -298,8 +298,8 @@ SOFTPLUS = Exercise(
         ),
         Mistake(
             answer=lambda x: torch.logsumexp(torch.stack([x, torch.zeros_like(x)]), dim=0),
-            hint="nothing overflows any more. But at −20 the small exponential is still added to 1, which swallows it, "
-            "before the logarithm is taken (logsumexp does so, too). log1p and logaddexp do better.",
+            hint="nothing overflows any more. But at −20 a small number is still added to a much larger one, which "
+            "swallows it (logsumexp does so, too). log1p and logaddexp do better.",
         ),
         Mistake(
             answer=lambda x: -torch.log(torch.sigmoid(-x)),

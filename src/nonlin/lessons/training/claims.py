@@ -1,16 +1,17 @@
 """Claims about the choice of an activation, put to real runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import scipy
 import torch
+from torch import Tensor
 
-from nonlin.intervals import SURE, Estimate, above
+from nonlin.intervals import SURE, Estimate, Family, above, below
 from nonlin.lab.comparisons import compare
 from nonlin.lab.report import REFERENCE
-from nonlin.ledger import Always, Case, Claim, Exists, Measurement, Part, margins, reference
+from nonlin.ledger import Always, AtMost, Case, Claim, Exists, Measurement, Part, margins, reference
 
 # 51: does the choice matter?
 
@@ -132,4 +133,75 @@ CHOSEN_BY_EXPERIMENT = Claim(
     ),
     limits="Small networks and four epochs on one set of images; other data sets were not tried. A difference that is "
     "not told apart may still be there. Activations with a run that diverged are left out.",
+)
+
+
+# 67: and with batch normalisation?
+
+NORMALISED, PLAIN = ", batch norm", ", no batch norm"
+
+
+def _judge_close(names: Callable[[str], bool]) -> Callable[[Measurement], Sequence[Case]]:
+    def judge(measured: Measurement) -> Sequence[Case]:
+        return [
+            Case(
+                f"{name}, {network}",
+                margins.ACCURACY.same(each.together),
+                f"{each.together} points from ReLU",
+                (each.together,),
+            )
+            for network, compared in reference.differences().items()
+            for name, each in compared.items()
+            if NORMALISED in network and names(name) and each.together
+        ]
+
+    return judge
+
+
+def _judge_spread(measured: Measurement) -> Sequence[Case]:
+    networks = _by_network()
+    pairs = {network: network.replace(NORMALISED, PLAIN) for network in networks if NORMALISED in network}
+    pairs = {network: plain for network, plain in pairs.items() if plain in networks}
+    family = Family(len(pairs))
+    cases = []
+    for network, plain in pairs.items():
+        names = sorted({*networks[network]} & {*networks[plain]} - {*EXTREMES})
+        own, theirs = (_spreads(networks[each], names) for each in (network, plain))
+        n = min(len(own), len(theirs))
+        ratio = family.ratio(own[:n], theirs[:n])
+        said = f"the standard deviation of {len(names)} activations is {ratio} times that without"
+        cases.append(Case(network, below(ratio, 1), said, (ratio,)))
+    return cases
+
+
+def _spreads(runs: Accuracies, names: Sequence[str]) -> Tensor:
+    """The standard deviation between activations, for each seed."""
+    return torch.tensor([[*runs[name].values()] for name in names], dtype=torch.float64).std(dim=0)
+
+
+NORMALISATION_LEVELS = Claim(
+    number=67,
+    statement="With batch normalisation the choice of activation hardly matters.",
+    lesson="13",
+    measure=dict,
+    parts=(
+        Part(
+            statement="No activation is further from ReLU than half a point.",
+            quantifier=AtMost("activations, networks with batch normalisation", str(margins.ACCURACY)),
+            judge=_judge_close(lambda name: True),
+        ),
+        Part(
+            statement="None but sigmoid and tanh is.",
+            quantifier=AtMost("activations, networks with batch normalisation", str(margins.ACCURACY)),
+            judge=_judge_close(lambda name: name not in EXTREMES),
+            would_take="More seeds: the intervals are wider than the margin.",
+        ),
+        Part(
+            statement="Without sigmoid and tanh, they differ less than in the same network without it.",
+            quantifier=Always("depths"),
+            judge=_judge_spread,
+            would_take="More seeds at both depths.",
+        ),
+    ),
+    limits="Two small networks, four epochs, one set of images. Activations with a run that diverged are left out.",
 )
