@@ -10,7 +10,7 @@ import torch
 from nonlin.intervals import SURE, Estimate, above
 from nonlin.lab.comparisons import compare
 from nonlin.lab.report import REFERENCE
-from nonlin.ledger import Always, Case, Claim, Exists, Measurement, Part, margins, reference
+from nonlin.ledger import Always, Case, Claim, Exists, Measurement, Part, literature, margins, reference
 
 # 51: does the choice matter?
 
@@ -110,6 +110,7 @@ CHOSEN_BY_EXPERIMENT = Claim(
     number=51,
     statement="The best activation has to be chosen by experiment, for each task.",
     lesson="13",
+    said_by=(literature.BOARD_INFINITY,),
     measure=dict,
     parts=(
         Part(
