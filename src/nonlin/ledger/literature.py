@@ -91,6 +91,12 @@ MIRZADEH = Source(
     title="ReLU strikes back: Exploiting activation sparsity in large language models",
     url="https://arxiv.org/abs/2310.04564",
 )
+MOLLIFIED = Source(
+    authors="a submission to OpenReview",
+    title="Reshaping activation functions: A framework for activation function optimization based on mollification "
+    "theory",
+    url="https://openreview.net/forum?id=BaYELDYvC1",
+)
 MONTUFAR = Source(
     authors="Montúfar, Pascanu, Cho and Bengio",
     year=2014,
@@ -219,6 +225,11 @@ PADDLE = Source(
     authors="PaddlePaddle",
     title="Documentation of paddle.nn.functional.hardswish",
     url="https://paddlepaddle.org.cn/documentation/docs/zh/api/paddle/nn/functional/hardswish_cn.html",
+)
+REBALANCED_SOFTMAX = Source(
+    authors="codegenes.net",
+    title="Class-rebalanced softmax in PyTorch",
+    url="https://www.codegenes.net/blog/classrebalanced-softmax-pytorch",
 )
 RECURRENT = Source(
     authors="Blázquez",

@@ -346,6 +346,7 @@ BLAME = Claim(
     number=44,
     statement="Softmax causes problems with imbalanced classes.",
     lesson="10",
+    said_by=(literature.REBALANCED_SOFTMAX,),
     measure=_blame,
     parts=(
         Part(
