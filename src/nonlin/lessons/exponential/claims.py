@@ -181,7 +181,7 @@ NOISE_ROBUST = Claim(
     number=22,
     statement="ELU is robust to noise.",
     lesson="07",
-    said_by=(literature.CLEVERT,),
+    said_by=(literature.CLEVERT.on("a"),),
     measure=_noise,
     parts=(
         Part(

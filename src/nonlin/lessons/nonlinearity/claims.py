@@ -170,7 +170,7 @@ PIECES = Claim(
     number=62,
     statement="The number of straight pieces of a ReLU network grows exponentially with its depth.",
     lesson="01",
-    said_by=(literature.MONTUFAR,),
+    said_by=(literature.MONTUFAR.on("a"),),
     measure=_pieces_by_depth,
     parts=(
         Part(statement="It can.", quantifier=Exists("weights"), judge=_judge_folded),

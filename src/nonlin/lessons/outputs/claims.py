@@ -391,7 +391,7 @@ CURES = Claim(
     number=45,
     statement="Class weights, oversampling and undersampling cure imbalance.",
     lesson="10",
-    said_by=(literature.ZILLIZ,),
+    said_by=(literature.ZILLIZ.on("a"),),
     measure=_costs,
     parts=(
         Part(

@@ -370,7 +370,7 @@ MISH_COSTS_MORE = Claim(
     number=33,
     statement="Mish costs more memory and time than it gains.",
     lesson="08",
-    said_by=(literature.MISH_ISSUE,),
+    said_by=(literature.MISH_ISSUE.on("ab"),),
     measure=_mish_costs,
     parts=(
         Part(statement="It keeps more memory.", quantifier=Always("ReLU, SiLU and GELU"), judge=_judge_memory),

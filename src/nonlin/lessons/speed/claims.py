@@ -354,7 +354,7 @@ IN_PLACE = Claim(
     number=50,
     statement="`inplace=True` saves memory and is free.",
     lesson="14",
-    said_by=(literature.IN_PLACE,),
+    said_by=(literature.IN_PLACE.on("a"),),
     measure=_in_place,
     parts=(
         Part(
