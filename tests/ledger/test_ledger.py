@@ -173,6 +173,7 @@ def test_the_command_says_what_decides(capsys: pytest.CaptureFixture[str]) -> No
     said = capsys.readouterr().out
     assert said.startswith("   4  confirmed  Sigmoid(100)")
     assert "float32: holds (outputs 1 and 1)" in said
+    assert "Said by Digital AI Finance, Sigmoid saturation, https://" in said
 
 
 def test_an_unknown_claim_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

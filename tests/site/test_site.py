@@ -86,6 +86,15 @@ def test_every_lesson_record_claim_table_and_text_of_docs_has_its_page(pages: Pa
         assert f"{path.stem}.html" in pages
 
 
+def test_a_claims_page_says_by_whom_it_is_said() -> None:
+    written = claims.pages(build.Contents().findings)
+    for number, claim in CLAIMS.items():
+        page = written[f"{claims.place(number)}.md"].partition(f"## {claim.names[0]}")[0]
+        assert all(f"]({source.url}){source.of}" in page for source in claim.said_by), number
+        assert ("Said by " in page) != ("no source of it" in page), number
+        assert ("Said by " in page) == bool(claim.said_by), number
+
+
 def test_every_public_name_is_in_the_reference(site: Path, contents: build.Contents, pages: Pages) -> None:
     for folder, paths in contents.folders.items():
         for path in paths:

@@ -147,8 +147,13 @@ class Paper(Checked):
     title: str
     url: str
 
+    @property
+    def signed(self) -> str:
+        """The authors with the year."""
+        return f"{self.authors} ({self.year})"
+
     def __str__(self) -> str:
-        return f"{self.authors} ({self.year}), {self.title}, {self.url}"
+        return f"{self.signed}, {self.title}, {self.url}"
 
 
 @dataclass(frozen=True)

@@ -83,5 +83,7 @@ def _print(finding: "Finding", *, with_cases: bool) -> None:
         print(f"{tried.name:>4}  {tried.verdict:9}  {said}", flush=True)
         for line in evidence(tried) if with_cases else ():
             print(f"        - {line}")
+    if with_cases and claim.said_by:
+        print(f"        Said by {'; '.join(map(str, claim.said_by))}")
     if with_cases and claim.limits:
         print(f"        {claim.limits}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from nonlin.intervals import Estimate
+from nonlin.ledger.literature import Source
 from nonlin.ledger.quantifiers import Quantifier, Verdict
 from nonlin.typography import true_minus
 
@@ -102,12 +103,13 @@ class Claim:
         lesson: where it is taken apart, ``"03"``.
         measure: runs the experiment and returns its numbers, by name; one entry per repeat where chance is involved.
         parts: what it says; more than one where it says several things at once.
+        said_by: where it comes from or is repeated; empty if no such place could be looked up.
         kept: whether measuring takes long or depends on the machine, so that it is done once, by
             ``python3 start.py claims NUMBER --measure``, and read from ``data/results/claims``.
         limits: what this evidence does not show, in a sentence; empty if nothing needs to be said.
 
     Raises:
-        ValueError: if there is no part, or one of several says nothing of its own.
+        ValueError: if there is no part, one of several says nothing of its own, or a source is of a part that is none.
     """
 
     number: int
@@ -115,6 +117,7 @@ class Claim:
     lesson: str
     measure: Callable[[], Measurement]
     parts: tuple[Part, ...]
+    said_by: tuple[Source, ...] = ()
     kept: bool = False
     limits: str = ""
 
@@ -122,6 +125,9 @@ class Claim:
         statements = [part.statement for part in self.parts]
         if not self.parts or (len(statements) > 1 and (not all(statements) or len({*statements}) < len(statements))):
             raise ValueError(f"claim {self.number} needs a part, and a statement of its own for each of several.")
+        for source in self.said_by:
+            if not {f"{self.number}{letter}" for letter in source.parts} <= {*self.names}:
+                raise ValueError(f"claim {self.number} has no parts {source.parts!r} that {source.signed} could make.")
         object.__setattr__(self, "limits", true_minus(self.limits))
 
     def judge(self, measured: Measurement) -> "Finding":

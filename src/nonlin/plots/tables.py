@@ -26,7 +26,7 @@ def known(record: Activation | VectorFunction) -> dict[str, str]:
     """What an activation's card says of it besides the formulas and the advice; Markdown, by name."""
     counterpart = f"`torch.nn.{record.torch_module.__name__}`" if record.torch_module else "none"
     facts = facts_of_vector(record) if isinstance(record, VectorFunction) else _in_detail(record)
-    paper = f"{record.paper.authors} ({record.paper.year}), [{record.paper.title}]({record.paper.url})"
+    paper = f"{record.paper.signed}, [{record.paper.title}]({record.paper.url})"
     said = {name: true_minus(fact) for name, fact in facts.items() if name not in ("name", "year")}
     return {**said, "in PyTorch": counterpart, "source": paper}
 

@@ -62,12 +62,20 @@ def _page(finding: Finding) -> Iterator[str]:
     file, title = lesson_file(claim.lesson)
     said = "" if len(finding.parts) == 1 else "It says several things, and each has a verdict of its own. "
     yield f"{said}Lesson {claim.lesson}, [{title}](../notebooks/{file.removesuffix('.ipynb')}.md), takes it apart."
+    yield _said_by(claim)
     for tried in finding.parts:
         yield from _part(claim, tried)
     if claim.limits:
         yield f"## Limits\n\n{escaped(claim.limits)}"
     yield f"## To run it again\n\n{_again(claim)}"
     yield links(f"src/nonlin/lessons/{TOPICS[claim.lesson]}/claims.py")
+
+
+def _said_by(claim: Claim) -> str:
+    named = [f"{escaped(s.signed)}, [{escaped(s.title)}]({s.url}){s.of}" for s in claim.said_by]
+    if not named:
+        return "It is often repeated; we found no source of it that could be looked up."
+    return f"Said by {'; '.join(named)}."
 
 
 def _part(claim: Claim, tried: Tried) -> Iterator[str]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
 from nonlin.intervals import Family, below, exact
-from nonlin.ledger import Always, Any, Case, Claim, Measurement, Part
+from nonlin.ledger import Always, Any, Case, Claim, Measurement, Part, literature
 from nonlin.lessons.conditions.experiments import fit_curve, relu_with_slope_at_zero
 from nonlin.toys.race import adam, steps_to_learn
 
@@ -41,6 +41,7 @@ EVERYWHERE = Claim(
     number=14,
     statement="An activation must be differentiable everywhere.",
     lesson="02",
+    said_by=(literature.DIFFERENTIABLE,),
     measure=_steps_with_kinks,
     parts=(Part(quantifier=Always("activations that are not"), judge=_judge_steps_with_kinks),),
     limits=(
@@ -76,6 +77,7 @@ UNIVERSAL = Claim(
     number=63,
     statement="With any non-linear activation, one hidden layer that is wide enough fits any continuous curve.",
     lesson="02",
+    said_by=(literature.STINCHCOMBE, literature.CYBENKO),
     measure=_universal,
     parts=(Part(quantifier=Any("non-linear activations"), judge=_judge_universal),),
     limits="One curve, sin 3πx on [−1, 1], and random first weights. That it holds exactly for those that are no "

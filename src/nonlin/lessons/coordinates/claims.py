@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nonlin.intervals import Family, below, crossing_of, exact
-from nonlin.ledger import Always, Any, Case, Claim, Compared, Dependence, Measurement, Part, margins
+from nonlin.ledger import Always, Any, Case, Claim, Compared, Dependence, Measurement, Part, literature, margins
 from nonlin.lessons.coordinates.experiments import (
     Sine,
     draw_for_sines,
@@ -72,6 +72,7 @@ SINE_ON_COORDINATES = Claim(
     number=64,
     statement="A sine beats ReLU on coordinates.",
     lesson="15",
+    said_by=(literature.SITZMANN,),
     measure=_sines,
     kept=True,
     parts=(
@@ -121,6 +122,7 @@ FOURIER_FEATURES = Claim(
     number=65,
     statement="Fourier features make a ReLU network of coordinates learn detail.",
     lesson="15",
+    said_by=(literature.TANCIK,),
     measure=_features,
     kept=True,
     parts=(
@@ -165,6 +167,7 @@ SECOND_DERIVATIVES = Claim(
     number=66,
     statement="ReLU networks cannot learn an equation with second derivatives; smooth activations can.",
     lesson="15",
+    said_by=(literature.SITZMANN,),
     measure=_equation,
     kept=True,
     parts=(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule
 from nonlin.intervals import Family, above, bracketed, crossing_of, exact, within
-from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
+from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, literature, margins
 from nonlin.lessons.exponential import experiments
 from nonlin.lessons.exponential.experiments import moments_by_layer
 from nonlin.normal import normal_mean
@@ -86,6 +86,7 @@ ZERO_MEAN = Claim(
     number=21,
     statement="ELU's outputs are closer to zero mean than ReLU's.",
     lesson="07",
+    said_by=(literature.CLEVERT,),
     measure=_means,
     parts=(
         Part(
@@ -180,6 +181,7 @@ NOISE_ROBUST = Claim(
     number=22,
     statement="ELU is robust to noise.",
     lesson="07",
+    said_by=(literature.CLEVERT.on("a"),),
     measure=_noise,
     parts=(
         Part(
@@ -287,6 +289,7 @@ SELF_NORMALISING = Claim(
     number=23,
     statement="SELU keeps zero mean and unit variance in very deep networks, given LeCun-normal weights.",
     lesson="07",
+    said_by=(literature.KLAMBAUER,),
     measure=lambda: {**random_stacks(), **_around_training()},
     parts=(
         Part(
@@ -445,6 +448,7 @@ AUTOENCODERS = Claim(
     number=26,
     statement="SELU suits autoencoders.",
     lesson="07",
+    said_by=(literature.KUCHAIEV,),
     measure=_autoencoders,
     parts=(
         *map(_better_with, CODES),

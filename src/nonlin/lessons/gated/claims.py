@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from nonlin.activations.gated import FeedForward, GatedFeedForward, gated_width
 from nonlin.intervals import Estimate, Family, above, mean_crossing
-from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Measurement, Part, margins
+from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Measurement, Part, literature, margins
 from nonlin.lessons.gated.experiments import Lessons, MakeBlock, compare, gated_propagation, grammar, pairs
 from nonlin.toys.race import adam, sgd
 
@@ -128,6 +128,7 @@ LEARNS_BETTER = Claim(
     number=52,
     statement="At equal parameter count a gated feed-forward block learns better than a plain one.",
     lesson="11",
+    said_by=(literature.SHAZEER,),
     measure=_all_compared,
     parts=(_compared_blocks(SAME_ACTIVATION),),
     kept=True,
@@ -138,6 +139,7 @@ NEEDS_A_BEND = Claim(
     number=53,
     statement="The gate needs a non-linearity: without one, as a product of two linear maps, the block learns worse.",
     lesson="11",
+    said_by=(literature.DAUPHIN,),
     measure=_all_compared,
     parts=(_compared_blocks(WITHOUT_A_BEND),),
     kept=True,
@@ -148,6 +150,7 @@ BEST_GATES = Claim(
     number=54,
     statement="GEGLU and SwiGLU are the best of the gates, better than GLU and ReGLU.",
     lesson="11",
+    said_by=(literature.SHAZEER, literature.TSANG),
     measure=_all_compared,
     parts=(
         _compared_blocks(BETTER_THAN_GLU, "They are better than GLU."),
@@ -227,6 +230,7 @@ LINEAR_PATH = Claim(
     statement="The linear path of a GLU keeps gradients from vanishing in a deep stack; with a second bend, as in a "
     "GTU, less is kept.",
     lesson="11",
+    said_by=(literature.DAUPHIN,),
     measure=_gated_factors,
     parts=(
         Part(

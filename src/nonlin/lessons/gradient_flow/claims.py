@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nonlin.activations import ACTIVATIONS
 from nonlin.intervals import Estimate, Family, below, mean_crossing, within
-from nonlin.ledger import Always, Case, Claim, Dependence, Measurement, Part, all_hold
+from nonlin.ledger import Always, Case, Claim, Dependence, Measurement, Part, all_hold, literature
 from nonlin.toys.stacks import recurrent_norms
 
 # 7: recurrent layers
@@ -93,6 +93,7 @@ TANH_FOR_RECURRENT = Claim(
     number=7,
     statement="Tanh suits the hidden layers of recurrent networks; ReLU explodes there.",
     lesson="06",
+    said_by=(literature.RECURRENT, literature.TUTORIAL_EXAMPLE),
     measure=_recurrent,
     parts=(
         Part(

@@ -15,7 +15,7 @@ from nonlin.bench import cost
 from nonlin.images import sources
 from nonlin.intervals import Estimate, Family, above, below, bracketed, crossing_of, exact, mean_crossing
 from nonlin.lab.networks import threads
-from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, margins
+from nonlin.ledger import Always, Case, Claim, Compared, Dependence, Exists, Measurement, Part, literature, margins
 from nonlin.lessons.hardware.experiments import (
     Grid,
     accuracy,
@@ -77,6 +77,7 @@ LIMITS_THE_GRADIENT = Claim(
     number=34,
     statement="ReLU6 limits the gradient and prevents explosion.",
     lesson="09",
+    said_by=(literature.ERRORHANDLE,),
     measure=_explosions,
     parts=(
         _does_not_explode("signal", "The signal does not explode."),
@@ -253,6 +254,7 @@ EASIER_TO_QUANTISE = Claim(
     number=36,
     statement="ReLU6 makes 8-bit quantisation easier.",
     lesson="09",
+    said_by=(literature.RELU6_BITS, literature.SERP),
     measure=_quantised,
     parts=(
         Part(
@@ -324,6 +326,7 @@ FASTER_SWISH = Claim(
     number=37,
     statement="Hardswish is a faster Swish.",
     lesson="09",
+    said_by=(literature.PADDLE,),
     measure=_times,
     parts=(Part(quantifier=Compared("torch's layers, two sizes, two passes", margins.TIME), judge=_judge_times),),
     kept=True,

@@ -24,6 +24,7 @@ from nonlin.ledger import (
     Measurement,
     Part,
     Usually,
+    literature,
     margins,
     reference,
 )
@@ -66,6 +67,7 @@ MAXIMUM = Claim(
     number=15,
     statement="LeakyReLU is max(ax, x).",
     lesson="05",
+    said_by=(literature.RUNEBOOK, literature.ANDROIDKT),
     measure=_maximum_and_leaky_relu,
     parts=(
         Part(
@@ -99,6 +101,7 @@ USUALLY_BETTER = Claim(
     number=16,
     statement="LeakyReLU usually beats ReLU.",
     lesson="05",
+    said_by=(literature.XU, literature.DEEPLEARNING_AI),
     measure=dict,
     parts=(
         Part(
@@ -239,6 +242,7 @@ AMONG_THE_BEST = Claim(
     number=18,
     statement="PReLU is among the best and costs about as much as LeakyReLU.",
     lesson="05",
+    said_by=(literature.HE,),
     measure=_cost,
     parts=(
         Part(
@@ -372,6 +376,7 @@ SPARSE = Claim(
     number=20,
     statement="Against sparse gradients use LeakyReLU or ELU.",
     lesson="05",
+    said_by=(literature.GANHACKS.on("a"), literature.GANS_IN_ACTION),
     measure=_zeros_in_gradients,
     parts=(
         Part(

@@ -15,6 +15,7 @@ from nonlin.ledger import (
     Measurement,
     Never,
     Part,
+    literature,
     margins,
 )
 from nonlin.lessons.nonlinearity.experiments import (
@@ -74,6 +75,7 @@ XOR = Claim(
     number=60,
     statement="XOR cannot be learned without an activation, and is learned with one.",
     lesson="01",
+    said_by=(literature.HCLTECH,),
     measure=_xor,
     parts=(
         Part(
@@ -127,6 +129,7 @@ DEPTH = Claim(
     number=61,
     statement="Depth without activations adds nothing.",
     lesson="01",
+    said_by=(literature.BRENNDOERFER,),
     measure=_depth_without_activations,
     parts=(
         Part(
@@ -167,6 +170,7 @@ PIECES = Claim(
     number=62,
     statement="The number of straight pieces of a ReLU network grows exponentially with its depth.",
     lesson="01",
+    said_by=(literature.MONTUFAR.on("a"),),
     measure=_pieces_by_depth,
     parts=(
         Part(statement="It can.", quantifier=Exists("weights"), judge=_judge_folded),

@@ -21,6 +21,7 @@ from nonlin.ledger import (
     Measurement,
     Never,
     Part,
+    literature,
     margins,
     reference,
 )
@@ -70,6 +71,7 @@ SIGMOID_ONLY_BINARY = Claim(
     number=6,
     statement="Sigmoid belongs only in binary output layers.",
     lesson="10",
+    said_by=(literature.CONCEPT_LAB, literature.NEURAL_BASE_SIGMOID),
     measure=_where_sigmoid_serves,
     parts=(Part(quantifier=Always("other places"), judge=_judge_where_sigmoid_serves),),
     limits="Gates, where sigmoids also stand, were not measured; the two output problems are small clouds of points.",
@@ -132,6 +134,7 @@ NAIVE_FAILS = Claim(
     number=40,
     statement="The naive form of softmax overflows and underflows.",
     lesson="10",
+    said_by=(literature.STABLE_SOFTMAX,),
     measure=_limits_of_the_naive_form,
     parts=(
         Part(
@@ -200,6 +203,7 @@ AMPLIFIES = Claim(
     number=41,
     statement="Softmax amplifies the differences between its inputs.",
     lesson="10",
+    said_by=(literature.NEURAL_BASE_SOFTMAX, literature.CODEDIVE),
     measure=_amplifications,
     parts=(
         Part(
@@ -270,6 +274,7 @@ GRADIENTS = Claim(
     number=42,
     statement="Softmax makes gradients vanish or explode.",
     lesson="10",
+    said_by=(literature.VASWANI.on("a"),),
     measure=_stretches,
     parts=(
         Part(statement="It makes them vanish.", quantifier=Exists("losses"), judge=_judge_vanishing),
@@ -345,6 +350,7 @@ BLAME = Claim(
     number=44,
     statement="Softmax causes problems with imbalanced classes.",
     lesson="10",
+    said_by=(literature.REBALANCED_SOFTMAX,),
     measure=_blame,
     parts=(
         Part(
@@ -389,6 +395,7 @@ CURES = Claim(
     number=45,
     statement="Class weights, oversampling and undersampling cure imbalance.",
     lesson="10",
+    said_by=(literature.ZILLIZ.on("a"),),
     measure=_costs,
     parts=(
         Part(
@@ -481,6 +488,7 @@ LOG_SOFTMAX = Claim(
     number=46,
     statement="Log-softmax with NLL is more stable than softmax followed by log.",
     lesson="10",
+    said_by=(literature.LOG_SOFTMAX,),
     measure=_log_errors,
     parts=(
         Part(
@@ -585,6 +593,7 @@ RELU_OUTPUT = Claim(
     number=48,
     statement="ReLU is a good output for regression with non-negative targets.",
     lesson="10",
+    said_by=(literature.CONCEPT_LAB,),
     measure=_relu_outputs,
     parts=(
         Part(
@@ -660,6 +669,7 @@ TEMPERATURE_SCALING = Claim(
     number=56,
     statement="Temperature scaling repairs the calibration and changes no answer.",
     lesson="10",
+    said_by=(literature.GUO,),
     measure=_temperature_scaling,
     parts=(
         Part(statement="No answer changes.", quantifier=Never("losses and new points"), judge=_judge_moved),
@@ -709,6 +719,7 @@ LABEL_SMOOTHING = Claim(
     number=57,
     statement="Label smoothing improves the calibration.",
     lesson="10",
+    said_by=(literature.MULLER.on("a"),),
     measure=_label_smoothing,
     kept=True,
     parts=(

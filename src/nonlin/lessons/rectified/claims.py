@@ -27,6 +27,7 @@ from nonlin.ledger import (
     Never,
     Part,
     Usually,
+    literature,
     margins,
     reference,
 )
@@ -103,6 +104,7 @@ SPARSITY = Claim(
     number=9,
     statement="About half of ReLU's outputs are zero, and this sparsity improves generalisation.",
     lesson="04",
+    said_by=(literature.GLOROT.on("a"), literature.LEAKY_OR_NOT.on("b")),
     measure=_sparsity,
     parts=(
         Part(
@@ -171,6 +173,7 @@ NOT_VANISHING = Claim(
     number=10,
     statement="ReLU does not cause vanishing gradients, whatever the depth.",
     lesson="04",
+    said_by=(literature.VANISHING_RELU, literature.NEURAL_BASE_SIGMOID),
     measure=_arrived,
     parts=(
         Part(
@@ -214,6 +217,7 @@ NEVER_AGAIN = Claim(
     number=11,
     statement="A unit whose input is once negative never activates again.",
     lesson="04",
+    said_by=(literature.ANDROIDKT,),
     measure=_come_back,
     parts=(Part(quantifier=Never("units that went off"), judge=_judge_come_back),),
     limits="Small networks on one curve of 64 points. It is true of a unit that is off for all inputs, in the first "
@@ -353,6 +357,7 @@ PREVENTED = Claim(
     number=12,
     statement="He initialisation, batch normalisation and a smaller learning rate prevent dead units.",
     lesson="04",
+    said_by=(literature.AI_GLOSSARY,),
     measure=_prevented,
     parts=(
         Part(

@@ -19,6 +19,7 @@ from nonlin.ledger import (
     Measurement,
     Part,
     all_hold,
+    literature,
     margins,
 )
 from nonlin.toys.race import adam, race, sgd, steps_to_learn
@@ -43,6 +44,7 @@ LARGEST_SLOPES = Claim(
     number=1,
     statement="Sigmoid's slope is at most ¼, tanh's at most 1.",
     lesson="03",
+    said_by=(literature.DATAREKHA,),
     measure=_largest_slopes,
     parts=(_at_most("sigmoid", 0.25), _at_most("tanh", 1.0)),
 )
@@ -98,6 +100,7 @@ NEITHER_IS_SAFE = Claim(
     number=2,
     statement="Neither sigmoid nor tanh is safe from vanishing gradients.",
     lesson="03",
+    said_by=(literature.DATAREKHA, literature.CS231N),
     measure=_factors_per_layer,
     parts=(_vanishes("sigmoid"), _vanishes("tanh")),
     limits="Vanishing here means below 0.8 per layer, which leaves about 1 % after 20. Random weights, before any "
@@ -164,6 +167,7 @@ CENTRED_IS_FASTER = Claim(
     number=3,
     statement="Sigmoid is not zero-centred, tanh is, and that makes tanh train faster.",
     lesson="03",
+    said_by=(literature.TANH_OVER_SIGMOID, literature.CS231N),
     measure=_fresh_races,
     parts=(
         _centred("sigmoid", wanted=False),
@@ -198,6 +202,7 @@ TOLD_APART = Claim(
     number=4,
     statement="Sigmoid(100) and sigmoid(10000) cannot be told apart.",
     lesson="03",
+    said_by=(literature.SATURATION,),
     measure=_saturated_outputs,
     parts=(Part(quantifier=Always("float32 and float64"), judge=_judge_saturated_outputs),),
 )

@@ -12,7 +12,7 @@ from nonlin.activations import ACTIVATIONS, ActivationModule
 from nonlin.bench.cost import WARM_UP, margin, rounds, settle_allocator
 from nonlin.intervals import Estimate, Family, exact
 from nonlin.lab.networks import small_cnn, threads
-from nonlin.ledger import Always, Case, Claim, Compared, Exists, Measurement, Part, margins, reference
+from nonlin.ledger import Always, Case, Claim, Compared, Exists, Measurement, Part, literature, margins, reference
 from nonlin.lessons.smooth.experiments import (
     best_rate,
     in_pieces,
@@ -74,6 +74,7 @@ SWISH_BEATS_RELU = Claim(
     number=28,
     statement="Swish beats ReLU in deep networks.",
     lesson="08",
+    said_by=(literature.RAMACHANDRAN,),
     measure=_steps_by_depth,
     parts=(
         Part(
@@ -125,6 +126,7 @@ LESS_FLUCTUATION = Claim(
     number=29,
     statement="Smooth activations train with less fluctuation than ReLU.",
     lesson="08",
+    said_by=(literature.MOLLIFIED,),
     measure=_restlessness,
     parts=(
         _calmer("They fluctuate less than ReLU.", lambda name: "relu", "ReLU's"),
@@ -182,6 +184,7 @@ STOCHASTIC = Claim(
     number=30,
     statement="GELU is stochastic, like dropout.",
     lesson="08",
+    said_by=(literature.CLICK4AI,),
     measure=_two_passes,
     parts=(Part(quantifier=Exists("forms of the layer"), judge=_judge_two_passes),),
     limits="GELU was derived as the mean of a random gate; the layer computes the mean and draws nothing.",
@@ -256,6 +259,7 @@ MUST_BE_APPROXIMATED = Claim(
     number=31,
     statement="GELU must be approximated to be affordable.",
     lesson="08",
+    said_by=(literature.TORCHEDUP,),
     measure=_gelu_times,
     parts=(Part(quantifier=Always("places"), judge=_judge_gelu_times),),
     kept=True,
@@ -373,6 +377,7 @@ MISH_COSTS_MORE = Claim(
     number=33,
     statement="Mish costs more memory and time than it gains.",
     lesson="08",
+    said_by=(literature.MISH_ISSUE.on("ab"),),
     measure=_mish_costs,
     parts=(
         Part(statement="It keeps more memory.", quantifier=Always("ReLU, SiLU and GELU"), judge=_judge_memory),
@@ -440,6 +445,7 @@ MORE_ROBUST = Claim(
     number=59,
     statement="Smooth activations make a network more robust against adversarial examples.",
     lesson="08",
+    said_by=(literature.XIE.on("ab"),),
     measure=_robustness,
     parts=(
         _more_robust("After training by attacked points, than ReLU.", "by attacked points", lambda name: "relu"),
@@ -475,6 +481,7 @@ GELU_AND_SILU = Claim(
     number=68,
     statement="GELU and SiLU give the same accuracy.",
     lesson="08",
+    said_by=(literature.ZERO_ENTROPY_SILU,),
     measure=dict,
     parts=(
         Part(

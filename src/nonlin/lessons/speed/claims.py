@@ -16,7 +16,7 @@ from nonlin.activations import ACTIVATIONS
 from nonlin.bench.cost import WARM_UP, margin, rounds, settle_allocator
 from nonlin.intervals import Estimate, Family, above, exact
 from nonlin.lab.networks import threads
-from nonlin.ledger import Always, Case, Claim, Compared, Measurement, Never, Part, all_hold, margins
+from nonlin.ledger import Always, Case, Claim, Compared, Measurement, Never, Part, all_hold, literature, margins
 
 # Times
 
@@ -126,6 +126,7 @@ EXPONENTIAL_IS_SLOW = Claim(
     number=5,
     statement="The exponential makes sigmoid and tanh notably slower than ReLU.",
     lesson="14",
+    said_by=(literature.CS231N, literature.VASIM),
     measure=_exponential_times,
     parts=(_notably_slower("sigmoid"), _notably_slower("tanh")),
     kept=True,
@@ -172,6 +173,7 @@ CHEAPEST = Claim(
     number=8,
     statement="ReLU is the cheapest activation.",
     lesson="14",
+    said_by=(literature.VASIM, literature.LOLLOX1K),
     measure=_all_times,
     parts=(
         Part(
@@ -352,6 +354,7 @@ IN_PLACE = Claim(
     number=50,
     statement="`inplace=True` saves memory and is free.",
     lesson="14",
+    said_by=(literature.IN_PLACE.on("a"),),
     measure=_in_place,
     parts=(
         Part(

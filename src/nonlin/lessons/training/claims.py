@@ -11,7 +11,7 @@ from torch import Tensor
 from nonlin.intervals import SURE, Estimate, Family, above, below
 from nonlin.lab.comparisons import compare
 from nonlin.lab.report import REFERENCE
-from nonlin.ledger import Always, AtMost, Case, Claim, Exists, Measurement, Part, margins, reference
+from nonlin.ledger import Always, AtMost, Case, Claim, Exists, Measurement, Part, literature, margins, reference
 
 # 51: does the choice matter?
 
@@ -111,6 +111,7 @@ CHOSEN_BY_EXPERIMENT = Claim(
     number=51,
     statement="The best activation has to be chosen by experiment, for each task.",
     lesson="13",
+    said_by=(literature.BOARD_INFINITY,),
     measure=dict,
     parts=(
         Part(

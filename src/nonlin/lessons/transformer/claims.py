@@ -5,7 +5,7 @@ from functools import cache
 from itertools import product
 
 from nonlin.intervals import Estimate, Family, above, below, crossing_of
-from nonlin.ledger import Always, Any, AtMost, Case, Claim, Compared, Dependence, Measurement, Part, margins
+from nonlin.ledger import Always, Any, AtMost, Case, Claim, Compared, Dependence, Measurement, Part, literature, margins
 from nonlin.lessons.transformer.experiments import (
     BLOCKS,
     LAYERS,
@@ -78,6 +78,7 @@ SQUARED_RELU = Claim(
     number=70,
     statement="Squared ReLU beats GELU in a language model.",
     lesson="16",
+    said_by=(literature.SO,),
     measure=_study,
     kept=True,
     parts=(
@@ -97,6 +98,7 @@ THIRD_MATRIX = Claim(
     number=71,
     statement="SwiGLU is worth its third matrix: at equal parameters it beats blocks of two.",
     lesson="16",
+    said_by=(literature.SHAZEER,),
     measure=_study,
     kept=True,
     parts=(
@@ -128,6 +130,7 @@ GELU_AND_SILU = Claim(
     number=72,
     statement="GELU and SiLU are interchangeable in a transformer.",
     lesson="16",
+    said_by=(literature.ZERO_ENTROPY,),
     measure=_study,
     kept=True,
     parts=(Part(quantifier=Always("learning rates"), judge=_judge_same, would_take=TO_DECIDE),),
@@ -159,6 +162,7 @@ SPARSIFY = Claim(
     number=73,
     statement="The feed-forward layers of a transformer become sparse by themselves.",
     lesson="16",
+    said_by=(literature.LI,),
     measure=_study,
     kept=True,
     parts=(
@@ -222,6 +226,7 @@ SCALE = Claim(
     number=74,
     statement="Attention needs its scale 1/√d: without it softmax saturates, and its gradient vanishes.",
     lesson="16",
+    said_by=(literature.VASWANI,),
     measure=_attention,
     kept=True,
     parts=(
@@ -259,6 +264,7 @@ RELU_COSTS_LITTLE = Claim(
     number=75,
     statement="In place of GELU or SiLU, ReLU costs a language model almost nothing.",
     lesson="16",
+    said_by=(literature.MIRZADEH,),
     measure=_study,
     kept=True,
     parts=(
@@ -296,6 +302,7 @@ NEEDS_ITS_ACTIVATION = Claim(
     number=76,
     statement="A transformer needs the activation of its feed-forward blocks.",
     lesson="16",
+    said_by=(literature.BRENNDOERFER,),
     measure=_study,
     kept=True,
     parts=(
