@@ -21,7 +21,7 @@ import small_data
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from nonlin import __main__ as command_line
-from nonlin import commands, paths
+from nonlin import commands, files, paths
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.commands import common, tensorboard
@@ -184,6 +184,17 @@ def test_train_is_stopped_by_ctrl_c_and_goes_on_with_the_command_that_it_prints(
     assert len(updates) == 8  # in all: what was done is not done again
     assert out.startswith("ReLU on bright squares: test accuracy ")
     assert _run(capsys, "train", "--resume", str(run))[:2] == (0, out)
+
+
+def test_train_on_a_full_disk_says_how_to_go_on(capsys, bright, runs, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise files.unwritable(runs, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(survivors, "_write_checkpoint", full)
+    code, _, err = _run(capsys, "train", "--epochs", "1")
+    run = runs / "train" / "relu-bright-seed0"
+    words = "(No space left on device): make room and start again; to go on: nonlin train --resume"
+    assert (code, err.splitlines()[-1]) == (1, f"Error: {runs} cannot be written {words} {run}")
 
 
 def test_train_passes_its_options_on(capsys, bright, runs):
@@ -705,6 +716,8 @@ def test_help_needs_nothing_but_the_standard_library():
         "        main([*command.split(), '--help'])\n"
         "    except SystemExit as stop:\n"
         "        assert stop.code == 0\n"
+        "from nonlin.__main__ import parse\n"
+        "parse(['train', '--log-dir', 'x', '--data=y'])\n"
     )
     names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in commands.COMMANDS]
     done = subprocess.run(
