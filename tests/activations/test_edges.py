@@ -20,6 +20,7 @@ from nonlin.activations.softmax import Softmax, softmax
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.torch.jit.script. is deprecated",  # which torch itself calls for its first tangent
     "ignore:Complex modules are a new feature",
+    "ignore:The .grad attribute of a Tensor that is not a leaf",  # at which torch.compile looks in passing
 )
 
 INF, NAN = math.inf, math.nan

@@ -14,6 +14,7 @@ import warnings
 from contextlib import suppress
 from functools import cache as cache_of_one
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +127,9 @@ def test_plot_writes_a_picture_and_describes_it(capsys, tmp_path, runs):
     assert "ReLU: " in out
     assert _run(capsys, "plot", "relu")[0] == 0
     assert (runs / "plots" / "relu.png").is_file()
+    code, out, err = _run(capsys, "plot", "all", "--output", str(tmp_path / "all.png"))
+    assert (code, err) == (0, "")
+    assert all(f"{record.title}: f(" in out for record in ACTIVATIONS.values())
 
 
 def test_plot_shows_a_photograph(capsys, tmp_path):
@@ -190,7 +194,7 @@ def test_train_on_a_full_disk_says_how_to_go_on(capsys, bright, runs, monkeypatc
     def full(*_: object, **__: object) -> None:
         raise files.unwritable(runs, OSError(28, "No space left on device"))
 
-    monkeypatch.setattr(survivors, "_write_checkpoint", full)
+    monkeypatch.setattr(survivors, "_store", full)
     code, _, err = _run(capsys, "train", "--epochs", "1")
     run = runs / "train" / "relu-bright-seed0"
     words = "(No space left on device): make room and start again; to go on: nonlin train --resume"
@@ -586,6 +590,11 @@ def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
     name = "it's a\\ \x1b[31m \udce9 \x9b \n path"
     typed = subprocess.run(["bash", "-c", f"printf %s {common.quoted(name)}"], capture_output=True, check=True)
     assert typed.stdout == os.fsencode(name)
+
+
+def test_on_windows_a_path_is_quoted_as_there(monkeypatch):
+    monkeypatch.setattr(common, "os", SimpleNamespace(name="nt"))
+    assert common.quoted(r"C:\Users\ann's\my runs") == r'"C:\Users\ann's\my runs"'
 
 
 def test_no_name_is_no_lesson(capsys):
