@@ -594,7 +594,7 @@ def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
 
 def test_on_windows_a_path_is_quoted_as_there(monkeypatch):
     monkeypatch.setattr(common, "os", SimpleNamespace(name="nt"))
-    assert common.quoted(r"C:\Users\ann's\my runs") == r'"C:\Users\ann's\my runs"'
+    assert common.quoted("C:\\Users\\ann's\\my runs") == '"C:\\Users\\ann\'s\\my runs"'
 
 
 def test_no_name_is_no_lesson(capsys):
