@@ -62,6 +62,9 @@ The other commands are those of the course itself:
 """
 
 
+PARSE = "import sys; from nonlin.__main__ import parse; parse(sys.argv[1:])"
+
+
 def lab(args: List[str]) -> int:
     variables = environment()
     # First, because a later file that assigns its tiles would remove ours; ours only adds one.
@@ -95,7 +98,7 @@ def course(args: List[str], choice: str) -> int:
     helping = "--help" in args or "-h" in args
     if helping or not is_ready(choice):
         # Help needs no installation, and a typing error is told before one of gigabytes.
-        command = [sys.executable, "-m", "nonlin", *(args if helping else [args[0], "--help"])]
+        command = [sys.executable, *(["-m", "nonlin"] if helping else ["-c", PARSE]), *args]
         variables = {**environment(), "PYTHONPATH": str(ROOT / "src")}
         code = run(command, env=variables, stdout=None if helping else subprocess.DEVNULL)
         if code or helping:

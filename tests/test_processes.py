@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nonlin.processes import deadline, stops_noted, terminable
+from nonlin.errors import ReaderError
+from nonlin.processes import deadline, stops_noted, switched_on, terminable
 
 PARENT = """
 import sys, time, joblib
@@ -147,3 +148,18 @@ def test_time_runs_out_in_time(seconds, stops):
         time.sleep(10 if stops else 0.1)
         reached.append(1)
     assert (bool(reached), time.monotonic() - begun < 5) == (not stops, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [*dict.fromkeys(("off", "OFF", " 0", "no", "False"), False).items(), ("", True), ("On", True)],
+)
+def test_a_switch_in_the_environment_is_read_in_any_usual_form(monkeypatch, value: str, expected: bool) -> None:
+    monkeypatch.setenv("NONLIN_KERNELS", value)
+    assert switched_on("NONLIN_KERNELS") is expected
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("NONLIN_KERNELS", "of")
+    with pytest.raises(ReaderError, match="NONLIN_KERNELS is set to 'of': set it to on or off"):
+        switched_on("NONLIN_KERNELS")

@@ -60,12 +60,13 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 COMMAND = """\
 import json, os, sys, time
 name = __spec__.name.split(".")[0]
-print(json.dumps({"name": name, "args": sys.argv[1:], "env": dict(os.environ)}), flush=True)
-if "wait" in sys.argv:
-    time.sleep(60)
-if "--help" in sys.argv and "trian" in sys.argv:
-    sys.exit(2)
-sys.exit(json.loads(os.environ.get("CODES", "{}")).get(name, 0))
+def parse(args):
+    sys.exit(2 if args in (["trian"], ["train", "--activation"]) else 0)
+if __name__ == "__main__":
+    print(json.dumps({"name": name, "args": sys.argv[1:], "env": dict(os.environ)}), flush=True)
+    if "wait" in sys.argv:
+        time.sleep(60)
+    sys.exit(json.loads(os.environ.get("CODES", "{}")).get(name, 0))
 """
 
 # uv is not a dependency of the course; its place is taken by the pip of these tests, run by the Python that uv is told.
@@ -469,7 +470,8 @@ def test_no_network_is_told_in_a_sentence_and_leaves_nothing(course: Course, tro
 
 
 def test_a_typing_error_is_told_before_an_installation(course: Course) -> None:
-    assert course.start("trian").returncode == 2
+    for mistake in (["trian"], ["train", "--activation"]):
+        assert course.start(*mistake).returncode == 2
     done = course.start("train", "--help")
     assert (done.returncode, json.loads(done.stdout)["args"]) == (0, ["train", "--help"])
     assert "setup [--again]" in course.start("--help").stdout

@@ -31,6 +31,7 @@ from pathlib import Path
 from nonlin.errors import reason
 from nonlin.files import FileError, fitting, unreadable
 from nonlin.notebooks import asking_cells, lesson_file
+from nonlin.processes import switched_on
 
 HIDDEN, FILE = ".course", "progress.jsonl"
 START = Path.cwd()  # Jupyter starts a kernel in its notebook's folder; a cell may change it
@@ -53,7 +54,7 @@ class Event:
 
 def own_folder() -> Path | None:
     """The work folder that this process was started in, or None: tests, and lessons elsewhere, are not remembered."""
-    on = os.environ.get("NONLIN_PROGRESS") != "off" and "PYTEST_VERSION" not in os.environ
+    on = switched_on("NONLIN_PROGRESS") and "PYTEST_VERSION" not in os.environ
     return START if on and (START / HIDDEN).is_dir() else None
 
 

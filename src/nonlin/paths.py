@@ -7,8 +7,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
 from nonlin.errors import ReaderError
 
 
@@ -55,6 +53,8 @@ def data_folder() -> Path:
 
 def _home_of_data(*, shared: bool = True) -> Path:
     """The checkout, if what is wanted may be shared, else the user's data."""
+    import platformdirs  # here, so that the command line can be read before anything is installed
+
     try:
         return (project_root() if shared else None) or platformdirs.user_data_path("nonlin", appauthor=False)
     except RuntimeError as error:
@@ -76,6 +76,8 @@ def cache_folder() -> Path | None:
 
     Neither counts where it cannot be written, or where other users can write, too; None if nothing is left.
     """
+    import platformdirs
+
     places = lambda: data_folder() / "cache", lambda: platformdirs.user_cache_path("nonlin", appauthor=False)
     for place in places:
         with suppress(ReaderError, RuntimeError):  # there is no home

@@ -34,6 +34,22 @@ def end_with(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+def switched_on(variable: str) -> bool:
+    """Whether a switch in the environment is on, as it is where it is not set.
+
+    Raises:
+        ReaderError: for a value that is neither on nor off.
+    """
+    from nonlin.errors import ReaderError
+
+    value = os.environ.get(variable, "").strip().lower()
+    if value in ("off", "0", "no", "false"):
+        return False
+    if value not in ("", "on", "1", "yes", "true"):
+        raise ReaderError(f"{variable} is set to {value!r}: set it to on or off")
+    return True
+
+
 @contextmanager
 def variables(**values: str) -> Iterator[None]:
     """Within the block the environment, also of new processes, has these values."""

@@ -405,12 +405,16 @@ END = """
 
 What stays impossible, or other than in torch:
 
-- `torch.compile` follows no rule of ours for forward mode. In a function that it compiles, `jvp` differentiates our \
-formula instead, which at a kink may give another slope, and `hessian` is refused. Outside, all works.
-- `torch.jit.script`, which torch has given up, cannot read our functions. `torch.jit.trace` can, but not in place.
+- `torch.compile` takes transforms in one another, as `grad(grad(f))` or `vmap(grad(f))`, and forward mode (`jvp`, \
+`hessian`) inside the function that it compiles, without `fullgraph=True`: that part runs uncompiled, with the right \
+numbers. With it, they are refused.
+- `torch.jit.script` and `torch.jit.trace`, which torch has given up, are no way for our functions: the first cannot \
+read them; what the second returns runs in the same process and cannot be saved. Take `torch.export`.
+- In float32 and less, torch refuses a number that is beyond it, as a slope of 1e200; ours takes it as infinity.
+- The second derivative of softmax at a temperature T grows as 1/T², and its rounding with it: below 1e-18 it is \
+infinite or NaN in float32.
 - `torch.func.functionalize` has no rule for functions with a derivative of their own.
-- A second derivative through a compiled function is refused. Both derivatives inside one, as `grad(grad(f))`, torch \
-takes for 0 without a word: compile the first alone.
+- A second derivative through a compiled function is refused.
 - Where backward keeps the output, as for ELU, whoever writes over the output cannot go backward. Torch keeps the input.
 - RReLU in training draws numbers: `vmap` needs `randomness="different"` or `"same"`, which `jacfwd` and `hessian` do \
 not pass on by themselves; and a generator of one's own can be traced by `torch.fx` only as part of a network.

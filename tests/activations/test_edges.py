@@ -158,6 +158,28 @@ def test_a_second_derivative_of_a_compiled_loss_is_refused_and_never_wrong(name:
         torch.autograd.grad(torch.autograd.grad(loss(x).sum(), x, create_graph=True)[0].sum(), x)
 
 
+@pytest.mark.parametrize("fullgraph", [False, True])
+@pytest.mark.parametrize(
+    ("name", "transformed"),
+    [
+        ("silu", lambda f: grad(lambda x: grad(lambda x: f(x).sum())(x).sum())),
+        ("gelu", lambda f: vmap(grad(f))),
+        ("hardtanh", lambda f: lambda x: jvp(f, (x,), (torch.ones_like(x),))[1]),
+    ],
+    ids=["grad of grad", "vmap of grad", "jvp"],
+)
+def test_transforms_inside_a_compiled_function_are_right_or_refused(name, transformed, fullgraph) -> None:
+    function, x = transformed(ActivationModule(ACTIVATIONS[name])), torch.tensor([-1.0, 0.0, 2.0])
+    torch._dynamo.reset()
+    # Not "eager", which fails after any break of a graph inside a transform, with torch's functions, too.
+    compiled = torch.compile(function, backend="aot_eager", fullgraph=fullgraph)
+    if fullgraph:
+        with pytest.raises(torch._dynamo.exc.Unsupported, match="leave out fullgraph=True"):
+            compiled(x)
+    else:
+        torch.testing.assert_close(compiled(x), function(x))
+
+
 @pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 def test_writing_over_the_output_is_right_or_refused(record: Activation) -> None:
     module, x = ActivationModule(record), torch.tensor([-1.0, 2.0], requires_grad=True)

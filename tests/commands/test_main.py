@@ -14,6 +14,7 @@ import warnings
 from contextlib import suppress
 from functools import cache as cache_of_one
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ import small_data
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from nonlin import __main__ as command_line
-from nonlin import commands, paths
+from nonlin import commands, files, paths
 from nonlin.activations import ACTIVATIONS
 from nonlin.bench import cost
 from nonlin.commands import common, tensorboard
@@ -126,6 +127,9 @@ def test_plot_writes_a_picture_and_describes_it(capsys, tmp_path, runs):
     assert "ReLU: " in out
     assert _run(capsys, "plot", "relu")[0] == 0
     assert (runs / "plots" / "relu.png").is_file()
+    code, out, err = _run(capsys, "plot", "all", "--output", str(tmp_path / "all.png"))
+    assert (code, err) == (0, "")
+    assert all(f"{record.title}: f(" in out for record in ACTIVATIONS.values())
 
 
 def test_plot_shows_a_photograph(capsys, tmp_path):
@@ -184,6 +188,17 @@ def test_train_is_stopped_by_ctrl_c_and_goes_on_with_the_command_that_it_prints(
     assert len(updates) == 8  # in all: what was done is not done again
     assert out.startswith("ReLU on bright squares: test accuracy ")
     assert _run(capsys, "train", "--resume", str(run))[:2] == (0, out)
+
+
+def test_train_on_a_full_disk_says_how_to_go_on(capsys, bright, runs, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise files.unwritable(runs, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(survivors, "_store", full)
+    code, _, err = _run(capsys, "train", "--epochs", "1")
+    run = runs / "train" / "relu-bright-seed0"
+    words = "(No space left on device): make room and start again; to go on: nonlin train --resume"
+    assert (code, err.splitlines()[-1]) == (1, f"Error: {runs} cannot be written {words} {run}")
 
 
 def test_train_passes_its_options_on(capsys, bright, runs):
@@ -577,6 +592,11 @@ def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
     assert typed.stdout == os.fsencode(name)
 
 
+def test_on_windows_a_path_is_quoted_as_there(monkeypatch):
+    monkeypatch.setattr(common, "os", SimpleNamespace(name="nt"))
+    assert common.quoted("C:\\Users\\ann's\\my runs") == '"C:\\Users\\ann\'s\\my runs"'
+
+
 def test_no_name_is_no_lesson(capsys):
     code, _, err = _run(capsys, "refresh", "")
     assert (code, err.count("\n")) == (1, 1)
@@ -705,6 +725,8 @@ def test_help_needs_nothing_but_the_standard_library():
         "        main([*command.split(), '--help'])\n"
         "    except SystemExit as stop:\n"
         "        assert stop.code == 0\n"
+        "from nonlin.__main__ import parse\n"
+        "parse(['train', '--log-dir', 'x', '--data=y'])\n"
     )
     names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in commands.COMMANDS]
     done = subprocess.run(

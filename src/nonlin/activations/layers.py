@@ -303,8 +303,8 @@ class ActivationModule(nn.Module):
 
     Shape: input and output of any shape, the same.
 
-    It goes wherever torch's layers go, by ``docs/abilities.md``, but for two places: ``torch.jit.script``, and forward
-    mode (``jvp``, ``hessian``) inside a function that ``torch.compile`` compiles.
+    It goes wherever torch's layers go, by ``docs/abilities.md``, but for two places: ``torch.jit``; and, inside a
+    function that is compiled with ``fullgraph=True``, forward mode and transforms in one another.
 
     Raises:
         TypeError: for an argument that the activation does not have, or one that is no fixed number: a tensor that

@@ -32,7 +32,7 @@ def _leaky(x: Tensor, weight: Tensor) -> Tensor:
 
 def _sums_serve(weight: Tensor) -> bool:
     """Whether a choice may be a sum in which one term is 0, as infinity times 0 is not; only a CPU can be asked."""
-    return weight.device.type == "cpu" and math.isfinite(weight.sum().item())
+    return weight.device.type == "cpu" and math.isfinite((weight if weight.numel() == 1 else weight.sum()).item())
 
 
 def _fast_leaky(x: Tensor, weight: Tensor) -> Tensor:

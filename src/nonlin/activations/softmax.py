@@ -111,7 +111,8 @@ def softmax(x: Tensor, dim: int, temperature: float = 1.0) -> Tensor:
     Args:
         x: floating-point tensor of any shape, logits.
         dim: the dimension along which the outputs sum to 1.
-        temperature: T, positive: near 0 all weight goes to the maximum, and growing values approach equal weights.
+        temperature: T, positive: near 0 all weight goes to the maximum, and growing values approach equal weights. The
+            second derivative grows as 1/T^2, and its rounding with it: in float32 it is lost at a T below 1e-18.
 
     Returns:
         Tensor of the shape and dtype of ``x``.

@@ -177,16 +177,22 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _train_in(folder: Path, configuration: "Configuration", dataset: "Dataset", arguments: argparse.Namespace) -> int:
+    from nonlin.files import FileError
     from nonlin.lab import runs
 
+    data = "" if arguments.data == "auto" else f" --data {quoted(arguments.data)}"
+    to_go_on = f"to go on: {program_as_typed()} train --resume {quoted(folder)}{data}"
     ((name, maker),) = makers_named([configuration.activation]).items()
     try:
         result = runs.run(configuration, maker, dataset, folder, progress=None)
     except KeyboardInterrupt:
         if not (folder / runs.RUN).exists():
             raise
-        data = "" if arguments.data == "auto" else f" --data {quoted(arguments.data)}"
-        return say(f"\nStopped; to go on: {program_as_typed()} train --resume {quoted(folder)}{data}", INTERRUPTED)
+        return say(f"\nStopped; {to_go_on}", INTERRUPTED)
+    except FileError as error:
+        if arguments.resume or not (folder / runs.RUN).exists():
+            raise
+        return say(f"Error: {str(error).rstrip('.')}; {to_go_on}", FAILED)
     if result.diverged:
         return say(
             f"Diverged: the training loss of {title_of(name)} became infinite or NaN in epoch {len(result.epochs)}; "

@@ -21,7 +21,7 @@ from nonlin.images.cache import Images, cached
 from nonlin.images.dataset import SIDE, DataError, Dataset, Split
 from nonlin.typography import shown
 
-_FORMAT = 3  # raise it when the same files shall become other pixels, or none: the cache's key carries it
+_FORMAT = 4  # raise it when the same files shall become other pixels, or none: the cache's key carries it
 # Pillow goes by what a file contains and would start other programs for some formats, such as Ghostscript.
 _FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SYSTEM_FILES = frozenset(["desktop.ini", "thumbs.db"])
@@ -40,8 +40,8 @@ def load(folder: Path) -> Dataset:
 
     Raises:
         DataError: if something else lies in the folder, something is missing or cannot be looked at, an
-            image cannot be read, or its white cannot be known: of 16 bits, if no image of a class has a number in the
-            upper three quarters of the range, or if more than one in a hundred ends where 10, 12 or 14 bits do.
+            image cannot be read, or its white cannot be known: of 16 bits, if most images of a class have no number in
+            the upper three quarters of the range, or if more than one in a hundred ends where 10, 12 or 14 bits do.
     """
     listing = _list(folder)
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
@@ -151,17 +151,27 @@ def _check_white(brightest: "list[_Brightest]") -> None:
     The images of a class tell together: one by one, a photograph of the night would be refused. In a class of several
     depths, overexposed images tell: their largest number is the largest that there is.
     """
-    of_class: dict[int, _Brightest] = {}
+    of_class: dict[int, list[_Brightest]] = {}
     for each in brightest:
-        of_class[each.label] = max(each, of_class.get(each.label, each))
-    for each in of_class.values():
-        if 0 < each.number < 1 << 14:
+        if each.number:
+            of_class.setdefault(each.label, []).append(each)
+    dim = []
+    for its in map(sorted, of_class.values()):
+        dark = [each for each in its if each.number < 1 << 14]
+        dim += dark
+        if 2 * len(dark) > len(its):
             raise _white_unknown(
-                each.path, "16-bit numbers that are, as those of its whole class, below a quarter of the range"
+                dark[-1].path, "16-bit numbers that are, as most of its class, below a quarter of the range"
             )
     clipped = [each for each in brightest if each.number in _WHITES]
     if 100 * len(clipped) > sum(each.number > 0 for each in brightest):
         raise _white_unknown(clipped[0].path, f"16-bit numbers that end at {clipped[0].number}, as those of fewer bits")
+    if dim:
+        warnings.warn(
+            f"{len(dim)} images of 16 bits stay darker than a quarter of white, such as {shown(dim[0].path)}: if they "
+            "were stored with fewer bits, save them with 8.",
+            stacklevel=2,
+        )
 
 
 def _places(count: int) -> np.ndarray:

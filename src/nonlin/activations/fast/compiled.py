@@ -31,6 +31,7 @@ from nonlin.activations.record import HALF, Activation
 from nonlin.errors import ReaderError, reason
 from nonlin.files import FileError, remove_parts, write_whole
 from nonlin.paths import cache_folder, is_private
+from nonlin.processes import switched_on
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 TORCH = Path(torch.__file__).parent
@@ -80,7 +81,7 @@ def in_use() -> bool:
     global _active
     with _lock:
         if _active is None:
-            _active = os.environ.get(VARIABLE) != OFF and _loads()
+            _active = switched_on(VARIABLE) and _loads()
         return _active
 
 
