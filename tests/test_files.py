@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 import torch
 from small_data import leftovers
 
+from nonlin import files
 from nonlin.files import FileError, fitting, read_record, read_table, remove_parts, write_json, write_whole
 
 
@@ -217,3 +219,32 @@ def test_what_is_no_whole_table_is_named(content: Any, tmp_path: Path) -> None:
 def test_a_table_is_read_with_its_head(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(b'a,b\r\n1,"x, y"\r\n')
     assert read_table(tmp_path / "rows.csv", needs=["a"]) == [["a", "b"], ["1", "x, y"]]
+
+
+# Where something is written that nobody could lose: into a folder that is still being made, to the end of a file, into
+# a stream, or before anything is installed.
+OTHER_WRITERS = {
+    "activations/fast/compiled.py",
+    "desk/hand_out.py",
+    "desk/mark.py",
+    "desk/pack.py",
+    "desk/sandbox.py",
+    "files.py",
+    "images/cifar10.py",
+    "images/download.py",
+    "installation.py",
+    "site/build.py",
+    "site/explorer.py",
+    "site/printing.py",
+}
+
+
+def test_whatever_replaces_a_file_does_it_by_one_function() -> None:
+    package = Path(files.__file__).parent
+    writing = re.compile(r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]b?[\"']")
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if writing.search(path.read_text("utf-8"))
+    }
+    assert found == OTHER_WRITERS
