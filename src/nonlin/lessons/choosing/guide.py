@@ -389,7 +389,15 @@ GUIDE: tuple[Advice, ...] = (
         support=(ByClaim("47", R, "accuracy, 50 classes", holds=False), ByClaim("46a", C)),
         practice=(
             Practice("Transformer", 2017, "labels smoothed by 0.1: perplexity worse, BLEU better", "its section 5.4"),
+        ),
+    ),
+    Advice(
+        situation=OUTPUT,
+        advice="Probabilities to act on: divide the logits by a temperature from held-out points like the new ones.",
+        support=(ByClaim("56a", C), ByClaim("56b", D), ByClaim("57b", R)),
+        practice=(
             Practice("Temperature scaling", 2017, "calibration error 16.53 to 1.26 % on CIFAR-100", "arXiv:1706.04599"),
+            Practice("Under a shift of the images", 2019, "calibration after the fact falls short", "arXiv:1906.02530"),
         ),
     ),
     Advice(
