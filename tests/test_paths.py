@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import platformdirs
 import pytest
 from IPython.utils.text import DollarFormatter
 from tensorboard import manager, notebook
@@ -37,7 +38,7 @@ def test_places_in_a_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytes
 def test_places_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "project_root", lambda: None)
     for kind in ("data", "cache"):
-        monkeypatch.setattr(paths.platformdirs, f"user_{kind}_path", lambda *_, kind=kind, **__: tmp_path / kind)
+        monkeypatch.setattr(platformdirs, f"user_{kind}_path", lambda *_, kind=kind, **__: tmp_path / kind)
     assert paths.runs_folder() == tmp_path / "data" / "runs"
     assert paths.data_folder() == tmp_path / "data" / "data"
     assert paths.cache_folder() == tmp_path / "data" / "data" / "cache"
@@ -49,7 +50,7 @@ def test_each_user_of_a_shared_checkout_has_work_and_runs_of_his_own(
 ) -> None:
     assert paths.work_folder() == checkout / "work"
     monkeypatch.setattr(paths, "is_writable", lambda folder: not folder.is_relative_to(checkout))
-    monkeypatch.setattr(paths.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "users")
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda *_, **__: tmp_path / "users")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     assert paths.work_folder() == tmp_path / "home" / "nonlin"
@@ -63,7 +64,7 @@ def test_each_user_of_a_shared_checkout_has_work_and_runs_of_his_own(
 def test_a_cache_lies_where_nobody_else_can_write(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paths.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "users")
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "users")
     own, users = checkout / "data" / "cache", tmp_path / "users"
     own.mkdir(parents=True)
     users.mkdir()

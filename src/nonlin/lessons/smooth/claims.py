@@ -26,6 +26,16 @@ SMOOTH = {"silu": F.silu, "gelu": F.gelu, "mish": F.mish}
 TITLES = {name: ACTIVATIONS[name].title for name in ("relu", *SMOOTH)}
 
 
+def _its_pieces(name: str) -> str:
+    return f"{name} in pieces"
+
+
+def _contenders() -> dict[str, Callable[[Tensor], Tensor]]:
+    """ReLU, the smooth ones, and their copies in straight pieces."""
+    pieces = {_its_pieces(name): in_pieces(activation) for name, activation in SMOOTH.items()}
+    return {"relu": torch.relu, **SMOOTH, **pieces}
+
+
 def _accuracies(name: str, rival: str) -> dict[str, Estimate]:
     """By how many points of accuracy one is ahead of another, for each network of the course that has both."""
     compared = {network: found.get(name) for network, found in reference.differences(reference=rival).items()}
@@ -96,11 +106,10 @@ RESTLESS_RATES = (0.03, 0.1, 0.3)
 
 
 def _restlessness() -> Measurement:
-    pieces = {f"{name} in pieces": in_pieces(activation) for name, activation in SMOOTH.items()}
     return {
         f"rate {rate:g}, {name}": restlessness(activation, rate, seeds=40)[0].tolist()
         for rate in RESTLESS_RATES
-        for name, activation in {"relu": torch.relu, **SMOOTH, **pieces}.items()
+        for name, activation in _contenders().items()
     }
 
 
@@ -132,7 +141,7 @@ LESS_FLUCTUATION = Claim(
         _calmer("They fluctuate less than ReLU.", lambda name: "relu", "ReLU's"),
         _calmer(
             "It is their smoothness: they fluctuate less than the same curves with kinks.",
-            lambda name: f"{name} in pieces",
+            _its_pieces,
             "that of its copy in straight pieces",
         ),
     ),
@@ -404,9 +413,8 @@ TRAININGS = {"by attacked points": True, "by clean points": False}
 
 def _robustness() -> Measurement:
     """Accuracy in %, under attack and without, each at the rate that is best under attack with other seeds."""
-    pieces = {f"{name} in pieces": in_pieces(activation) for name, activation in SMOOTH.items()}
     measured = {}
-    for (words, attacked), (name, f) in product(TRAININGS.items(), {"relu": torch.relu, **SMOOTH, **pieces}.items()):
+    for (words, attacked), (name, f) in product(TRAININGS.items(), _contenders().items()):
 
         def run(rate: float, seeds: range, f: Callable = f, attacked: bool = attacked) -> Tensor:
             return robust_accuracy(f, rate, attacked=attacked, seeds=seeds)
@@ -452,7 +460,7 @@ MORE_ROBUST = Claim(
         _more_robust(
             "After the same training, than the same curves with kinks.",
             "by attacked points",
-            lambda name: f"{name} in pieces",
+            _its_pieces,
         ),
         _more_robust("After training by clean points, than ReLU.", "by clean points", lambda name: "relu"),
         _more_robust(
