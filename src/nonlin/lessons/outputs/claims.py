@@ -703,7 +703,9 @@ def _smoothing(measured: Measurement, rival: str) -> dict[float, Estimate]:
 def _judge_smoothing(rival: str) -> Callable[[Measurement], Sequence[Case]]:
     def judge(measured: Measurement) -> Sequence[Case]:
         return [
-            Case(f"ε = {strength:g}", margins.CALIBRATION_ERROR.less(change), f"by {change}", (change,))
+            Case(
+                f"ε = {strength:g}", margins.CALIBRATION_ERROR.less(change), f"the error changes by {change}", (change,)
+            )
             for strength, change in _smoothing(measured, rival).items()
         ]
 

@@ -244,12 +244,12 @@ BFLOAT16_SATURATES = Claim(
     measure=_where_slopes_end,
     parts=(
         Part(
-            statement="Where the output tends to 1 or −1.",
+            statement="They do where the output tends to 1 or −1.",
             quantifier=Always("functions and formats"),
             judge=_judge_slopes_end(["sigmoid, towards 1", "tanh, towards ±1"]),
         ),
         Part(
-            statement="Where the output tends to 0.",
+            statement="Sigmoid does where its output tends to 0.",
             quantifier=Always("formats"),
             judge=_judge_slopes_end(["sigmoid, towards 0"]),
         ),

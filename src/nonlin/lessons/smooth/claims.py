@@ -456,15 +456,23 @@ MORE_ROBUST = Claim(
     said_by=(literature.XIE.on("ab"),),
     measure=_robustness,
     parts=(
-        _more_robust("After training by attacked points, than ReLU.", "by attacked points", lambda name: "relu"),
         _more_robust(
-            "After the same training, than the same curves with kinks.",
+            "Trained by attacked points, they are right on more attacked points than ReLU.",
+            "by attacked points",
+            lambda name: "relu",
+        ),
+        _more_robust(
+            "Trained in this way, they are right on more attacked points than the same curves with kinks.",
             "by attacked points",
             _its_pieces,
         ),
-        _more_robust("After training by clean points, than ReLU.", "by clean points", lambda name: "relu"),
         _more_robust(
-            "After training by clean points, an attack costs them less accuracy than it costs ReLU.",
+            "Trained by clean points, they are right on more attacked points than ReLU.",
+            "by clean points",
+            lambda name: "relu",
+        ),
+        _more_robust(
+            "Trained by clean points, they lose less accuracy to an attack than ReLU.",
             "by clean points",
             lambda name: "relu",
             loses=True,
