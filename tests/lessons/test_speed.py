@@ -40,6 +40,7 @@ def four(*ratios: float) -> dict[str, list[float]]:
         (8, {"here: a": times(0.7), "here: b": times(2.0)}, "a refuted, b refuted"),
         (49, four(1.03, 1.09, 1.0), "confirmed"),
         (49, four(1.0, 1.09, 1.0), "refuted"),
+        (49, four(1.03, 1.03, 1.0), "refuted"),  # the right order, by less than half of what was published
         (49, four(1.03, 1.09, 5.0), "refuted"),
     ],
 )

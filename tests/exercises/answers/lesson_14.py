@@ -159,7 +159,7 @@ WRONG = {
     "14.3": [
         (log_of(lambda x: x), "the same memory"),
         (log_of(lambda x: x.detach()), "the same memory"),
-        (switched_off, "leave the layers"),
+        (switched_off, "copy what goes in"),
         (log_of(lambda x: x.detach(), lambda x: x.clone()), "the log is not"),
         (log_of(lambda x: x.detach().clone()), "overwrites the caller's x"),
         (lambda x, layers: tuple(layer(x.clone()) for layer in layers), "the output of the one before"),

@@ -263,8 +263,7 @@ LOGBOOK = Exercise(
         ),
         Mistake(
             answer=_switched_off,
-            hint="that changes the caller's layers, and a layer need not have an option to switch off: leave the layers, and "
-            "copy.",
+            hint="a layer need not have an option to switch off, and the caller's are to stay as they are: copy what goes in.",
         ),
         Mistake(
             answer=lambda x, layers: _nothing_copied(x.clone(), layers),
