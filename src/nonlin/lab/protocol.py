@@ -130,7 +130,7 @@ def in_words(protocol: Protocol) -> str:
         (
             "networks",
             ", ".join(nets),
-            "the network of `train`, shallow and deep; batch normalisation changes more than any activation does",
+            "the network of `start.py train`, shallow and deep; batch normalisation changes more than any activation",
         ),
         (
             "activations",
@@ -147,7 +147,7 @@ def in_words(protocol: Protocol) -> str:
             f"SGD, Nesterov momentum {recipe.momentum:g}, batches of {recipe.batch_size}, weight decay "
             f"{recipe.weight_decay:g}, label smoothing {recipe.label_smoothing:g}, shifts and mirroring; the rate "
             f"rises over {100 * recipe.warm_up:g} % of the updates and falls to 0; {recipe.epochs} epochs",
-            "that of `train`, which a reader can repeat in minutes",
+            "that of `start.py train`, which a reader can repeat in minutes",
         ),
         ("precision", protocol.precision, "what this network is trained in where it is faster; float32 is a control"),
         (
