@@ -114,7 +114,10 @@ def in_place(x: torch.Tensor) -> torch.Tensor:
         (lambda x: torch.cat([2 * x, x]), "at x = 1, 2: the shape is (4,), expected (2,)."),
         (lambda x: (2 * x).double(), "at x = 1, 2: the dtype is torch.float64, expected torch.float32."),
         (lambda x: 2 * x + (x - x.detach()), "at x = 1, 2, the slope by autograd: 3 at index 0, expected 2."),
-        (lambda x: 2 * x.detach(), "at x = 1, 2 autograd cannot follow your function: use torch operations on x"),
+        (
+            lambda x: 2 * x.detach(),
+            "at x = 1, 2 autograd cannot follow your function: use differentiable operations on x",
+        ),
         (fail, "at x = 1, 2 your function raised RuntimeError: no luck"),
         (in_place, "at x = 1, 2, the slope by autograd: 1 at index 0, expected 2."),
         (lambda x: float("nan") * x, "at x = 1, 2: nan at index 0, expected 2."),

@@ -170,7 +170,7 @@ WRONG = {
     "04.1": [
         (lambda x: max(x, 0), "Python's if and max"),
         (lambda x: x if x > 0 else 0, "Python's if and max"),
-        (lambda x: (x > 0) * x, "at -inf this multiplies infinity by 0"),
+        (lambda x: (x > 0) * x, "infinity times 0"),
         (lambda x: x.where(x > 0, torch.zeros_like(x)), "a NaN becomes 0"),
         (lambda x: torch.max(x, torch.zeros_like(x)), "the slope at 0 is 0.5"),
         (lambda x: 0.5 * x + 0.5 * abs(x), "infinity minus infinity"),

@@ -93,9 +93,13 @@ UNDO = Exercise(
     solution=undo_sigmoid,
     by_hand=ByHand(without=("logit",)),
     probes=(
-        Probe(label="for outputs between 0.1 and 0.9", arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),)),
+        Probe(
+            label="for outputs between 0.1 and 0.9",
+            arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),),
+            tolerance=1e-9,
+        ),
         Probe(label="for y = 1e-12", arguments=(torch.tensor(1e-12, dtype=torch.float64),)),
-        Probe(label="for y = 0.5", arguments=(torch.tensor(0.5, dtype=torch.float64),)),
+        Probe(label="for y = 0.5", arguments=(torch.tensor(0.5, dtype=torch.float64),), tolerance=1e-9),
     ),
     mistakes=(
         Mistake(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nonlin.exercises.by_hand import ByHand
+from nonlin.exercises.by_hand import AUTOGRAD, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -143,6 +143,7 @@ BACKWARD = Exercise(
     minutes=4,
     difficulty=1,
     solution=softmax_backward,
+    by_hand=ByHand(without=(AUTOGRAD,)),
     probes=(
         Probe(label="for a batch of 4 vectors", arguments=(_numbers(4, 5), Y), tolerance=1e-12),
         Probe(label="for a gradient of ones", arguments=(torch.ones(4, 5, dtype=torch.float64), Y), tolerance=1e-12),
@@ -241,7 +242,7 @@ DETECT = Exercise(
         Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
         Probe(label="for a softmax that rounds to 0", arguments=((200 * _LOGITS[:, :3]).softmax(dim=1),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
-        Probe(label="for 0.5, 0.9, −0.4", arguments=(torch.tensor([[0.5, 0.9, -0.4]]),)),
+        Probe(label="for 0.5, 0.51, −0.01", arguments=(torch.tensor([[0.5, 0.51, -0.01]]),)),
         Probe(label="for 0.5, −0.5", arguments=(torch.tensor([[0.5, -0.5]]),)),
     ),
     mistakes=(
@@ -259,11 +260,11 @@ DETECT = Exercise(
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1).round() == 1).all()),
-            hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-5 or so.",
+            hint="your tolerance is far wider than rounding, which moves a sum of 1000 numbers by 1e-6 or so.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs <= 1).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).all()),
-            hint="0.5 + 0.9 − 0.4 is 1 as well, and nothing is above 1: a probability is never negative.",
+            hint="0.5 + 0.51 − 0.01 is 1 as well, and nothing is above 1: a probability is never negative.",
         ),
         Mistake(
             answer=lambda outputs: bool((abs(outputs.abs().sum(dim=1) - 1) < 1e-4).all()),

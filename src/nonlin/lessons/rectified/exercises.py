@@ -37,7 +37,7 @@ LIKE_TORCH = Exercise(
     mistakes=(
         Mistake(
             answer=lambda x: x * (x > 0),
-            hint="at -inf this multiplies infinity by 0, and that is NaN. Choose a value instead of multiplying by a mask.",
+            hint="at -inf this is NaN: infinity times 0, or less infinity. Choose a value instead of computing it.",
         ),
         Mistake(
             answer=lambda x: torch.where(x > 0, x, 0.0),
@@ -95,6 +95,7 @@ DEAD = Exercise(
         Probe(label="on [-2, 2]", arguments=(W, B, -2.0, 2.0)),
         Probe(label="on [0, 5]", arguments=(W, B, 0.0, 5.0)),
         Probe(label="on [-4, -1]", arguments=(W.double(), B.double(), -4.0, -1.0)),
+        Probe(label="on [-0.5, 1.25]", arguments=(torch.ones(2), torch.tensor([-1.4, -1.1]), -0.5, 1.25)),
     ),
     mistakes=(
         Mistake(
@@ -258,6 +259,9 @@ SLIM = Exercise(
         Probe(label="on [-2, 2]", arguments=(_W, _B, _A, -2.0, 2.0)),
         Probe(label="on [0, 5]", arguments=(3 * _W, _B, _A, 0.0, 5.0)),
         Probe(label="in float64, on [-4, -1]", arguments=(_W.double(), _B.double(), _A.double(), -4.0, -1.0)),
+        Probe(
+            label="on [-0.5, 1.25]", arguments=(torch.ones(2), torch.tensor([-1.4, -1.1]), torch.ones(2), -0.5, 1.25)
+        ),
     ),
     mistakes=(
         Mistake(

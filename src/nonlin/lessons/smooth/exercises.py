@@ -265,10 +265,16 @@ SOFTPLUS = Exercise(
         ),
         Probe(label="at x = −20", arguments=(torch.tensor(-20.0),), with_slope=True),
         Probe(label="at x = −80", arguments=(torch.tensor(-80.0),)),
+        Probe(label="at x = 20", arguments=(torch.tensor(20.0),), with_slope=True),
         Probe(label="at x = 100", arguments=(torch.tensor(100.0),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0, 800.0]).double(),), with_slope=True),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda x: torch.where(x > 20, x, torch.log1p(torch.exp(x.clamp(max=20)))),
+            hint="nearly: at 20 clamp has a kink of its own, and the slope there is not 1. Give the exponential a constant "
+            "instead.",
+        ),
         Mistake(
             answer=lambda x: torch.log(1 + torch.exp(x)),
             hint="both faults are still there: at −20 the 1 swallows e^x, and at 100 e^x overflows.",

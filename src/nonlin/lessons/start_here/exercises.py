@@ -18,7 +18,7 @@ RELU = Exercise(
     minutes=3,
     difficulty=1,
     solution=my_relu,
-    probes=number_line(),
+    probes=(*number_line(), Probe(label="near 0", arguments=(torch.tensor([-1e-3, 1e-3]),))),
     by_hand=ByHand(without=("relu",)),
     mistakes=(
         Mistake(
