@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nonlin.lessons import CLAIMS
+from nonlin.lessons.training import claims
 
 NAMES = ("relu", "sigmoid", "silu", "elu", "gelu", "mish")
 
@@ -42,3 +43,19 @@ def test_who_is_named_and_what_changes_is_said(trained: Callable[..., None]) -> 
     _, named, changes = CLAIMS[51].judge({}).parts
     assert "mish is ahead and not told apart from none" in named.cases[0].figures
     assert "changes for sigmoid, silu, elu, gelu, mish of 5" in changes.cases[0].figures
+
+
+def test_spreads_leave_sigmoid_and_tanh_out_and_are_compared_at_one_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs(apart: float) -> dict[str, dict[int, float]]:
+        off = {"relu": 0, "elu": apart, "gelu": -apart, "tanh": -30}
+        return {name: {seed: 70 + (1 + seed / 10) * by for seed in range(2)} for name, by in off.items()}
+
+    networks = {
+        "depth 1, batch norm": runs(1.0),
+        "depth 1, no batch norm": runs(4.0),
+        "depth 3, no batch norm": runs(0.1),
+    }
+    monkeypatch.setattr(claims, "_by_network", lambda: networks)
+    [case] = CLAIMS[67].parts[2].judge({})
+    assert case.holds
+    assert case.rests_on[0].mean == pytest.approx(0.25)
