@@ -364,7 +364,7 @@ def _scale_from_which_it_fails(measured: Measurement) -> Dependence | None:
     relu = sum(measured["ReLU: behind"]) / len(measured["ReLU: behind"])
     curves = zip(*(measured[f"ELU, inputs {scale:g}: behind"] for scale in SCALES), strict=True)
     at = mean_crossing(SCALES, curves, CURED * relu)
-    return at and Dependence(factor="the standard deviation of the inputs", holds="below", at=at)
+    return at and Dependence(factor="the standard deviation of the network's inputs", holds="below", at=at)
 
 
 def _judge_zeros_at_the_weights(measured: Measurement) -> Sequence[Case]:
