@@ -29,6 +29,10 @@ def weights_by_kernel(noise, gain):
     return noise * torch.tensor(gain / (inputs * kernel) ** 0.5)
 
 
+def weights_in_square(noise, *, side):
+    return noise.shape[1] * (noise.shape[side] ** 2 if noise.dim() == 4 else 1)
+
+
 def layer_from_a_module(f, z, noise):
     layer = nn.Linear(*reversed(noise.shape), dtype=noise.dtype)
     y = f(z)
@@ -118,6 +122,8 @@ WRONG = {
         (lambda noise, gain: noise * gain / len(noise) ** 0.5, "swapped"),
         (lambda noise, gain: noise * gain**2 / noise[0].numel(), "standard deviation"),
         (lambda noise, gain: noise * gain / noise.size(1) ** 0.5, "positions of its kernel"),
+        (lambda noise, gain: noise * gain / weights_in_square(noise, side=2) ** 0.5, "height squared"),
+        (lambda noise, gain: noise * gain / weights_in_square(noise, side=-1) ** 0.5, "width squared"),
         (lambda noise, gain: noise * 2**0.5 / noise[0].numel() ** 0.5, "built in"),
         (lambda noise, gain: noise / noise[0].numel() ** 0.5, "gain is missing"),
     ],

@@ -160,8 +160,8 @@ INITIALISER = Exercise(
     probes=(
         Probe(label="for nn.Linear(16, 64)", arguments=(torch.randn(64, 16, generator=_generator()), 2**0.5)),
         Probe(
-            label="for nn.Conv2d(4, 8, 3), whose weight is (8, 4, 3, 3)",
-            arguments=(torch.randn(8, 4, 3, 3, generator=_generator()), 1.6),
+            label="for nn.Conv2d(4, 8, (3, 5)), whose weight is (8, 4, 3, 5)",
+            arguments=(torch.randn(8, 4, 3, 5, generator=_generator()), 1.6),
         ),
     ),
     mistakes=(
@@ -186,6 +186,15 @@ INITIALISER = Exercise(
         Mistake(
             answer=lambda noise, gain: gain / math.sqrt(noise.shape[1]) * noise,
             hint="right for a linear layer. Each unit of a convolution sums over the positions of its kernel as well.",
+        ),
+        *(
+            Mistake(
+                answer=lambda noise, gain, side=side: (
+                    gain / math.sqrt(noise.shape[1] * math.prod(noise.shape[side : side + 1]) ** 2) * noise
+                ),
+                hint=f"right for square kernels: you took the {named} squared, and a kernel has height times width places.",
+            )
+            for side, named in ((2, "height"), (3, "width"))
         ),
         Mistake(
             answer=lambda noise, gain: gain**2 / noise.shape[1] * noise,
