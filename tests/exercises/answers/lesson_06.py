@@ -96,6 +96,7 @@ SLIPS = {
     "bare mean": lambda f, z, noise: (noise / (16 * f(z).var()) ** 0.5, -f(z).mean() * torch.ones(6).double()),
     "variance": lambda f, z, noise: (w := noise / (4 * f(z).var()), -f(z).mean() * w.sum(1)),
     "outputs": lambda f, z, noise: (w := noise / (6 * f(z).var()) ** 0.5, -f(z).mean() * w.sum(1)),
+    "abs": lambda f, z, noise: (w := noise / (16 * f(z).var()) ** 0.5, -f(z).mean().abs() * w.sum(1)),
     "noise": lambda f, z, noise: (noise / (16 * f(z).var()) ** 0.5, -f(z).mean() * noise.sum(1)),
 }
 
@@ -135,5 +136,6 @@ WRONG = {
         (SLIPS["variance"], "a variance is a square"),
         (SLIPS["outputs"], "number of outputs"),
         (SLIPS["noise"], "sum the weights that you return"),
+        (SLIPS["abs"], "may be negative"),
     ],
 }

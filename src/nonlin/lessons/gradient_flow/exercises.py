@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
@@ -268,6 +269,7 @@ CENTRED_LAYER = Exercise(
         Probe(label="for sigmoid", arguments=(torch.sigmoid, MANY, NEXT_LAYER), tolerance=2e-3),
         Probe(label="for ReLU", arguments=(torch.relu, MANY, NEXT_LAYER), tolerance=2e-3),
         Probe(label="for tanh", arguments=(torch.tanh, MANY, NEXT_LAYER), tolerance=2e-3),
+        Probe(label="for LogSigmoid", arguments=(logsigmoid, MANY, NEXT_LAYER), tolerance=2e-3),
     ),
     mistakes=(
         Mistake(
@@ -287,6 +289,12 @@ CENTRED_LAYER = Exercise(
         Mistake(
             answer=_centred(lambda y, noise: (_scaled(y.std(), noise), y.mean() * _scaled(y.std(), noise).sum(dim=1))),
             hint="the bias has the wrong sign: it is to cancel what the mean adds, and you add it once more.",
+        ),
+        Mistake(
+            answer=_centred(
+                lambda y, noise: (_scaled(y.std(), noise), -y.mean().abs() * _scaled(y.std(), noise).sum(dim=1))
+            ),
+            hint="right where the mean of f(z) is positive; but it may be negative, and then the bias has the wrong sign.",
         ),
         Mistake(
             answer=_centred(lambda y, noise: (_scaled(y.std(), noise), -y.mean().expand(len(noise)))),
