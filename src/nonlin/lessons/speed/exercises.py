@@ -6,7 +6,7 @@ from statistics import mean, median
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import AUTOGRAD, MASK, NUMPY, ByHand
+from nonlin.exercises.by_hand import AUTOGRAD, MASK, NUMBERS, NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -314,7 +314,9 @@ ELU_BACKWARD = Exercise(
     minutes=7,
     difficulty=3,
     solution=elu_backward,
-    by_hand=ByHand(without=("elu_backward", "where", "masked_fill", "masked_scatter", AUTOGRAD, MASK, NUMPY)),
+    by_hand=ByHand(
+        without=("elu_backward", "where", "masked_fill", "masked_scatter", "nonzero", AUTOGRAD, MASK, NUMPY, NUMBERS)
+    ),
     probes=(
         Probe(label="with alpha = 1", arguments=(GRADIENT, torch.linspace(-0.875, 2, 24), 1.0)),
         Probe(label="with alpha = 2", arguments=(GRADIENT, torch.linspace(-1.875, 1, 24), 2.0)),
