@@ -60,6 +60,11 @@ def _one_after_the_other(functions: Functions, x: Tensor, orders: Orders, base: 
     return tuple(median(a / b for a, b in zip(times[name], times[base], strict=True)) for name in functions)
 
 
+def _with_the_base_again(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+    rounds = [{name: functions[name](x) / functions[base](x) for name in order} for order in orders]
+    return tuple(median(ratios[name] for ratios in rounds[2:]) for name in functions)
+
+
 def _in_the_order_of_the_last_round(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
     counted = _all_rounds(functions, x, orders)[2:]
     return tuple(_median_ratio(counted, name, base) for name in counted[-1])
@@ -143,6 +148,10 @@ MEDIANS = Exercise(
             answer=_one_after_the_other,
             hint="you finish one function before the next begins: a disturbance then hits one of them alone. Every round "
             "must run all of them.",
+        ),
+        Mistake(
+            answer=_with_the_base_again,
+            hint="you run the base again for every name: it runs once a round, as all do, and its time there serves all.",
         ),
         Mistake(
             answer=lambda functions, x, orders, base: medians(functions, x, [list(functions)] * len(orders), base),
