@@ -326,9 +326,8 @@ def swiglu_by_halves(x: Tensor, fused: Tensor, out: Tensor) -> Tensor:
 
 
 def product_itself(x: Tensor, y: Tensor, gate: Callable[[Tensor], Tensor]) -> Tensor:
-    """Whatever the gate, its two halves together are a multiple of y, which y = 1 shows."""
-    one = torch.ones((), dtype=x.dtype)
-    return x * y * (gate(one) - gate(-one))
+    """Whatever the gate, its two halves together are a multiple of a positive number; the sign is put back."""
+    return x * y.sign() * (gate(y.abs()) - gate(-y.abs()))
 
 
 def stackable_by_torch(x: Tensor, gate: Tensor, value: Tensor, out: Tensor) -> Tensor:

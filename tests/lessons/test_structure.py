@@ -16,6 +16,8 @@ NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted
 every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
 NAME = re.compile(r'(predict|outcome)\(\s*"(\d\d[a-z])"')
 
+DOTTED = re.compile(r"`([a-z_]\w*)\.(?!(?:json|py|csv|md)\b)\w[\w.]*[(`]")
+
 
 def text(number: str) -> str:
     return "\n".join(cell.source for cell in NOTEBOOKS[number].cells if cell.cell_type == "markdown")
@@ -98,6 +100,13 @@ def test_every_section_runs_without_what_goes_further_elsewhere(number: str) -> 
     assert core[1] & strange == set()
     for section, (made, needed) in zip(further, own, strict=True):
         assert needed & (strange - made) == set(), f"{section.title} uses names of another section that is folded"
+
+
+@every_lesson
+def test_what_a_text_calls_by_a_dotted_name_can_be_typed(number: str) -> None:
+    made, _ = names_of(cell for section in sections(NOTEBOOKS[number]) for cell in code(section))
+    unknown = [name for name in DOTTED.findall(text(number)) if name not in made]
+    assert unknown == [], "the lesson neither imports nor makes these"
 
 
 def names_of(cells: Iterable[nbformat.NotebookNode]) -> tuple[set[str], set[str]]:
