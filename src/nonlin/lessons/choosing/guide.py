@@ -539,7 +539,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=ELSEWHERE,
-        advice="Differential equations: tanh, softplus or sine; ReLU has no second derivative.",
+        advice="Differential equations: tanh, softplus or sine; ReLU's second derivative is 0.",
         support=(ByClaim("66a", C, "ReLU"), ByClaim("66b", C)),
         practice=(
             Practice("Physics-informed networks", 2019, "tanh", "maziarraissi/PINNs"),

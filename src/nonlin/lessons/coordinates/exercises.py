@@ -256,7 +256,7 @@ QUIZ = Quiz(
         Question(
             "Why are half of the pixels kept out of the training?",
             (
-                Option("To save time", False, "All pixels would take 0.2 seconds more."),
+                Option("To save time", False, "All pixels would take a moment more."),
                 Option(
                     "Without them, learning by heart looks like success",
                     True,
