@@ -69,6 +69,16 @@ def polynomial(x):
     return C * (x + 0.044715 * x**3)
 
 
+def gelu_patched(patch):
+    """Another function below ``patch``: the 1 in the denominator of the gate is left out."""
+
+    def answer(x):
+        u = polynomial(x)
+        return torch.where(x < patch, x * torch.exp(2 * u), x / 2 * (1 + torch.tanh(u)))
+
+    return answer
+
+
 RIGHT = {
     "08.1": [
         lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x)),
@@ -148,6 +158,12 @@ WRONG = {
         (lambda x: x * torch.sigmoid(1.702 * x), "coarser"),
         (lambda x: x / 2 * torch.sigmoid(2 * polynomial(x)), "half of what is wanted"),
         (lambda x: (x.double() * (1 + torch.tanh(polynomial(x.double()))) / 2).to(x.dtype), "float64 has more digits"),
+        (lambda x: x * torch.exp(2 * polynomial(x)) / (1 + torch.exp(2 * polynomial(x))), "overflows"),
+        (lambda x: x * (u := polynomial(x)).exp() / (u.exp() + (-u).exp()), "overflows"),
+        (lambda x: x / 2 * torch.exp(u := polynomial(x)) / torch.cosh(u), "overflows"),
+        (lambda x: x * (1 - 1 / (1 + torch.exp(2 * polynomial(x)))), "without a difference"),
+        (gelu_patched(-3), "−3"),
+        (gelu_patched(-4), "−4"),
     ],
     "08.4": [
         (lambda x: torch.log(1 + x.exp()), "both faults"),
