@@ -69,14 +69,10 @@ def polynomial(x):
     return C * (x + 0.044715 * x**3)
 
 
-def gelu_patched(patch):
-    """Another function below ``patch``: the 1 in the denominator of the gate is left out."""
-
-    def answer(x):
-        u = polynomial(x)
-        return torch.where(x < patch, x * torch.exp(2 * u), x / 2 * (1 + torch.tanh(u)))
-
-    return answer
+def gelu_patched(x):
+    """Another function below -3: the 1 in the denominator of the gate is left out."""
+    u = polynomial(x)
+    return torch.where(x < -3, x * torch.exp(2 * u), x / 2 * (1 + torch.tanh(u)))
 
 
 RIGHT = {
@@ -161,9 +157,7 @@ WRONG = {
         (lambda x: x * torch.exp(2 * polynomial(x)) / (1 + torch.exp(2 * polynomial(x))), "overflows"),
         (lambda x: x * (u := polynomial(x)).exp() / (u.exp() + (-u).exp()), "overflows"),
         (lambda x: x / 2 * torch.exp(u := polynomial(x)) / torch.cosh(u), "overflows"),
-        (lambda x: x * (1 - 1 / (1 + torch.exp(2 * polynomial(x)))), "without a difference"),
-        (gelu_patched(-3), "−3"),
-        (gelu_patched(-4), "−4"),
+        (gelu_patched, "at x = −3.1"),
     ],
     "08.4": [
         (lambda x: torch.log(1 + x.exp()), "both faults"),
