@@ -231,6 +231,13 @@ DETECT = Exercise(
         Probe(label="for a softmax of 3 classes", arguments=(_LOGITS[:, :3].softmax(dim=1),)),
         Probe(label="for logits", arguments=(_LOGITS[:, :10],)),
         Probe(label="for sigmoids", arguments=(torch.sigmoid(_LOGITS[:, :3]),)),
+        Probe(
+            label="for sigmoids, where all rows sum to less than 1",
+            arguments=(torch.sigmoid(-1 - _LOGITS[:, :3].abs()),),
+        ),
+        Probe(
+            label="for sigmoids, where all rows sum to more than 1", arguments=(torch.sigmoid(_LOGITS[:, :3].abs()),)
+        ),
         Probe(label="for logits whose rows happen to sum to 1", arguments=(torch.tensor([[3.0, -2.0], [0.5, 0.5]]),)),
         Probe(label="for a softmax along the batch", arguments=(_LOGITS[:, :3].softmax(dim=0),)),
         Probe(
@@ -249,6 +256,14 @@ DETECT = Exercise(
         Mistake(
             answer=lambda outputs: are_probabilities(outputs[:1]),
             hint="you look at the first row alone: every row is to be a distribution.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) - 1 < 1e-4).all()),
+            hint="a sum far below 1 is as wrong as one above: take the absolute value of the difference.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (1 - outputs.sum(dim=1) < 1e-4).all()),
+            hint="a sum far above 1 is as wrong as one below: take the absolute value of the difference.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).any()),
