@@ -163,6 +163,7 @@ WRONG = {
         (lambda o: bool((o >= 0).all() and (1 - o.sum(1) < 1e-3).all()), "far above 1"),
         (lambda o: bool((o >= 0).all() and o.sum(1).min() >= 1 - 1e-4), "far above 1"),
         (lambda o: bool((o >= 0).all() and (abs(o.sum(1) - 1) < 1e-3).any()), "not .any()"),
+        (lambda o: bool((o >= 0).all() and (o.sum(1) - 1).max().abs() < 1e-3), "where one row of six sums to 0.5"),
     ],
     "10.4": [
         (lambda z, w: torch.softmax(z + w.log(), 1), "wrong direction"),

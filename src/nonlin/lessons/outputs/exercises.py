@@ -247,6 +247,7 @@ DETECT = Exercise(
         Probe(label="where the first row of six sums to 2", arguments=(_one_row_off(0, 2.0),)),
         Probe(label="where the last row of six sums to 2", arguments=(_one_row_off(5, 2.0),)),
         Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
+        Probe(label="where one row of six sums to 0.5", arguments=(_one_row_off(2, 0.5),)),
         Probe(label="for a softmax that rounds to 0", arguments=((200 * _LOGITS[:, :3]).softmax(dim=1),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
         Probe(label="for 0.5, 0.51, −0.01", arguments=(torch.tensor([[0.5, 0.51, -0.01]]),)),
@@ -258,20 +259,20 @@ DETECT = Exercise(
             hint="you look at the first row alone: every row is to be a distribution.",
         ),
         Mistake(
-            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) - 1 < 1e-4).all()),
-            hint="a sum far below 1 is as wrong as one above: take the absolute value of the difference.",
-        ),
-        Mistake(
-            answer=lambda outputs: bool((outputs >= 0).all() and (1 - outputs.sum(dim=1) < 1e-4).all()),
-            hint="a sum far above 1 is as wrong as one below: take the absolute value of the difference.",
-        ),
-        Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (abs(outputs.sum(dim=1) - 1) < 1e-4).any()),
             hint="one row that sums to 1 is enough for you: all rows are to, so .all(), not .any().",
         ),
         Mistake(
             answer=lambda outputs: bool(((outputs >= 0).all(dim=1) & (abs(outputs.sum(dim=1) - 1) < 1e-4)).any()),
             hint="one good row is enough for you: all rows are to be distributions, so .all(), not .any(), at the end.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) - 1 < 1e-4).all()),
+            hint="a sum far below 1 is as wrong as one above: take the absolute value of the difference.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (1 - outputs.sum(dim=1) < 1e-4).all()),
+            hint="a sum far above 1 is as wrong as one below: take the absolute value of the difference.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1).round() == 1).all()),
