@@ -262,7 +262,7 @@ QUIZ = Quiz(
                     True,
                     "The fastest waves were nearly perfect on the seen pixels and useless on the others.",
                 ),
-                Option("A network can't learn all of them", False, "The fastest waves learned theirs almost without an error."),
+                Option("A network cannot learn all of them", False, "The fastest waves learned theirs almost without an error."),
             ),
         ),
         Question(

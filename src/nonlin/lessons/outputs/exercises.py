@@ -202,7 +202,7 @@ BACKWARD = Exercise(
         "y * (gradient - the sum of gradient * y along the last dimension, with keepdim=True).",
     ),
     remark="a gradient of ones gives 0: the outputs sum to 1 whatever the logits are. For a vocabulary of 100,000 words "
-    "the matrix would have ten thousand million entries; you needed none of them.",
+    "the matrix would have ten billion entries; you needed none of them.",
 )
 
 
