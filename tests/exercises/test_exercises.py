@@ -131,6 +131,23 @@ def test_messages_name_the_bug(answer: object, message: str) -> None:
     assert feedback.state == ("correct" if message == "good." else "wrong")
 
 
+@pytest.mark.parametrize(
+    ("given", "returned", "named"),
+    [(torch.float64, torch.float32, True), (torch.float64, torch.float16, True), (torch.float32, torch.float64, False)],
+)
+def test_a_coarser_dtype_is_named_beside_a_number_that_differs(
+    given: torch.dtype, returned: torch.dtype, named: bool
+) -> None:
+    total = replace(
+        DOUBLE,
+        solution=lambda x: x.sum(),
+        probes=(Probe(label="at", arguments=(torch.ones(3, dtype=given) / 3,)),),
+        mistakes=(),
+    )
+    message = judge(total, lambda x: x.to(returned).sum() * 1.001).message
+    assert (f"the dtype is {returned}, not {given}." in message) == named, message
+
+
 class Evil:
     """Equal to everything, and never to be looked at."""
 

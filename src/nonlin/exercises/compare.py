@@ -54,7 +54,8 @@ def _compare(got: Any, wanted: Any, tolerance: float, elementwise: bool = False)
     if got.device != wanted.device:
         return "a plain, dense tensor in the processor's memory is expected."
     said = _compare_values(got, wanted, tolerance)
-    return f"{said[:-1]}; the dtype is {got.dtype}, not {wanted.dtype}." if said and got.dtype != wanted.dtype else said
+    coarser = got.dtype.itemsize < wanted.dtype.itemsize
+    return f"{said[:-1]}; the dtype is {got.dtype}, not {wanted.dtype}." if said and coarser else said
 
 
 def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:
