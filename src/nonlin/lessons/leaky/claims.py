@@ -302,6 +302,7 @@ IN_PLACE = Claim(
     number=19,
     statement="PReLU can be run in place.",
     lesson="05",
+    said_by=(literature.PASZKE,),
     measure=_in_place,
     parts=(Part(quantifier=Exists("ways to do it, in training"), judge=_judge_in_place),),
     limits="This is about training with torch as it is: once a slope is fixed, PReLU is LeakyReLU, which can.",
