@@ -402,6 +402,10 @@ def _chosen_by_the_judges(mine: Tensor, relu: Tensor) -> float:
     return (mine[:, 1:].mean(dim=1).max() - relu[:, 1:].mean(dim=1).max()).item()
 
 
+def _chosen_in_a_row(mine: Tensor, relu: Tensor) -> float:
+    return (mine[mine[0].argmax(), 1:] - relu[relu[0].argmax(), 1:]).mean().item()
+
+
 def _seeds_in_rows(mine: Tensor, relu: Tensor) -> float:
     return fair_lead(mine.T, relu.T)
 
@@ -411,7 +415,7 @@ def _best_of_the_judges(mine: Tensor, relu: Tensor) -> float:
     return (chosen.max() - reference.max()).item()
 
 
-MINE_TRIED = torch.tensor([[70.0, 71.0, 69.0, 70.0], [76.0, 74.0, 75.0, 72.0], [75.0, 77.5, 76.0, 77.0]])
+MINE_TRIED = torch.tensor([[70.0, 69.0, 71.0, 70.0], [76.0, 74.0, 75.0, 72.0], [75.0, 77.5, 76.0, 77.0]])
 RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [76.5, 73.0, 74.0, 76.0]])
 MINE_AGAIN = torch.tensor([[71.3, 70.1, 72.6], [68.2, 69.9, 70.4], [74.8, 73.5, 71.7], [73.1, 75.2, 74.9]])
 RELU_AGAIN = torch.tensor([[70.6, 71.8, 70.9], [73.9, 72.4, 73.3], [71.5, 74.6, 75.3], [72.2, 70.7, 71.1]])
@@ -451,6 +455,10 @@ FAIR = Exercise(
         ),
         Mistake(
             answer=_seeds_in_rows,
+            hint="a row is a learning rate, and a column a seed: seed 0 is table[:, 0].",
+        ),
+        Mistake(
+            answer=_chosen_in_a_row,
             hint="a row is a learning rate, and a column a seed: seed 0 is table[:, 0].",
         ),
         Mistake(
