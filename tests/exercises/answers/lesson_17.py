@@ -271,7 +271,7 @@ WRONG = {
         (lambda mine, relu: (mine[:, 0].max() - relu[:, 0].max()).item(), "chooses and judges"),
         (lambda mine, relu: (mine[:, 1:].mean(1).max() - relu[:, 1:].mean(1).max()).item(), "seeds that judge"),
         (lambda mine, relu: lead_by_rows(mine, relu).item() * (mine.shape[1] - 1), "the sum of the leads"),
-        (lambda mine, relu: mine[mine[0].argmax(), 1:].mean() - relu[relu[0].argmax(), 1:].mean(), "a column a seed"),
+        (lambda mine, relu: mine[mine[0].argmax(), 1:].mean() - relu[relu[0].argmax(), 1:].mean(), "is column 0"),
     ],
     "17.5": [
         (ACTIVATIONS["silu"], "that is SiLU"),

@@ -459,7 +459,7 @@ FAIR = Exercise(
         ),
         Mistake(
             answer=_chosen_in_a_row,
-            hint="a row is a learning rate, and a column a seed: seed 0 is table[:, 0].",
+            hint="row 0 is a learning rate at all seeds; seed 0 at all rates is column 0, table[:, 0].",
         ),
         Mistake(
             answer=_best_of_the_judges,
