@@ -4,6 +4,7 @@ Without ``--long`` nothing is compiled: a compiler is played by a script, and th
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from nonlin.__main__ import main
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, fast
 from nonlin.activations.fast import compiled
 from nonlin.activations.gated import gated
+from nonlin.activations.layers import slopes, textbook_values
 from nonlin.activations.learned import PReLU, Swish
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the compiler is played by a script of the shell")
@@ -165,6 +167,7 @@ def test_a_killed_compilation_leaves_nothing_in_the_way(folder: Path, compiler: 
 KILLED = """
 from pathlib import Path
 from nonlin.activations.fast import compiled
+from nonlin.activations.layers import slopes, textbook_values
 compiled.cache_folder = lambda: Path({folder!r})
 compiled.make(lambda seconds: print("compiling", flush=True))
 """
@@ -211,6 +214,12 @@ def test_another_torch_processor_or_source_needs_another_library(
     with pytest.raises(fast.KernelsError, match="no kernels are compiled for this torch and processor"):
         fast.use(True)
     assert_plain_form_runs()
+
+
+def test_every_activation_has_a_kernel() -> None:
+    source = compiled.SOURCE.read_text(encoding="utf-8")
+    assert {*re.findall(r'\{"(\w+)", made<', source)} == {*ACTIVATIONS}
+    assert {*re.findall(r'\{"(\w+)", gate<', source)} == {*compiled.GATES}
 
 
 def test_they_can_be_left_out(folder: Path, monkeypatch) -> None:
@@ -348,6 +357,17 @@ def test_in_place_autograd_notices_what_is_overwritten(kernels: None) -> None:
     ActivationModule(ACTIVATIONS["elu"], inplace=True)(kept)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         kept.sum().backward()
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own
+def test_compiled_autograd_follows_backward(kernels: None) -> None:
+    for name in ("relu", "gelu", "leaky_relu"):
+        x = torch.linspace(-2, 2, 7, requires_grad=True)
+        with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")):
+            ActivationModule(ACTIVATIONS[name])(x).square().sum().backward()
+        value, slope = (each(ACTIVATIONS[name], x.detach()) for each in (textbook_values, slopes))
+        torch.testing.assert_close(x.grad, 2 * value * slope)
 
 
 @pytest.mark.long

@@ -57,7 +57,8 @@ def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *par
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     parameters = _in_range(saved.dtype, parameters)
     derivative = activation.derivative_from_output if from_output else activation.derivative
-    return linked(_rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved), saved)
+    # The slope comes first, since it lies in memory as the input does, which decides how the product lies.
+    return linked(_rounded_once(lambda g, s: derivative(s, *parameters) * g)(gradient, saved), saved)
 
 
 def _in_range(dtype: torch.dtype, parameters: tuple[float, ...]) -> tuple[float, ...]:

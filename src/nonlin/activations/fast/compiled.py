@@ -168,15 +168,23 @@ def serve(*tensors: Tensor) -> bool:
     """Whether they are in use and take such tensors. Nobody may follow the steps: see ``explicit.followed``."""
     if _active is False or not (_active or in_use()):
         return False
-    first = tensors[0]
-    return first.dtype in DTYPES and all(
-        t.is_cpu and t.dtype == first.dtype and t.layout == torch.strided and not t.is_neg() for t in tensors
-    )
+    dtype = tensors[0].dtype
+    if dtype not in DTYPES:
+        return False
+    for t in tensors:  # noqa: SIM110 - a generator would take as long as all of this
+        if t.dtype != dtype or not t.is_cpu or t.layout != torch.strided or t.is_neg():
+            return False
+    return True
 
 
 def serves(activation: Activation, *tensors: Tensor) -> bool:
     """Whether there is a kernel of this very record besides: a changed copy is another record and has none."""
     return serve(*tensors) and _is_ours(activation)
+
+
+@lru_cache
+def _operator(name: str) -> Callable:
+    return getattr(torch.ops.nonlin, name).default
 
 
 @lru_cache
@@ -189,18 +197,18 @@ def _is_ours(activation: Activation) -> bool:
 def apply(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor:
     """f(x), with its backward."""
     from_output = activation.keeps_output(*parameters, dtype=x.dtype)
-    return torch.ops.nonlin.apply.default(activation.name, x, _compared(activation, parameters, x), from_output)
+    return _operator("apply")(activation.name, x, _compared(activation, parameters, x), from_output)
 
 
 def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) -> None:
     """f(x) written over x, without derivatives."""
-    torch.ops.nonlin.overwrite.default(activation.name, x, _compared(activation, parameters, x))
+    _operator("overwrite")(activation.name, x, _compared(activation, parameters, x))
 
 
 def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: Sequence[float]) -> Tensor:
     """gradient * f', as backward runs it."""
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
-    return torch.ops.nonlin.backward.default(
+    return _operator("backward")(
         activation.name, gradient, saved, _compared(activation, parameters, saved), from_output
     )
 
@@ -215,14 +223,14 @@ def _compared(activation: Activation, parameters: Sequence[float], x: Tensor) ->
 def learned(name: str, x: Tensor, parameter: Tensor) -> Tensor:
     """f(x), ``"prelu"`` or ``"swish"``, whose parameter is a tensor: a single number, or one for each channel."""
     if parameter.numel() == 1:
-        return torch.ops.nonlin.apply.default(name, x, (parameter.item(),), False)
+        return _operator("apply")(name, x, (parameter.item(),), False)
     each = parameter.reshape(-1, *[1] * (x.dim() - 2))
-    return torch.ops.nonlin.learned.default(name, x, each)
+    return _operator("learned")(name, x, each)
 
 
 def learned_chain(name: str, gradient: Tensor, x: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of x and of the parameter, its sum included, in one pass."""
-    for_x, sums = torch.ops.nonlin.learned_backward.default(name, gradient, x, parameter)
+    for_x, sums = _operator("learned_backward")(name, gradient, x, parameter)
     return for_x, sums.reshape(parameter.shape).to(parameter.dtype)
 
 
@@ -233,13 +241,13 @@ def gates(gate: Activation, *tensors: Tensor) -> bool:
 
 def gated(gate: Activation, x: Tensor, dim: int) -> Tensor:
     """a * gate(b) of the halves of x along ``dim``."""
-    return torch.ops.nonlin.gated.default(gate.name, *x.chunk(2, dim))
+    return _operator("gated")(gate.name, *x.chunk(2, dim))
 
 
 def gated_chain(gate: Activation, gradient: Tensor, x: Tensor, dim: int) -> Tensor:
     """The gradient of x."""
     result = torch.empty_like(x)
-    torch.ops.nonlin.gated_backward.default(gate.name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
+    _operator("gated_backward")(gate.name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
     return result
 
 
