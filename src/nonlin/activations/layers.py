@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nonlin.activations.explicit import Eager, Explicit, followed, linked
 from nonlin.activations.facts import FAR
-from nonlin.activations.fast import compiled, kernel_of
+from nonlin.activations.fast import compiled, gpu, kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
 from nonlin.activations.record import HALF, Activation, Interval, as_record
@@ -84,6 +84,8 @@ def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, x):
         return compiled.apply(activation, x, parameters)
+    if x.is_cuda and (y := gpu.apply(activation, x, parameters)) is not None:
+        return y
     if kernel is None:
         return textbook_values(activation, x, *parameters)
     if kernel.forward is None:  # the function is one pass already, which rounds nothing
@@ -98,6 +100,8 @@ def overwrite(activation: Activation, x: Tensor, *parameters: float) -> None:
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, x):
         compiled.overwrite(activation, x, parameters)
+    elif x.is_cuda and gpu.overwrite(activation, x, parameters) is not None:
+        pass
     elif kernel is None or kernel.forward is None:
         x.copy_(values(activation, x, *parameters))
     elif kernel.forward in ELEMENTARY:
@@ -118,6 +122,8 @@ def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: 
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, saved, gradient):
         return compiled.chain(activation, gradient, saved, parameters)
+    if saved.is_cuda and (for_x := gpu.chain(activation, gradient, saved, parameters)) is not None:
+        return for_x
     if kernel is None:
         return textbook_chain(activation, gradient, saved, *parameters)
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)

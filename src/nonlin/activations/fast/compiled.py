@@ -58,6 +58,7 @@ class KernelsError(ReaderError):
 
 
 _active: bool | None = None  # None until somebody asks
+_left_out: bool | None = None  # None where nobody but the environment has said so
 _loaded = False
 _lock = threading.RLock()
 
@@ -68,12 +69,12 @@ def use(wanted: bool) -> None:
     Raises:
         KernelsError: if they are wanted, and there are none or they do not load.
     """
-    global _active
+    global _active, _left_out
     with _lock:
         if wanted:
             load()
         os.environ[VARIABLE] = "on" if wanted else OFF
-        _active = wanted
+        _active, _left_out = wanted, not wanted
 
 
 def in_use() -> bool:
@@ -81,8 +82,13 @@ def in_use() -> bool:
     global _active
     with _lock:
         if _active is None:
-            _active = switched_on(VARIABLE) and _loads()
+            _active = not left_out() and _loads()
         return _active
+
+
+def left_out() -> bool:
+    """Whether the form in Python is wanted: by `use`, `using` or the environment."""
+    return _left_out if _left_out is not None else not switched_on(VARIABLE)
 
 
 @contextmanager
@@ -92,19 +98,15 @@ def using(wanted: bool) -> Iterator[None]:
     Raises:
         KernelsError: as `use`.
     """
-    global _active
+    global _active, _left_out
     if wanted:
         load()
-    before, _active = _active, wanted
+    before = _active, _left_out
+    _active, _left_out = wanted, not wanted
     try:
         yield
     finally:
-        _active = before
-
-
-def form() -> str:
-    """What computes the activations, in words: for a record beside numbers."""
-    return "compiled kernels" if in_use() else "in Python"
+        _active, _left_out = before
 
 
 def _loads() -> bool:
@@ -179,7 +181,7 @@ def serve(*tensors: Tensor) -> bool:
 
 def serves(activation: Activation, *tensors: Tensor) -> bool:
     """Whether there is a kernel of this very record besides: a changed copy is another record and has none."""
-    return serve(*tensors) and _is_ours(activation)
+    return serve(*tensors) and is_ours(activation)
 
 
 @lru_cache
@@ -188,7 +190,8 @@ def _operator(name: str) -> Callable:
 
 
 @lru_cache
-def _is_ours(activation: Activation) -> bool:
+def is_ours(activation: Activation) -> bool:
+    """Whether it is a record of the course itself."""
     from nonlin.activations import ACTIVATIONS  # which imports this file
 
     return ACTIVATIONS.get(activation.name) is activation
@@ -197,23 +200,21 @@ def _is_ours(activation: Activation) -> bool:
 def apply(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor:
     """f(x), with its backward."""
     from_output = activation.keeps_output(*parameters, dtype=x.dtype)
-    return _operator("apply")(activation.name, x, _compared(activation, parameters, x), from_output)
+    return _operator("apply")(activation.name, x, compared(activation, parameters, x), from_output)
 
 
 def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) -> None:
     """f(x) written over x, without derivatives."""
-    _operator("overwrite")(activation.name, x, _compared(activation, parameters, x))
+    _operator("overwrite")(activation.name, x, compared(activation, parameters, x))
 
 
 def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: Sequence[float]) -> Tensor:
     """gradient * f', as backward runs it."""
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
-    return _operator("backward")(
-        activation.name, gradient, saved, _compared(activation, parameters, saved), from_output
-    )
+    return _operator("backward")(activation.name, gradient, saved, compared(activation, parameters, saved), from_output)
 
 
-def _compared(activation: Activation, parameters: Sequence[float], x: Tensor) -> Sequence[float]:
+def compared(activation: Activation, parameters: Sequence[float], x: Tensor) -> Sequence[float]:
     """The parameters, of which Hardtanh's bounds are rounded to 16 bits, as the outputs beside them."""
     if x.dtype not in HALF or activation.name != "hardtanh":
         return parameters

@@ -5,8 +5,8 @@ slope where it is the output, if the slope follows from that. What a kernel does
 formulas are those of ``kernels.cpp``, in which every step and every choice for NaN and infinities is the same;
 float16 and bfloat16 are computed with in float32, and rounded once.
 
-Imported by ``gpu.py`` alone, since Triton is not everywhere. All of it compiles for a card, and agrees with the textbook
-forms in Triton's interpreter, which computes with NumPy; on a card it has not run yet, and its speed is not measured.
+Imported by ``gpu.py`` alone, since Triton is not everywhere. All of it compiles for a card, and agrees with the
+textbook forms in Triton's interpreter, which computes with NumPy; on a card it has not run, nor been measured, yet.
 """
 
 import triton
@@ -30,12 +30,20 @@ def below(x, bound):  # of NaN, NaN
 
 @triton.jit
 def within(x, low, high):
-    return tl.where(x < low, low, tl.where(x > high, high, x))
+    return tl.where(x < low, low, below(x, high))
 
 
 @triton.jit
 def one_where(mask, x):
     return mask.to(x.dtype)
+
+
+@triton.jit
+def polynomial(x, coefficients):  # the constant comes last
+    result = coefficients[0]
+    for k in tl.static_range(1, len(coefficients)):
+        result = tl.fma(x, result, coefficients[k])
+    return result
 
 
 @triton.jit
@@ -46,9 +54,9 @@ def power_of_two(n):
 @triton.jit
 def exponential(x):  # in float32: e^x = (1 + rest) 2^n, where 2^n comes in two factors, so that neither overflows
     x = within(x, -104.0, 128.0)
-    n = tl.where(x > -105, tl.floor(tl.fma(x, 1.44269504, 0.5)), 0.0)  # of NaN, 0
+    n = tl.floor(tl.fma(x, 1.44269504, 0.5))
     r = tl.fma(n, -1.42860677e-6, tl.fma(n, -0.693145752, x))
-    q = tl.fma(tl.fma(tl.fma(tl.fma(r, 0.001390128346, 0.008363146339), r, 0.04166685347), r, 0.1666657728), r, 0.4999999955)
+    q = polynomial(r, (0.001390128346, 0.008363146339, 0.04166685347, 0.1666657728, 0.4999999955))
     half = n.to(tl.int32) >> 1
     return tl.fma(r * r, q, r), half, n.to(tl.int32) - half
 
@@ -57,10 +65,9 @@ def exponential(x):  # in float32: e^x = (1 + rest) 2^n, where 2^n comes in two 
 def exp(x):
     if x.dtype == tl.float64:
         return tl.exp(x)
-    else:
-        rest, half, other = exponential(x)
-        scale = power_of_two(half)
-        return tl.fma(rest, scale, scale) * power_of_two(other)
+    rest, half, other = exponential(x)
+    scale = power_of_two(half)
+    return tl.fma(rest, scale, scale) * power_of_two(other)
 
 
 @triton.jit
@@ -69,10 +76,9 @@ def expm1(x):
         e = tl.exp(x)
         near = tl.where(e == 1, x, (e - 1) * x / tl.log(e))  # the same error above and below, which goes away
         return tl.where(tl.abs(x) < 0.5, near, e - 1)
-    else:
-        rest, half, other = exponential(x)
-        scale = power_of_two(half)
-        return tl.fma(rest, scale, scale - power_of_two(-other)) * power_of_two(other)
+    rest, half, other = exponential(x)
+    scale = power_of_two(half)
+    return tl.fma(rest, scale, scale - power_of_two(-other)) * power_of_two(other)
 
 
 @triton.jit
@@ -80,11 +86,10 @@ def log1p(x):  # for 0 <= x <= 1
     if x.dtype == tl.float64:
         y = 1 + x
         return tl.where(y == 1, x, x * tl.log(y) / (y - 1))
-    else:
-        z = x / (x + 2)  # 2 artanh(z)
-        s = z * z
-        p = tl.fma(tl.fma(tl.fma(tl.fma(s, 0.1161677833, 0.1085226686), s, 0.142962495), s, 0.1999985161), s, 0.3333333367)
-        return 2 * tl.fma(z * s, p, z)
+    z = x / (x + 2)  # 2 artanh(z)
+    s = z * z
+    rest = polynomial(s, (0.1161677833, 0.1085226686, 0.142962495, 0.1999985161, 0.3333333367))
+    return 2 * tl.fma(z * s, rest, z)
 
 
 @triton.jit
@@ -102,13 +107,13 @@ def sigma(x):  # and its slope, in which both tails keep their digits
 
 @triton.jit
 def normal(x):  # in float32: e^(-x^2 / 2), to which what the square loses is given back, and Φ(x)
+    # by e^(t^2) erfc(t) = w P(w) with w = 1 / (1 + 0.4 t) and t = |x| / √2
     square = x * x
     e = exp(-0.5 * square)
     bell = tl.where(square < 180, tl.fma(e * tl.fma(x, x, -square), -0.5, e), e)
     w = 1 / tl.fma(tl.abs(x), 0.282842712, 1.0)
-    p = tl.fma(tl.fma(tl.fma(tl.fma(w, -0.02310129567, 0.1634053528), w, -0.4191481431), w, 0.4437479246), w, -0.2004884202)
-    p = tl.fma(tl.fma(tl.fma(tl.fma(tl.fma(p, w, 0.2284476041), w, 0.1442232122), w, 0.2119279689), w, 0.2252956925), w, 0.225690122)
-    tail = 0.5 * bell * w * p
+    high = polynomial(w, (-0.02310129567, 0.1634053528, -0.4191481431, 0.4437479246, -0.2004884202))
+    tail = 0.5 * bell * w * polynomial(w, (high, 0.2284476041, 0.1442232122, 0.2119279689, 0.2252956925, 0.225690122))
     return bell, tl.where(x < 0, tail, 1 - tail)
 
 
@@ -182,9 +187,17 @@ def softshrink(x, a, b):
 
 
 @activation
-def leaky_relu(x, a, b):  # PReLU with a fixed slope and RReLU in evaluation, too
+def leaky_relu(x, a, b):
     slope = tl.where(x > 0, 1.0, a)
     return tl.where(x > 0, x, a * x), slope, slope
+
+
+ACTIVATIONS["prelu"] = leaky_relu  # with a fixed slope
+
+
+@activation
+def rrelu(x, a, b):  # in evaluation
+    return leaky_relu(x, 0.5 * a + 0.5 * b, b)
 
 
 @activation
@@ -201,15 +214,16 @@ def selu(x, a, b):
 
 
 @activation
-def celu(x, a, b):  # b is a, and never 0
-    z = below(x, 0.0) / b
+def celu(x, a, b):  # an α that is rounded to 0 would give 0 / 0
+    least = 2.2250738585072014e-308 if x.dtype == tl.float64 else 1.1754943508222875e-38
+    z = below(x, 0.0) / tl.where(a < 0, tl.where(a > -least, -least, a), tl.where(a < least, least, a))
     return tl.where(x >= 0, x, a * expm1(z)), exp(z), 1 + below(x, 0.0) / a
 
 
 @activation
 def softplus(x, a, b):
     z = a * x
-    value = tl.where(x * a < 0, 0.0, x) + log1p(exp(-tl.abs(z))) / a
+    value = tl.where(z < 0, 0.0, x) + log1p(exp(-tl.abs(z))) / a
     return tl.where(z > b, x, value), tl.where(z > b, 1.0, sigma(z)[0])
 
 
@@ -222,13 +236,13 @@ def swish(x, a, b):
 @activation
 def silu(x, a, b):
     value, slope = sigma(x)
-    return x * value, tl.fma(within(x, -800.0, 800.0), slope, value)
+    return x * value, tl.fma(x, slope, value)
 
 
 @activation
 def gelu(x, a, b):
     bell, cdf = normal(x)
-    return x * cdf, tl.fma(within(x, -40.0, 40.0) * bell, DENSITY, cdf)
+    return x * cdf, tl.fma(x * bell, DENSITY, cdf)
 
 
 @activation
@@ -277,8 +291,6 @@ def sine(x, a, b):
     return tl.sin(a * x), a * tl.cos(a * x)
 
 
-ACTIVATIONS |= {"prelu": leaky_relu, "rrelu": leaky_relu}
-
 # Through memory, in blocks
 
 
@@ -302,7 +314,9 @@ def value(x, out, n, a: tl.float64, b: tl.float64, F: tl.constexpr, BLOCK: tl.co
 
 
 @triton.jit
-def chain(gradient, saved, out, n, a: tl.float64, b: tl.float64, WHICH: tl.constexpr, F: tl.constexpr, BLOCK: tl.constexpr):
+def chain(
+    gradient, saved, out, n, a: tl.float64, b: tl.float64, WHICH: tl.constexpr, F: tl.constexpr, BLOCK: tl.constexpr
+):
     """gradient * f' into ``out``, where ``WHICH`` is 1 if the input was saved, and 2 if the output was."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     f = computed(loaded(saved, i, i < n), a, b, F)
