@@ -1,12 +1,11 @@
-"""The activations for a graphics processor, in Triton: each is one short function, and two kernels go through memory.
+"""The activations for a graphics processor, in Triton: each is one short function; four kernels go through memory.
 
-A function gives, of a number and of its parameters a and b, the value, the slope where the number is the input, and the
-slope where it is the output, if the slope follows from that. What a kernel does not ask for is not computed. The
-formulas are those of ``kernels.cpp``, in which every step and every choice for NaN and infinities is the same;
-float16 and bfloat16 are computed with in float32, and rounded once.
+A function gives, of a number x and of its parameters a and b, the value, the slope if x is the input, and the slope if
+x is the output, where that follows. What a kernel does not ask for is not computed. Formulas, and what becomes of NaN
+and infinities, are those of ``kernels.cpp``; float16 and bfloat16 are computed with in float32, and rounded once.
 
-Imported by ``gpu.py`` alone, since Triton is not everywhere. All of it compiles for a card, and agrees with the
-textbook forms in Triton's interpreter, which computes with NumPy; on a card it has not run, nor been measured, yet.
+Imported by ``gpu.py`` alone, since Triton is not everywhere. It agrees with the textbook forms in Triton's interpreter,
+which computes with NumPy, and all of it compiles for a card; on a card it has never yet run, nor been measured.
 """
 
 import triton
@@ -20,7 +19,7 @@ SCALE, PRODUCT = tl.constexpr(SELU_SCALE), tl.constexpr(SELU_SCALE * SELU_ALPHA)
 LINEAR, CUBIC = tl.constexpr(GELU_TANH_SCALE), tl.constexpr(0.044715 * GELU_TANH_SCALE)
 DENSITY = tl.constexpr(0.39894228040143268)  # 1 / √(2π)
 
-# Mathematics. What Triton has loses digits in float32, and lacks expm1, log1p, tanh and erfc.
+# Mathematics: Triton's own exponential loses digits in float32, and expm1, log1p, tanh and erfc it has not at all.
 
 
 @triton.jit
@@ -117,9 +116,9 @@ def normal(x):  # in float32: e^(-x^2 / 2), to which what the square loses is gi
     return bell, tl.where(x < 0, tail, 1 - tail)
 
 
-# The activations, by the names of their records
+# The activations
 
-ACTIVATIONS: dict[str, JITFunction] = {}
+ACTIVATIONS: dict[str, JITFunction] = {}  # by the names of their records
 
 
 def activation(function):
@@ -317,7 +316,7 @@ def value(x, out, n, a: tl.float64, b: tl.float64, F: tl.constexpr, BLOCK: tl.co
 def chain(
     gradient, saved, out, n, a: tl.float64, b: tl.float64, WHICH: tl.constexpr, F: tl.constexpr, BLOCK: tl.constexpr
 ):
-    """gradient * f' into ``out``, where ``WHICH`` is 1 if the input was saved, and 2 if the output was."""
+    """gradient * f' into ``out``; ``WHICH`` is 1 if the input was saved, and 2 if the output was."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     f = computed(loaded(saved, i, i < n), a, b, F)
     tl.store(out + i, loaded(gradient, i, i < n) * f[WHICH], mask=i < n)
