@@ -215,8 +215,8 @@ def selu(x, a, b):
 @activation
 def celu(x, a, b):  # an α that is rounded to 0 would give 0 / 0
     least = 2.2250738585072014e-308 if x.dtype == tl.float64 else 1.1754943508222875e-38
-    falls = (a < 0) | (1 / a < 0)  # -0, too
-    z = below(x, 0.0) / tl.where(falls, below(a, -least), tl.where(a < least, least, a))
+    negative = (a < 0) | (1 / a < 0)  # -0, too
+    z = below(x, 0.0) / tl.where(negative, below(a, -least), tl.where(a < least, least, a))
     return tl.where(x >= 0, x, a * expm1(z)), exp(z), 1 + below(x, 0.0) / a
 
 
