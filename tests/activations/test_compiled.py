@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of its own, in a process that has loaded nothing."""
     monkeypatch.setattr(compiled, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(compiled, "_active", None)
+    monkeypatch.setattr(compiled, "_left_out", None)
     monkeypatch.setattr(compiled, "_loaded", False)
     monkeypatch.delenv(compiled.VARIABLE, raising=False)
     return tmp_path / "cache"

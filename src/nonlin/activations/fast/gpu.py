@@ -38,7 +38,10 @@ def in_use() -> bool:
 
 
 def serves(activation: Activation, *tensors: Tensor) -> bool:
-    """Whether there is a kernel of this very record for such tensors. Nobody may follow the steps."""
+    """Whether there is a kernel of this very record for such tensors, the first without gaps in memory.
+
+    Nobody may follow the steps: see ``explicit.followed``.
+    """
     x = tensors[0]
     return (
         in_use()
@@ -46,6 +49,7 @@ def serves(activation: Activation, *tensors: Tensor) -> bool:
         and x.dtype in compiled.DTYPES
         and not (activation.name == "gelu" and x.dtype == torch.float64)
         and 0 < x.numel() < TOO_MANY
+        and one_piece(x, x.stride())
         and all(
             t.dtype == x.dtype and t.device == x.device and t.layout == torch.strided and not t.is_neg()
             for t in tensors
@@ -55,14 +59,14 @@ def serves(activation: Activation, *tensors: Tensor) -> bool:
 
 def apply(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor | None:
     """f(x), without its backward."""
-    if not (serves(activation, x) and one_piece(x, x.stride())):
+    if not serves(activation, x):
         return None
     return _run("value", activation, parameters, x, out=torch.empty_like(x))
 
 
 def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor | None:
     """f(x) written over x."""
-    if not (serves(activation, x) and one_piece(x, x.stride())):
+    if not serves(activation, x):
         return None
     done = _run("value", activation, parameters, x, out=x)
     if done is not None:
@@ -72,7 +76,7 @@ def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) ->
 
 def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: Sequence[float]) -> Tensor | None:
     """gradient * f'."""
-    if not (serves(activation, saved, gradient) and one_piece(saved, saved.stride())):
+    if not serves(activation, saved, gradient):
         return None
     which = 2 if activation.keeps_output(*parameters, dtype=saved.dtype) else 1
     out = torch.empty_like(saved)
