@@ -604,7 +604,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
       return count < V::size() ? V::set(V(0), each, count) : each;
     };
     auto block_of_one = [&](int64_t block) {
-      F<V> f(V(weight[block % channels]));
+      F<V> f{V(weight[block % channels])};
       double total = 0;
       int64_t end = std::min((block + 1) * inner, n);
       for (int64_t start = block * inner; start < end; start += BLOCK) {
@@ -623,7 +623,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
         int64_t count = std::min<int64_t>(V::size(), channels - c);
         N numbers[V::size()] = {};
         std::copy_n(weight + c, count, numbers);
-        F<V> f(V::loadu(numbers));
+        F<V> f{V::loadu(numbers)};
         V lanes(0);
         for (int64_t position = block * together; position < end; ++position)
           lanes = lanes + step(position * channels + c, count, f);
