@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -590,6 +591,7 @@ def test_no_name_reaches_the_terminal_as_it_is(capsys, tmp_path, runs, monkeypat
         assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here to type it in")
 def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
     name = "it's a\\ \x1b[31m \udce9 \x9b \n path"
     typed = subprocess.run(["bash", "-c", f"printf %s {common.quoted(name)}"], capture_output=True, check=True)

@@ -203,6 +203,7 @@ class _EagerInPlace(Eager):
         activation, *parameters = constants
         overwrite(activation, x, *parameters)
         ctx.mark_dirty(x)
+        ctx.set_materialize_grads(False)
         ctx.explicit, ctx.constants = explicit, constants
         ctx.save_for_backward(x)
         return x

@@ -160,7 +160,8 @@ def _register() -> None:
 
     for operator in ("apply", "backward", "learned", "gated"):
         torch.library.register_fake(f"nonlin::{operator}", like_the_second)
-    torch.library.impl("nonlin::plain_backward", "CompositeImplicitAutograd", plain_backward)
+    for key in ("CompositeImplicitAutograd", "FuncTorchBatched"):
+        torch.library.impl("nonlin::plain_backward", key, plain_backward)
 
 
 # What they compute

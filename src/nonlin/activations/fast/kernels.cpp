@@ -604,7 +604,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
       return count < V::size() ? V::set(V(0), each, count) : each;
     };
     auto block_of_one = [&](int64_t block) {
-      F<V> f(V(weight[block % channels]));
+      F<V> f{V(weight[block % channels])};
       double total = 0;
       int64_t end = std::min((block + 1) * inner, n);
       for (int64_t start = block * inner; start < end; start += BLOCK) {
@@ -623,7 +623,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
         int64_t count = std::min<int64_t>(V::size(), channels - c);
         N numbers[V::size()] = {};
         std::copy_n(weight + c, count, numbers);
-        F<V> f(V::loadu(numbers));
+        F<V> f{V::loadu(numbers)};
         V lanes(0);
         for (int64_t position = block * together; position < end; ++position)
           lanes = lanes + step(position * channels + c, count, f);
@@ -777,6 +777,7 @@ struct ChainRule {
     auto parameters = context->saved_data["parameters"].toDoubleVector();
     bool from_output = context->saved_data["from_output"].toBool();
     Tensor gradient = gradients[0], saved = context->get_saved_variables()[0], result;
+    if (!gradient.defined()) return torch::autograd::variable_list(4);  // nor is what becomes of it
     if (alone(gradient)) {
       result = chain(named(name), gradient, saved, parameters, from_output);
     } else {
@@ -794,10 +795,12 @@ struct ChainRule {
 struct Slope : torch::autograd::CppNode<ChainRule> {
   using Base = torch::autograd::CppNode<ChainRule>;
 
-  std::string name;
+  std::string activation_name;
   const Activation* activation = nullptr;
   std::vector<double> parameters;
   bool from_output = false;
+
+  std::string name() const override { return activation_name + "Backward"; }  // as torch's messages show it
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
     if (gradients[0].defined() && alone(gradients[0])) {
@@ -816,7 +819,7 @@ struct Slope : torch::autograd::CppNode<ChainRule> {
  private:
   void tell() {
     std::lock_guard<std::mutex> lock(mutex_);
-    ctx_.saved_data["name"] = name;
+    ctx_.saved_data["name"] = activation_name;
     ctx_.saved_data["parameters"] = parameters;
     ctx_.saved_data["from_output"] = from_output;
   }
@@ -828,12 +831,13 @@ Tensor apply_with_backward(std::string_view name, const Tensor& x, Parameters pa
     return apply(name, x, parameters, from_output);
   }
   auto slope = c10::make_intrusive<Slope>();
-  slope->name = name;
+  slope->activation_name = name;
   slope->activation = &named(name);
   slope->parameters = parameters.vec();
   slope->from_output = from_output;
   slope->is_variable_input_ = {false, true, false, false};
   slope->set_ctx_grad_fn(slope);
+  slope->ctx_.set_materialize_grads(false);
   slope->set_next_edges(torch::autograd::collect_next_edges(x));
   Tensor y;
   {
@@ -844,6 +848,7 @@ Tensor apply_with_backward(std::string_view name, const Tensor& x, Parameters pa
   torch::autograd::set_history(y, slope);
   slope->output_info_.emplace_back(y);
   slope->save_variables_to_ctx();
+  torch::autograd::fire_node_creation_hooks(slope);  // last, as torch does
   return y;
 }
 
