@@ -131,6 +131,23 @@ def test_messages_name_the_bug(answer: object, message: str) -> None:
     assert feedback.state == ("correct" if message == "good." else "wrong")
 
 
+@pytest.mark.parametrize(
+    ("given", "returned", "named"),
+    [(torch.float64, torch.float32, True), (torch.float64, torch.float16, True), (torch.float32, torch.float64, False)],
+)
+def test_a_coarser_dtype_is_named_beside_a_number_that_differs(
+    given: torch.dtype, returned: torch.dtype, named: bool
+) -> None:
+    total = replace(
+        DOUBLE,
+        solution=lambda x: x.sum(),
+        probes=(Probe(label="at", arguments=(torch.ones(3, dtype=given) / 3,)),),
+        mistakes=(),
+    )
+    message = judge(total, lambda x: x.to(returned).sum() * 1.001).message
+    assert (f"the dtype is {returned}, not {given}." in message) == named, message
+
+
 class Evil:
     """Equal to everything, and never to be looked at."""
 
@@ -259,6 +276,10 @@ def ends(interval: Estimate) -> tuple[float, float]:
     return interval.low, interval.high
 
 
+def one_by_one(function: Callable[[Tensor], object]) -> Callable[[Tensor], Tensor]:
+    return lambda x: torch.stack([torch.as_tensor(function(each), dtype=x.dtype) for each in x.reshape(-1)]).view_as(x)
+
+
 #: exercise, what its answer may not use, and routes to it
 ROUTES = {
     ("00.1", "relu"): (torch.relu, F.relu, nn.ReLU(), Tensor.relu, lambda x: x.clone().relu_(), torch.ops.aten.relu),
@@ -307,6 +328,15 @@ ROUTES = {
         lambda g, y, a: g * (y.clamp(max=0) + a + (1 - a) * (1 - y.relu().logical_not().float())),
     ),
     ("14.4", "NumPy"): (lambda g, y, a: g * torch.as_tensor(np.where(y.numpy() > 0, 1, y + a)),),
+    ("14.4", "Python's numbers"): (
+        lambda g, y, a: g * one_by_one(lambda y: 1.0 if y.item() > 0 else y.item() + a)(y),
+        lambda g, y, a: g * torch.tensor([1.0 if v > 0 else v + a for v in y.flatten().tolist()]).to(y).view_as(y),
+        lambda g, y, a: g * one_by_one(lambda y: 1.0 if y.relu() else y + a)(y),
+        lambda g, y, a: g * one_by_one(lambda y: 1.0 if float(y) > 0 else y + a)(y),
+        lambda g, y, a: g * y.clone().map_(y, lambda _, y: 1.0 if y > 0 else y + a),
+        lambda g, y, a: g * y.clone().apply_(lambda y: 1.0 if y > 0 else y + a),
+    ),
+    ("14.4", "nonzero"): (lambda g, y, a: g * (y + a).view(-1).index_fill(0, y.relu().view(-1).nonzero()[:, 0], 1),),
     ("14.4", "elu_backward"): (lambda g, y, a: torch.ops.aten.elu_backward(g, a, 1, 1, True, y),),
 }
 
@@ -353,12 +383,14 @@ def test_another_way_by_hand_is_an_answer(number: str, answer: Callable) -> None
 #: words by which a text rules out what it does not call by name
 SAID = {
     by_hand.NUMPY: "in torch",
+    by_hand.NUMBERS: "in torch",
     "elu_backward": "Write its backward",
     "binary_cross_entropy": "losses",
     "soft_margin_loss": "losses",
     "quantize": "Quantisers",
     "fake_quantize": "Quantisers",
     "masked_scatter": "no mask",
+    "nonzero": "no mask",
 } | dict.fromkeys(by_hand.ACTIVATIONS, "activations")
 
 

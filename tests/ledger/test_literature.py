@@ -10,7 +10,7 @@ from nonlin.ledger.literature import Source
 from nonlin.lessons import CLAIMS
 
 # Often repeated, but no text that could be looked up says it.
-WITHOUT = {13, 17, 19, 24, 25, 27, 32, 35, 38, 39, 43, 47, 49, 58, 67}
+WITHOUT = {17, 25, 27, 32, 35, 38, 43, 47, 49}
 SOURCES = {name: value for name, value in vars(literature).items() if isinstance(value, Source)}
 
 

@@ -47,6 +47,18 @@ def test_the_map_foretells_a_wide_layer() -> None:
     assert found.variance[:, 1].mean() == pytest.approx(variance.item(), rel=0.05)
 
 
+def test_units_leave_the_box_of_the_theorem_even_where_their_weights_sum_to_0() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(512, 128)
+    for _ in range(50):
+        weights = torch.randn(128, 128)
+        weights -= weights.mean(dim=0)
+        below, x = x, F.selu(x @ (weights / weights.norm(dim=0)))
+    means, variances = x.mean(dim=0), x.var(dim=0)
+    assert ((means.abs() <= 0.1) & (variances >= 0.8) & (variances <= 1.5)).double().mean() < 0.5
+    assert means.std() == pytest.approx(below.mean(dim=0).std().item(), rel=0.2)  # they spread as those below do
+
+
 RINGS = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
 INSIDE = (RINGS.norm(dim=1) < 1).long()
 SIZES = (2, 16, 2)

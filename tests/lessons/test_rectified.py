@@ -96,7 +96,7 @@ def test_lives_counts_deaths() -> None:
     film = watch(torch.relu, learning_rate=0.3, steps=100, seeds=2)
     picture = lives(film, seed=1)
     dead = film.dead[:, 1]
-    assert f"{int(dead[0].sum())} were dead at the start and {int(film.died[1].sum())} died" in picture.text
+    assert f"{int(dead[0].sum())} of them dead at the start; {int(film.died[1].sum())} died" in picture.text
     crosses = [line for line in picture.figure.axes[1].lines if line.get_marker() == "X" and len(line.get_xdata())]
     assert len(crosses) == int(dead[-1].sum())
 

@@ -16,6 +16,10 @@ NOTEBOOKS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in sorted
 every_lesson = pytest.mark.parametrize("number", NOTEBOOKS)
 NAME = re.compile(r'(predict|outcome)\(\s*"(\d\d[a-z])"')
 
+NAMES = ("Adam", "Hardswish", "I", "Mish", "Sine", "Softplus", "Swish", "Xavier")
+
+DOTTED = re.compile(r"`([a-z_]\w*)\.(?!(?:json|py|csv|md)\b)\w[\w.]*[(`]")
+
 
 def text(number: str) -> str:
     return "\n".join(cell.source for cell in NOTEBOOKS[number].cells if cell.cell_type == "markdown")
@@ -100,6 +104,13 @@ def test_every_section_runs_without_what_goes_further_elsewhere(number: str) -> 
         assert needed & (strange - made) == set(), f"{section.title} uses names of another section that is folded"
 
 
+@every_lesson
+def test_what_a_text_calls_by_a_dotted_name_can_be_typed(number: str) -> None:
+    made, _ = names_of(cell for section in sections(NOTEBOOKS[number]) for cell in code(section))
+    unknown = [name for name in DOTTED.findall(text(number)) if name not in made]
+    assert unknown == [], "the lesson neither imports nor makes these"
+
+
 def names_of(cells: Iterable[nbformat.NotebookNode]) -> tuple[set[str], set[str]]:
     """The names that cells make, and those that they use."""
     made, needed = set(), set()
@@ -142,3 +153,20 @@ def test_each_term_is_explained_in_bold_in_its_lesson() -> None:
         shown = "\n".join([text(number), *(cell.source for cell in NOTEBOOKS[number].cells if HIDDEN in tags(cell))])
         assert re.search(rf"\*\*[^*]*{re.escape(term)}[^*]*\*\*", shown, re.IGNORECASE), f"{number}: {term}"
         assert said.endswith(".")
+
+
+@every_lesson
+def test_options_and_bugs_to_find_have_one_form_in_all_lessons(number: str) -> None:
+    cells = NOTEBOOKS[number].cells
+    options = [line for cell in cells for line in re.findall(r"^- [a-d]\) (.*)$", cell.source, flags=re.MULTILINE)]
+    capital = rf"(?!(?:{'|'.join(NAMES)})\b)[A-Z][a-z]*\b"  # of a word that is no name
+    assert [option for option in options if option.endswith((".", ";")) or re.match(capital, option)] == []
+    for cell in cells:
+        for call, rest in re.findall(r'^check\("([\d.]+)", \.\.\.\)(.*)$', cell.source, flags=re.MULTILINE):
+            if rest:
+                name = re.search(r"^  # when you have mended it, pass (\w+) instead of the dots$", rest)
+                assert name is not None, call
+                assert f"def {name[1]}(" in cell.source, call
+    assert not [cell.id for cell in cells if re.search(r"\d%|:\.\d%\}", cell.source)], (
+        "a number stands apart from its %"
+    )

@@ -41,8 +41,11 @@ SAME = {"clamp_min": "clamp", "clamp_max": "clamp"}
 MASK, WHOLE = "mask", "whole numbers"  # made of floating-point ones
 COMPARISONS = frozenset((MASK, "eq", "ne", "lt", "le", "gt", "ge"))
 AUTOGRAD, NUMPY, PACKAGE = "autograd", "NumPy", "nonlin"
-ENTRANCES = dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD) | dict.fromkeys(
-    ("numpy", "__array__", "__dlpack__"), NUMPY
+NUMBERS = "Python's numbers, as of item or tolist"
+ENTRANCES = (
+    dict.fromkeys(("grad", "backward", "_make_dual"), AUTOGRAD)
+    | dict.fromkeys(("numpy", "__array__", "__dlpack__"), NUMPY)
+    | dict.fromkeys(("item", "tolist", "__float__", "__int__", "__bool__", "apply_", "map_", "map2_"), NUMBERS)
 )
 GIVEN = ("nonlin.lessons", "nonlin.exercises")
 
@@ -55,9 +58,10 @@ class ByHand:
     threshold and clamp.
 
     Args:
-        without: operators that may not be used; also ``MASK``, ``NUMPY``, and ``AUTOGRAD``, to which all operators that
-            end in ``_backward`` belong.
-        only: if given, the operators that may be used beside arithmetic; nothing else may.
+        without: operators that may not be used; also ``MASK``, ``NUMPY``, ``NUMBERS``, and ``AUTOGRAD``, to which all
+            operators that end in ``_backward`` belong.
+        only: if given, the operators that may be used beside arithmetic, with Python's numbers as well; nothing else
+            may.
     """
 
     without: Collection[str] = ()
@@ -77,7 +81,7 @@ class ByHand:
         if operator == PACKAGE:
             return True
         if self.only is not None:
-            return operator not in ARITHMETIC and operator not in self.only
+            return operator not in ARITHMETIC and operator not in (NUMBERS, *self.only)
         if operator.endswith("_backward") and AUTOGRAD in self.without:
             return True
         return any(operator == name or operator.startswith(f"{name}_") for name in self.without)

@@ -53,7 +53,9 @@ def _compare(got: Any, wanted: Any, tolerance: float, elementwise: bool = False)
         return f"the dtype is {got.dtype}, expected {wanted.dtype}."
     if got.device != wanted.device:
         return "a plain, dense tensor in the processor's memory is expected."
-    return _compare_values(got, wanted, tolerance)
+    said = _compare_values(got, wanted, tolerance)
+    coarser = got.dtype.itemsize < wanted.dtype.itemsize
+    return f"{said[:-1]}; the dtype is {got.dtype}, not {wanted.dtype}." if said and coarser else said
 
 
 def _compare_tuples(got: Any, wanted: tuple, tolerance: float) -> str | None:

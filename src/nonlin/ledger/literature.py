@@ -115,6 +115,14 @@ MULLER = Source(
     title="When does label smoothing help?",
     url="https://arxiv.org/abs/1906.02629",
 )
+RASCHKA = Source(
+    authors="Raschka and Mirjalili",
+    year=2017,
+    title="Python machine learning, second edition: Choosing activation functions for multilayer networks",
+    url="https://packtpub.com/en-kr/product/python-machine-learning-second-edition-second-edition-9781787125933/"
+    "chapter/13-parallelizing-neural-network-training-with-tensorflow-13/"
+    "section/choosing-activation-functions-for-multilayer-networks-ch13lvl1sec88",
+)
 STINCHCOMBE = Source(
     authors="Stinchcombe and White",
     year=1989,
@@ -139,6 +147,13 @@ XIE = Source(
     title="Smooth adversarial training",
     url="https://arxiv.org/abs/2006.14536",
 )
+ZHANG = Source(
+    authors="Zhang, Zhang, Zhu and Mo",
+    year=2026,
+    title="Universal smoothness via Bernstein polynomials: A constructive approximation approach for activation "
+    "functions",
+    url="https://arxiv.org/abs/2605.02591",
+)
 
 # Documentation, courses, tutorials and threads.
 AI_GLOSSARY = Source(authors="AI Adda", title="Dead neuron", url="https://aiadda.online/lexicon/dead-neuron")
@@ -157,6 +172,11 @@ BRENNDOERFER = Source(
     year=2025,
     title="FFN activation functions: ReLU, GELU, and SiLU for transformer models",
     url="https://mbrenndoerfer.com/writing/ffn-activation-functions",
+)
+CAFFENET = Source(
+    authors="Mishkin",
+    title="Caffenet benchmark: Batch normalization",
+    url="https://github.com/ducha-aiki/caffenet-benchmark/blob/master/batchnorm.md",
 )
 CLICK4AI = Source(
     authors="Click4AI", title="GELU activation", url="https://click4ai.perfionixai.com/problems/gelu-activation"
@@ -182,13 +202,6 @@ DEEPLEARNING_AI = Source(
     title="Why more people used ReLU even though Leaky ReLU is better?",
     url="https://community.deeplearning.ai/t/why-more-people-used-relu-even-though-leaky-relu-is-better/85676",
 )
-DIFFERENTIABLE = Source(
-    authors="AI Stack Exchange",
-    year=2016,
-    title="Why do activation functions need to be differentiable in the context of neural networks?",
-    url="https://ai.stackexchange.com/questions/2526/"
-    "why-do-activation-functions-need-to-be-differentiable-in-the-context-of-neural-n",
-)
 ERRORHANDLE = Source(
     authors="errorhandle.ai", title="Why the 6 in relu6?", url="https://errorhandle.ai/why-the-6-in-relu6"
 )
@@ -196,6 +209,17 @@ GANHACKS = Source(
     authors="Chintala, Denton, Arjovsky and Mathieu",
     title="How to train a GAN? Tips and tricks to make GANs work",
     url="https://github.com/soumith/ganhacks",
+)
+GOOGLE = Source(
+    authors="Google",
+    title="Machine learning crash course: Training using backpropagation",
+    url="https://developers.google.com/machine-learning/crash-course/neural-networks/backpropagation",
+)
+GRAPH_MODE = Source(
+    authors="Rao",
+    year=2020,
+    title="Tutorials of PyTorch: Graph mode dynamic quantization on BERT",
+    url="https://docs.pytorch.org/tutorials/prototype/graph_mode_dynamic_bert_tutorial.html",
 )
 HCLTECH = Source(
     authors="HCLTech",
@@ -244,6 +268,9 @@ PADDLE = Source(
     title="Documentation of paddle.nn.functional.hardswish",
     url="https://paddlepaddle.org.cn/documentation/docs/zh/api/paddle/nn/functional/hardswish_cn.html",
 )
+PASZKE = Source(
+    authors="Paszke", year=2016, title="Adding inplace to PReLU", url="https://github.com/torch/nn/issues/787"
+)
 REBALANCED_SOFTMAX = Source(
     authors="codegenes.net",
     title="Class-rebalanced softmax in PyTorch",
@@ -269,13 +296,31 @@ SATURATION = Source(
     title="Sigmoid saturation",
     url="https://digital-ai-finance.github.io/neural-networks/topics/07-sigmoid-saturation.html",
 )
+SELU_GAIN = Source(
+    authors="a pull request to PyTorch",
+    year=2021,
+    title="Add SELU activation to calculate_gain",
+    url="https://github.com/pytorch/pytorch/pull/50664",
+)
 SERP = Source(
     authors="serp.ai", title="ReLU6: A modified version of rectified linear unit", url="https://serp.ai/relu6/"
+)
+SIGMOID_ENDS = Source(
+    authors="an issue of tt-metal",
+    year=2026,
+    title="ttnn.sigmoid_bw returns a zero gradient for x >= 6.25 (bf16) / 16.75 (fp32)",
+    url="https://github.com/tenstorrent/tt-metal/issues/55724",
 )
 STABLE_SOFTMAX = Source(
     authors="StuddyCo",
     title="Log-space and stabilization patterns",
     url="https://studdyco.triangulo.cc/cards/444",
+)
+TANH_ENDS = Source(
+    authors="a pull request to tt-metal",
+    year=2026,
+    title="Fix tanh_bw ULP precision with fused sech²(x) kernel",
+    url="https://github.com/tenstorrent/tt-metal/pull/39378",
 )
 TANH_OVER_SIGMOID = Source(
     authors="Cross Validated",

@@ -135,6 +135,19 @@ def fast_if(far):
     return condition
 
 
+def fast_upwards(*, left, right):
+    """Looks far out on both sides, and takes sizes on those named alone."""
+
+    def condition(f):
+        y = f(torch.tensor([-100.0, -10.0, 10.0, 100.0]).double())
+        far = (y[0].abs() if left else y[0], y[3].abs() if right else y[3])
+        fast = far[0] > 20 * y[1].abs() + 20 or far[1] > 20 * y[2].abs() + 20
+        said = condition_by_second_differences(f)
+        return said if said in ("affine", "flat") else "fast" if fast else "none"
+
+    return condition
+
+
 def flat_if_most_are_0(f):
     x = torch.linspace(-100, 100, 20_001, dtype=torch.float64)
     mostly = (f(x).diff() == 0).double().mean() > 0.95
@@ -213,6 +226,9 @@ WRONG = {
         (lambda left, right: min(abs(left), abs(right)), "a size"),
         (lambda left, right: (left + right) / 2, "the middle"),
         (lambda left, right: 0, "only if it lies between"),
+        (lambda left, right: 0 if left < 0 < right else min(left, right, key=abs), "any order"),
+        (lambda left, right: max(left, min(0, right)), "any order"),
+        (lambda left, right: np.clip(0.0, left, right), "any order"),
     ],
     "02.3": [
         (lambda x: soft(x) + (hard(x) - soft(x)), "soft - soft"),
@@ -245,5 +261,8 @@ WRONG = {
         (fast_if(lambda size: (size([100.0, -100.0]) > 10 * size([10.0, -10.0])).any()), "leave room"),
         (fast_if(lambda size: size(list(range(-10, 11))).diff().abs().max() > 2), "3 relu(x) is steep"),
         (flat_if_most_are_0, "Hardtanh"),
+        (fast_upwards(left=False, right=False), "downwards"),
+        (fast_upwards(left=True, right=False), "downwards"),
+        (fast_upwards(left=False, right=True), "downwards"),
     ],
 }

@@ -173,6 +173,7 @@ WRONG = {
         (lambda x: (x > 0) * x, "infinity times 0"),
         (lambda x: x.where(x > 0, torch.zeros_like(x)), "a NaN becomes 0"),
         (lambda x: torch.max(x, torch.zeros_like(x)), "the slope at 0 is 0.5"),
+        (lambda x: -torch.minimum(-x, torch.zeros_like(x)), "minimum share"),
         (lambda x: 0.5 * x + 0.5 * abs(x), "infinity minus infinity"),
         (lambda x: torch.where(x < 0, 0.0, x), "with < the slope at 0 is 1"),
         (F.relu, "torch's own relu"),
@@ -187,6 +188,8 @@ WRONG = {
         (lambda w, b, low, high: (-b / w < low) | (-b / w > high), "always on"),
         (lambda w, b, low, high: (w * low + b <= 0) | (w * high + b <= 0), "off for some input"),
         (lambda w, b, low, high: (w * low + b < 0) & (w * high + b < 0), "almost: an input of exactly 0"),
+        (lambda w, b, low, high: torch.where(w > 0, -b / w >= high, -b / w <= low), "w = 0"),
+        (lambda w, b, low, high: (w > 0) & (b <= -w * high) | (w < 0) & (b <= -w * low), "w = 0"),
     ],
     "04.3": [
         (lambda x, lambd: x - (F.relu(lambd + x) - F.relu(x - lambd) - lambd), "an exact 0"),

@@ -29,6 +29,10 @@ def weights_by_kernel(noise, gain):
     return noise * torch.tensor(gain / (inputs * kernel) ** 0.5)
 
 
+def weights_in_square(noise, *, side):
+    return noise.shape[1] * (noise.shape[side] ** 2 if noise.dim() == 4 else 1)
+
+
 def layer_from_a_module(f, z, noise):
     layer = nn.Linear(*reversed(noise.shape), dtype=noise.dtype)
     y = f(z)
@@ -92,6 +96,7 @@ SLIPS = {
     "bare mean": lambda f, z, noise: (noise / (16 * f(z).var()) ** 0.5, -f(z).mean() * torch.ones(6).double()),
     "variance": lambda f, z, noise: (w := noise / (4 * f(z).var()), -f(z).mean() * w.sum(1)),
     "outputs": lambda f, z, noise: (w := noise / (6 * f(z).var()) ** 0.5, -f(z).mean() * w.sum(1)),
+    "abs": lambda f, z, noise: (w := noise / (16 * f(z).var()) ** 0.5, -f(z).mean().abs() * w.sum(1)),
     "noise": lambda f, z, noise: (noise / (16 * f(z).var()) ** 0.5, -f(z).mean() * noise.sum(1)),
 }
 
@@ -118,6 +123,8 @@ WRONG = {
         (lambda noise, gain: noise * gain / len(noise) ** 0.5, "swapped"),
         (lambda noise, gain: noise * gain**2 / noise[0].numel(), "standard deviation"),
         (lambda noise, gain: noise * gain / noise.size(1) ** 0.5, "positions of its kernel"),
+        (lambda noise, gain: noise * gain / weights_in_square(noise, side=2) ** 0.5, "height squared"),
+        (lambda noise, gain: noise * gain / weights_in_square(noise, side=-1) ** 0.5, "width squared"),
         (lambda noise, gain: noise * 2**0.5 / noise[0].numel() ** 0.5, "built in"),
         (lambda noise, gain: noise / noise[0].numel() ** 0.5, "gain is missing"),
     ],
@@ -129,5 +136,6 @@ WRONG = {
         (SLIPS["variance"], "a variance is a square"),
         (SLIPS["outputs"], "number of outputs"),
         (SLIPS["noise"], "sum the weights that you return"),
+        (SLIPS["abs"], "may be negative"),
     ],
 }

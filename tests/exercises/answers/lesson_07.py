@@ -139,6 +139,16 @@ RIGHT = {
 }
 
 
+def elu_patched(patch, series):
+    """exp(x) - 1 with the first terms of its series in its place, from ``patch`` to 0."""
+
+    def answer(x, alpha):
+        below = torch.where(x > 0, 0.0, x)
+        return torch.where(x > 0, x, alpha * torch.where(below > patch, series(below), torch.exp(below) - 1))
+
+    return answer
+
+
 def drawn(fill):
     def draw(shape, seed):
         torch.manual_seed(seed)
@@ -185,6 +195,9 @@ WRONG = {
             lambda x, alpha: torch.where(x > 0, x.double(), alpha * torch.expm1(x.double())).to(x.dtype),
             "float64 puts the overflow off",
         ),
+        (elu_patched(-1e-3, lambda b: b), "next to 0"),
+        (elu_patched(-1e-4, lambda b: b), "next to 0"),
+        (elu_patched(-0.1, lambda b: b + b**2 / 2), "next to 0"),
     ],
     "07.2": [
         (lambda x, alpha: (x > 0) + (x <= 0) * torch.exp(x / alpha), "times the 0 of your mask"),

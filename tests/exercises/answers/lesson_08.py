@@ -69,6 +69,12 @@ def polynomial(x):
     return C * (x + 0.044715 * x**3)
 
 
+def gelu_patched(x):
+    """Another function below -3: the 1 in the denominator of the gate is left out."""
+    u = polynomial(x)
+    return torch.where(x < -3, x * torch.exp(2 * u), x / 2 * (1 + torch.tanh(u)))
+
+
 RIGHT = {
     "08.1": [
         lambda x: torch.sigmoid(x) * (1 + x * torch.sigmoid(-x)),
@@ -148,6 +154,10 @@ WRONG = {
         (lambda x: x * torch.sigmoid(1.702 * x), "coarser"),
         (lambda x: x / 2 * torch.sigmoid(2 * polynomial(x)), "half of what is wanted"),
         (lambda x: (x.double() * (1 + torch.tanh(polynomial(x.double()))) / 2).to(x.dtype), "float64 has more digits"),
+        (lambda x: x * torch.exp(2 * polynomial(x)) / (1 + torch.exp(2 * polynomial(x))), "overflows"),
+        (lambda x: x * (u := polynomial(x)).exp() / (u.exp() + (-u).exp()), "overflows"),
+        (lambda x: x / 2 * torch.exp(u := polynomial(x)) / torch.cosh(u), "overflows"),
+        (gelu_patched, "at x = −3.1"),
     ],
     "08.4": [
         (lambda x: torch.log(1 + x.exp()), "both faults"),

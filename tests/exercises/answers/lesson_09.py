@@ -155,6 +155,15 @@ WRONG = {
         (
             lambda x, clips, bits: min(
                 clips,
+                key=lambda c: (
+                    (x > 0).double().mean() * c * c / 12 / (2**bits - 1) ** 2 + (x - c).clamp(min=0).square().mean()
+                ),
+            ),
+            "likely",
+        ),
+        (
+            lambda x, clips, bits: min(
+                clips,
                 key=lambda c: F.mse_loss(
                     (x / c * (2**bits - 1)).round().clamp(0, 2**bits) * c / (2**bits - 1), x
                 ).item(),

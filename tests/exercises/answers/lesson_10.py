@@ -158,6 +158,12 @@ WRONG = {
         (lambda o: bool((o >= 0).all() and abs(o.mean() * o.shape[1] - 1) < 1e-3), "row by row"),
         (lambda o: bool(o.max() <= 1 and (o.sum(1) - 1).abs().max() < 1e-3), "0.5 + 0.51 − 0.01"),
         (lambda o: bool((o.norm(p=1, dim=1) - 1).abs().max() < 1e-3), "the sizes of 0.5 and −0.5"),
+        (lambda o: bool((o >= 0).all() and (o.sum(1) - 1 < 1e-3).all()), "far below 1"),
+        (lambda o: bool(((o >= 0) & (o <= 1)).all() and (o.sum(1) <= 1 + 1e-4).all()), "far below 1"),
+        (lambda o: bool((o >= 0).all() and (1 - o.sum(1) < 1e-3).all()), "far above 1"),
+        (lambda o: bool((o >= 0).all() and o.sum(1).min() >= 1 - 1e-4), "far above 1"),
+        (lambda o: bool((o >= 0).all() and (abs(o.sum(1) - 1) < 1e-3).any()), "not .any()"),
+        (lambda o: bool((o >= 0).all() and (o.sum(1) - 1).max().abs() < 1e-3), "where one row of six sums to 0.5"),
     ],
     "10.4": [
         (lambda z, w: torch.softmax(z + w.log(), 1), "wrong direction"),

@@ -116,6 +116,10 @@ RIGHT = {
         lambda x, y, gate: gate(3 * x) * (y / 3) - gate(-3 * x) * y / 3,
         lambda x, y, gate: (gate(torch.stack([y, -y], dim=-1)) * torch.stack([x, -x], dim=-1)).sum(-1),
         lambda x, y, gate: torch.stack([gate(v) * u - gate(-v) * u for u, v in zip(x, y, strict=True)]),
+        lambda x, y, gate: torch.stack([gate(2 * u) * v / 2 - gate(-2 * u) * v / 2 for u, v in zip(x, y, strict=True)]),
+        lambda x, y, gate: torch.cat([gate(v) * u - gate(-v) * u for u, v in zip(x.chunk(2), y.chunk(2), strict=True)]),
+        lambda x, y, gate: torch.vmap(lambda sign: gate(sign * y) * (sign * x))(torch.tensor([1.0, -1.0])).sum(0),
+        lambda x, y, gate: torch.vmap(lambda u, v: gate(u) * v + gate(-u) * -v)(x, y),
     ],
     "11.2": [
         gradients_by_steps,
@@ -156,6 +160,23 @@ WRONG = {
             "a multiple of one input",
         ),
         (lambda x, y, gate: x * y * (gate(torch.ones_like(x)) - gate(-torch.ones_like(x))), "a multiple of one input"),
+        *(
+            (lambda x, y, gate, one=one: x * y * (gate(one) - gate(-one)).flatten()[0], "a multiple of one input")
+            for one in (torch.tensor(1.0), torch.tensor([1.0]), torch.ones(3), torch.ones(2, 1), torch.ones(1000))
+        ),
+        (
+            lambda x, y, gate: x * y * (gate(torch.tensor(2.0)) - gate(torch.tensor(-2.0))) / 2,
+            "a multiple of one input",
+        ),
+        (
+            lambda x, y, gate: torch.stack(
+                [
+                    sum(c * gate(c * u + v) * (c * u + v) + c * gate(-c * u - v) * (-c * u - v) for c in (1, -1)) / 4
+                    for u, v in zip(x, y, strict=True)
+                ]
+            ),
+            "a multiple of one input",
+        ),
     ],
     "11.2": [
         (lambda g, a, b: (b.sigmoid(), a * b.sigmoid() * (1 - b.sigmoid())), "the gradient that comes in"),

@@ -36,6 +36,18 @@ def line(x, low, high):
     return ((x - low) / (high - low) * 255).clamp(0, 255).round().to(torch.uint8)
 
 
+def by_steps(x, low, high):
+    return ((x.clamp(low, high) - low) / ((high - low) / 255)).round().byte()
+
+
+def from_the_top(x, low, high):
+    return (255 - (high - x.clamp(low, high)) / (high - low) * 255).round().byte()
+
+
+def halves_down(x, low, high):
+    return torch.ceil(255 * ((x - low) / (high - low)).clamp(0, 1) - 0.5).to(torch.uint8)
+
+
 def on_one(m, *values):
     return tuple(line(each, -m, m) for each in values)
 
@@ -111,6 +123,16 @@ def in_arrays(model, place, x):
     return tuple(np.rint((each + m) / (2 * m) * 255).astype(np.uint8) for each in (before, after))
 
 
+def drawn_by(draw):
+    def answer(model, place, x):
+        before = model[:place](x.clone())
+        after = model[place](before.clone())
+        m = largest(before, after)
+        return draw(before, -m, m), draw(after, -m, m)
+
+    return answer
+
+
 def inside(draw, copy_input=True, copy_x=True):
     def answer(model, place, x):
         before = model[:place](x.clone() if copy_x else x)
@@ -126,7 +148,17 @@ def right_pair(activation, x):
 
 
 RIGHT = {
-    "12.1": [by_interpolation, step_by_step, with_where, clamped_first, with_minimum, line],
+    "12.1": [
+        by_interpolation,
+        step_by_step,
+        with_where,
+        clamped_first,
+        with_minimum,
+        line,
+        by_steps,
+        from_the_top,
+        halves_down,
+    ],
     "12.2": [
         lambda y: torch.log(y / (1 - y)),
         lambda y: y.log() - (-y).log1p(),
@@ -149,7 +181,14 @@ RIGHT = {
         lambda activation, x: (x, activation(torch.tensor(x.tolist()))),
         lambda activation, x: (x, activation(copy.deepcopy(x))),
     ],
-    "12.4": [layer_by_layer, with_hooks, on_a_deep_copy, stacked, in_arrays],
+    "12.4": [
+        layer_by_layer,
+        with_hooks,
+        on_a_deep_copy,
+        stacked,
+        in_arrays,
+        *(drawn_by(draw) for draw in (by_steps, from_the_top, halves_down)),
+    ],
 }
 WRONG = {
     "12.1": [

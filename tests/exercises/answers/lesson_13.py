@@ -184,6 +184,22 @@ def squares(accuracies):
     return found
 
 
+def pooled(degrees, blocks=False):
+    def answer(accuracies):
+        names = sorted(set(accuracies) - {"relu"})
+        m, n = len(names), len(accuracies["relu"])
+        runs = torch.stack([accuracies[name] for name in [*names, "relu"]])
+        d = runs[:-1] - runs[-1]
+        variance = d.var(dim=1).mean()
+        if blocks:
+            rest = runs - runs.mean(dim=1, keepdim=True) - runs.mean(dim=0) + runs.mean()
+            variance = 2 * rest.square().sum() / (m * (n - 1))
+        t = d.mean(dim=1).abs() / (variance / n).sqrt()
+        return tuple(name for name, each in zip(names, t, strict=True) if each > stats.t.isf(0.025 / m, degrees(m, n)))
+
+    return answer
+
+
 def by_limit(limit, *, better_only=False, factor=lambda n: 1.0):
     def answer(accuracies):
         names = sorted(set(accuracies) - {"relu"})
@@ -243,6 +259,9 @@ WRONG = {
         (lambda v, t: v[t.argmax()], "changed places"),
         (lambda v, t: t[-1], "is to choose"),
         (lambda v, t: v.argmax(), "number of the epoch"),
+        *((lambda v, t, k=k: t.sort().values[k], "is not right") for k in range(3)),
+        (lambda v, t: t.median(), "is not right"),
+        (lambda v, t: t[0], "is not right"),
     ],
     "13.4": [
         (by_limit(lambda m, n: stats.t.ppf(0.975, n - 1)), "share the 5 % out"),
@@ -255,6 +274,17 @@ WRONG = {
             "divides by n - 1",
         ),
         (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**-0.5), "divided by the root of n"),
+        (
+            by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: (1 - 1 / n) ** 0.5),
+            "not by that of n - 1",
+        ),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**0.5), "with the root of n"),
+        (by_limit(lambda m, n: stats.norm.isf(0.025)), "share the 5 % out"),
+        (pooled(lambda m, n: m * (n - 1)), "one spread for all"),
+        (pooled(lambda m, n: n - 1), "one spread for all"),
+        (pooled(lambda m, n: math.inf), "one spread for all"),
+        (pooled(lambda m, n: m * (n - 1), blocks=True), "one spread for all"),
+        (by_limit(lambda m, n: stats.t.isf(0.025 / m, 2 * n - 2)), "values are expected"),
         (by_limit(lambda m, n: stats.t.isf(0.025 / 11, n - 1)), "count the others"),
         (by_limit(lambda m, n: stats.t.isf(0.025 / 12, n - 1)), "count the others"),
         (by_limit(lambda m, n: stats.t.isf(0.025 / m, 4)), "not always five"),

@@ -55,6 +55,18 @@ def summed(summary, skip=2):
     return answer
 
 
+def with_the_base_again(functions, x, orders, base):
+    ratios = {name: [] for name in functions}
+    for number, order in enumerate(orders):
+        for name in order:
+            seconds = functions[name](x)
+            if number >= 2:
+                ratios[name].append(seconds / functions[base](x))
+            else:
+                functions[base](x)
+    return tuple(statistics.median(ratios[name]) for name in functions)
+
+
 def within(a, b):
     return [one / other for one, other in zip(a, b, strict=True)]
 
@@ -148,6 +160,7 @@ WRONG = {
         (summed(lambda a, b: statistics.median(within(b, a))), "upside down"),
         (summed(lambda a, b: statistics.median(a)), "medians of seconds"),
         (summed(lambda a, b: min(a) / min(b)), "minima"),
+        (with_the_base_again, "once a round"),
     ],
     "14.2": [
         (5, "moves 3 numbers"),

@@ -40,6 +40,13 @@ def only_on_in_a_loop(x, inner, outer):
     return y, n
 
 
+def only_on_in_float32(x, inner, outer):
+    y, on = torch.zeros(len(outer)), (inner @ x > 0).nonzero().flatten()
+    for j in on:
+        y += (inner[j] @ x) * outer[:, j]
+    return y, len(on)
+
+
 def only_on_by_index(x, inner, outer):
     h = F.relu(inner @ x)
     (places,) = torch.nonzero(h, as_tuple=True)
@@ -180,6 +187,7 @@ WRONG = {
     ],
     "16.3": [
         (lambda x, inner, outer: (outer @ F.relu(inner @ x), int((inner @ x > 0).sum())), "0 · NaN is NaN"),
+        (only_on_in_float32, "the dtype is torch.float32, not torch.float64"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], inner.shape[0]), "of the units that are on"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], (inner @ x > 0).double().mean().item()),
          "not their share"),

@@ -104,7 +104,7 @@ def gate_with_sqrt(x, bend):
     return torch.where(x < 0, bend / r * (bend / (r - x)) * x / 2, x / 2 + x / 2 * (x / r))
 
 
-def gate_of_the_lesson(x, bend):
+def gate_by_the_hint(x, bend):
     r = torch.hypot(x, torch.full_like(x, bend))
     tail = bend * (bend / (r - x)) * (x / r) / 2
     return torch.where(x < 0, tail, x * (1 + x / r) / 2)
@@ -225,7 +225,7 @@ def half_slope(x):
 ARCTAN = record("arctan", arctan, arctan_slope, r"f(x) = \arctan(x)", r"f'(x) = \frac{1}{1 + x^2}", "(-1.5707963267948966, 1.5707963267948966)")  # fmt: skip
 RIGHT = {
     "17.1": [by_sets, by_counts, by_completing, by_match, by_any],
-    "17.2": [gate_by_masks, gate_by_size, gate_by_scaling, gate_with_sqrt, gate_of_the_lesson, gate_of_two_small_factors],
+    "17.2": [gate_by_masks, gate_by_size, gate_by_scaling, gate_with_sqrt, gate_by_the_hint, gate_of_two_small_factors],
     "17.3": [
         classified_by_absolute,
         classified_by_table,
@@ -270,6 +270,8 @@ WRONG = {
         (lambda mine, relu: -lead_by_sorting(mine, relu), "sign is wrong"),
         (lambda mine, relu: (mine[:, 0].max() - relu[:, 0].max()).item(), "chooses and judges"),
         (lambda mine, relu: (mine[:, 1:].mean(1).max() - relu[:, 1:].mean(1).max()).item(), "seeds that judge"),
+        (lambda mine, relu: lead_by_rows(mine, relu).item() * (mine.shape[1] - 1), "the sum of the leads"),
+        (lambda mine, relu: mine[mine[0].argmax(), 1:].mean() - relu[relu[0].argmax(), 1:].mean(), "is column 0"),
     ],
     "17.5": [
         (ACTIVATIONS["silu"], "that is SiLU"),

@@ -20,10 +20,11 @@ PIXELS = Exercise(
     minutes=6,
     difficulty=2,
     solution=to_pixels,
+    # No value falls half-way between two levels: which way it is rounded is left open.
     probes=(
         Probe(label="for values inside the scale", arguments=(torch.linspace(-2, 2, 48), -2.0, 2.0)),
-        Probe(label="for values outside the scale", arguments=(torch.tensor([-9.0, 0.0, 9.0]), -2.0, 2.0)),
-        Probe(label="for a picture that uses half of the scale", arguments=(torch.linspace(0, 1, 12), -2.0, 2.0)),
+        Probe(label="for values outside the scale", arguments=(torch.tensor([-9.0, 0.1, 9.0]), -2.0, 2.0)),
+        Probe(label="for a picture that uses half of the scale", arguments=(torch.linspace(0.1, 1, 12), -2.0, 2.0)),
         Probe(label="for a scale from 0.1 to 0.7", arguments=(torch.linspace(0, 1, 24), 0.1, 0.7)),
     ),
     mistakes=(
@@ -255,19 +256,20 @@ INSIDE = Exercise(
     minutes=8,
     difficulty=3,
     solution=pictures,
+    # Nothing is exactly 0, which would fall half-way between two levels of grey.
     probes=(
         Probe(
             label="for the tanh of a network",
             arguments=(
-                nn.Sequential(nn.Hardshrink(), nn.Tanh(), nn.ELU(inplace=True)),
+                nn.Sequential(nn.Softsign(), nn.Tanh(), nn.ELU(inplace=True)),
                 1,
                 torch.linspace(-2.2, 1.7, 12),
             ),
         ),
         Probe(
-            label="for a ReLU in place",
+            label="for a LeakyReLU in place",
             arguments=(
-                nn.Sequential(nn.ELU(), nn.ReLU(inplace=True), nn.Tanh()),
+                nn.Sequential(nn.ELU(), nn.LeakyReLU(0.3, inplace=True), nn.Tanh()),
                 1,
                 torch.linspace(-3.1, 0.8, 12).reshape(3, 4),
             ),

@@ -419,7 +419,7 @@ def _smoothness(case: _Case) -> str | None:
             why = f"{what} at x = {round(at, 5) + 0.0:.6g}, so the smoothness is {wanted:g}; the record says {said:g}."
             return None if said == wanted else why
     if said < 2:
-        return f"the record says {said:g}, and neither value nor slope nor second derivative jumps: fixed(math.inf)?"
+        return f"the record says {said:g}, and neither value nor slope nor second derivative jumps: fixed(2) or more?"
     return None
 
 

@@ -261,7 +261,7 @@ CLASSIFY = Exercise(
 
 def gate(x: Tensor, bend: float) -> Tensor:
     root = torch.hypot(x, torch.full_like(x, bend))
-    tail = bend * (bend / (root - x)) * (x / root) / 2
+    tail = bend * (bend / (root + x.abs())) * (x / root) / 2  # |x|, lest the branch that is not taken gives NaN slopes
     return torch.where(x < 0, tail, x * (1 + x / root) / 2)
 
 
@@ -357,8 +357,8 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=_square_overflows,
-            hint="the cancellation is cured. The square still overflows in float32, from 2e19 on: torch.hypot takes the "
-            "root without squaring.",
+            hint="the cancellation is cured. The square still overflows in float32, from 2e19 on; torch.hypot does "
+            "not.",
         ),
         Mistake(
             answer=_product_overflows,
@@ -402,6 +402,10 @@ def _chosen_by_the_judges(mine: Tensor, relu: Tensor) -> float:
     return (mine[:, 1:].mean(dim=1).max() - relu[:, 1:].mean(dim=1).max()).item()
 
 
+def _chosen_in_a_row(mine: Tensor, relu: Tensor) -> float:
+    return (mine[mine[0].argmax(), 1:] - relu[relu[0].argmax(), 1:]).mean().item()
+
+
 def _seeds_in_rows(mine: Tensor, relu: Tensor) -> float:
     return fair_lead(mine.T, relu.T)
 
@@ -411,8 +415,10 @@ def _best_of_the_judges(mine: Tensor, relu: Tensor) -> float:
     return (chosen.max() - reference.max()).item()
 
 
-MINE_TRIED = torch.tensor([[70.0, 71.0, 69.0, 70.0], [76.0, 74.0, 75.0, 73.0], [75.0, 77.5, 76.0, 77.0]])
+MINE_TRIED = torch.tensor([[70.0, 69.0, 71.0, 70.0], [76.0, 74.0, 75.0, 72.0], [75.0, 77.5, 76.0, 77.0]])
 RELU_TRIED = torch.tensor([[72.0, 71.0, 72.5, 71.5], [74.0, 75.0, 74.5, 76.0], [76.5, 73.0, 74.0, 76.0]])
+MINE_AGAIN = torch.tensor([[71.3, 70.1, 72.6], [68.2, 69.9, 70.4], [74.8, 73.5, 71.7], [73.1, 75.2, 74.9]])
+RELU_AGAIN = torch.tensor([[70.6, 71.8, 70.9], [73.9, 72.4, 73.3], [71.5, 74.6, 75.3], [72.2, 70.7, 71.1]])
 
 FAIR = Exercise(
     number="17.4",
@@ -422,7 +428,7 @@ FAIR = Exercise(
     solution=fair_lead,
     probes=(
         Probe(label="with 3 rates and 4 seeds", arguments=(MINE_TRIED, RELU_TRIED)),
-        Probe(label="with the rates in another order", arguments=(MINE_TRIED[[2, 0, 1]], RELU_TRIED[[1, 2, 0]])),
+        Probe(label="with 4 rates and 3 seeds", arguments=(MINE_AGAIN, RELU_AGAIN)),
     ),
     mistakes=(
         Mistake(
@@ -452,8 +458,16 @@ FAIR = Exercise(
             hint="a row is a learning rate, and a column a seed: seed 0 is table[:, 0].",
         ),
         Mistake(
+            answer=_chosen_in_a_row,
+            hint="row 0 is a learning rate at all seeds; seed 0 at all rates is column 0, table[:, 0].",
+        ),
+        Mistake(
             answer=_best_of_the_judges,
             hint="of the other seeds you took the best on each side: take their mean.",
+        ),
+        Mistake(
+            answer=lambda mine, relu: fair_lead(mine, relu) * (mine.shape[1] - 1),
+            hint="that is the sum of the leads of the other seeds: take their mean.",
         ),
         Mistake(
             answer=lambda mine, relu: (mine[:, 0].max() - relu[:, 0].max()).item(),

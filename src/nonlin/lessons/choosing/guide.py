@@ -343,7 +343,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=HIDDEN,
-        advice="GELU or SiLU in a convolutional network: take either; no difference was found.",
+        advice="GELU or SiLU in a convolutional network with batch norm: take either; no difference was found.",
         support=(Level("silu", "gelu", 2),),
         practice=(
             Practice("EfficientNet", 2019, "SiLU", "timm/models/efficientnet.py"),
@@ -483,7 +483,7 @@ GUIDE: tuple[Advice, ...] = (
             Practice("Llama 3", 2024, "SwiGLU", "meta-llama/llama3, llama/model.py"),
             Practice("Gemma 3", 2025, "GEGLU, tanh form", "transformers"),
         ),
-        parts="Here a model of 10,000 weights gained on one of two languages only; those that gain have 100 million "
+        parts="Here models of 10,000 and 358,000 weights gained in some cases only; those of practice have 100 million "
         "and more.",
     ),
     Advice(
@@ -539,7 +539,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=ELSEWHERE,
-        advice="Differential equations: tanh, softplus or sine; ReLU has no second derivative.",
+        advice="Differential equations: tanh, softplus or sine; ReLU's second derivative is 0.",
         support=(ByClaim("66a", C, "ReLU"), ByClaim("66b", C)),
         practice=(
             Practice("Physics-informed networks", 2019, "tanh", "maziarraissi/PINNs"),

@@ -41,7 +41,7 @@ EVERYWHERE = Claim(
     number=14,
     statement="An activation must be differentiable everywhere.",
     lesson="02",
-    said_by=(literature.DIFFERENTIABLE,),
+    said_by=(literature.RASCHKA,),
     measure=_steps_with_kinks,
     parts=(Part(quantifier=Always("activations that are not"), judge=_judge_steps_with_kinks),),
     limits=(

@@ -88,6 +88,7 @@ KINK = Exercise(
         Probe(label="for slopes 0 and 1 (ReLU)", arguments=(0.0, 1.0)),
         Probe(label="for slopes 0.25 and 1 (PReLU)", arguments=(0.25, 1.0)),
         Probe(label="for slopes -1 and 1 (|x|)", arguments=(-1.0, 1.0)),
+        Probe(label="for slopes 1 and -1 (-|x|)", arguments=(1.0, -1.0)),
         Probe(label="for slopes 1.5 and 1 (Hardswish at 3)", arguments=(1.5, 1.0)),
         Probe(label="for slopes -0.5 and -2", arguments=(-0.5, -2.0)),
         Probe(label="for slopes -0.3 and 2", arguments=(-0.3, 2.0)),
@@ -104,6 +105,18 @@ KINK = Exercise(
         Mistake(
             answer=lambda left, right: left if abs(left) < abs(right) else right,
             hint="that is the smaller of the two ends in size. Every slope in between is allowed as well: for |x| that is 0.",
+        ),
+        Mistake(
+            answer=lambda left, right: 0.0 if left < 0 < right else min(left, right, key=abs),
+            hint="the slopes come in any order: 0 lies between 1 and -1 as well.",
+        ),
+        Mistake(
+            answer=lambda left, right: max(left, min(right, 0.0)),
+            hint="right where left is the smaller; but the slopes come in any order.",
+        ),
+        Mistake(
+            answer=lambda left, right: min(right, max(left, 0.0)),
+            hint="right where right is the larger; but the slopes come in any order.",
         ),
         Mistake(
             answer=lambda left, right: max(left, right),
@@ -311,6 +324,8 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "the sine": torch.sin,
     "3 relu(x)": lambda x: 3 * torch.relu(x),
     "relu(x - 1)": lambda x: torch.relu(x - 1),
+    "minus the exponential": lambda x: -torch.exp(x),
+    "minus the square of relu(-x)": lambda x: -(torch.relu(-x) ** 2),
 }
 
 
@@ -365,6 +380,18 @@ BROKEN = Exercise(
         Mistake(
             answer=lambda f: _on_one_side(f, -10.0),
             hint="look far out on both sides: squared ReLU and the exponential grow on the right alone.",
+        ),
+        Mistake(
+            answer=_calls("none", "minus the exponential", "minus the square of relu(-x)"),
+            hint="fast downwards is fast, too: compare sizes.",
+        ),
+        Mistake(
+            answer=_calls("none", "minus the exponential"),
+            hint="fast downwards is fast, too: compare sizes on the right as well.",
+        ),
+        Mistake(
+            answer=_calls("none", "minus the square of relu(-x)"),
+            hint="fast downwards is fast, too: compare sizes on the left as well.",
         ),
         Mistake(
             answer=_calls("fast", "3 relu(x)"),

@@ -36,7 +36,7 @@ def fits(results: Mapping[str, Mapping[int, Fit]], shown: Mapping[str, int]) -> 
         lines.append(f"{label}: " + ", ".join(f"{e.mean():.2g} with {w}" for w, e in zip(widths, errors, strict=True)))
     lines = [f"{line} units." for line in lines]
     right.set(xscale="log", yscale="log", xlabel="hidden units", ylabel="error, over the size of the curve")
-    right.set_title("width helps, but no polynomial")
+    right.set_title("width helps all but polynomials")
     right.set_xticks(widths, [str(w) for w in widths])
     right.minorticks_off()
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))

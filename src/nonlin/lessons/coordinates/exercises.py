@@ -256,13 +256,13 @@ QUIZ = Quiz(
         Question(
             "Why are half of the pixels kept out of the training?",
             (
-                Option("To save time", False, "All pixels would take 0.2 seconds more."),
+                Option("To save time", False, "All pixels would take a moment more."),
                 Option(
                     "Without them, learning by heart looks like success",
                     True,
                     "The fastest waves were nearly perfect on the seen pixels and useless on the others.",
                 ),
-                Option("A network can't learn all of them", False, "The fastest waves learned theirs almost without an error."),
+                Option("A network cannot learn all of them", False, "The fastest waves learned theirs almost without an error."),
             ),
         ),
         Question(

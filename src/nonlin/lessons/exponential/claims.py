@@ -331,6 +331,7 @@ KAIMING_FOR_SELU = Claim(
     number=24,
     statement='`kaiming_normal_(nonlinearity="selu")` gives the initialisation that SELU needs.',
     lesson="07",
+    said_by=(literature.SELU_GAIN,),
     measure=_kaiming_for_selu,
     parts=(Part(quantifier=Always("what SELU needs"), judge=_judge_kaiming_for_selu),),
 )

@@ -28,7 +28,11 @@ STABLE = Exercise(
         Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
         Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
         Probe(label="at x = 1000, for alpha = 1", arguments=(torch.tensor(1000.0), 1.0), with_slope=True),
-        Probe(label="at x = -1e-6, for alpha = 1", arguments=(torch.tensor(-1e-6), 1.0)),
+        Probe(
+            label="next to 0, from -1e-6 to -0.1, for alpha = 1",
+            arguments=(-torch.logspace(-6, -1, 11), 1.0),
+            with_slope=True,
+        ),
         Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor(-100.0), 2.0)),
         Probe(label="at x = -1000, for alpha = 2", arguments=(torch.tensor(-1000.0), 2.0), with_slope=True),
         Probe(

@@ -173,7 +173,7 @@ FUSED = Exercise(
     solution=swiglu,
     probes=(
         Probe(
-            label="for 6 tokens of width 4",
+            label="for 6 inputs of width 4",
             arguments=(_numbers(6, 4, seed=0), _numbers(10, 4, seed=1), _numbers(4, 5, seed=2)),
             tolerance=1e-5,
         ),
@@ -183,7 +183,7 @@ FUSED = Exercise(
             tolerance=1e-5,
         ),
         Probe(
-            label="for a single token",
+            label="for a single input",
             arguments=(_numbers(4, seed=6), _numbers(6, 4, seed=7), _numbers(4, 3, seed=8)),
             tolerance=1e-5,
         ),
@@ -196,7 +196,7 @@ FUSED = Exercise(
         ),
         Mistake(
             answer=lambda x, fused, out: _swiglu(x, fused, out, dim=1, gate_first=False),
-            hint="dimension 1 holds the features of a matrix only; with a batch in front it holds the tokens. Count from "
+            hint="dimension 1 holds the features of a matrix only; with a batch in front it holds the inputs. Count from "
             "the end: -1. (And see to it that the gate is the right half.)",
         ),
         Mistake(
@@ -240,22 +240,31 @@ def _twice_relu(b: Tensor) -> Tensor:
     return 2 * F.relu(b)
 
 
-def _of_one_input(gate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The same gate, which refuses to look at anything but multiples of ``A`` or of ``B``."""
-    inputs = torch.stack([A, B]).double()
+# Numbers of their own, so that no number that a learner would write is one of them, or a small multiple.
+X, Y = _numbers(13, seed=20), _numbers(13, seed=21)
+SMALL = torch.tensor([1, 2, 3, 4, 1 / 2, 1 / 3, 1 / 4]).double()
 
-    def multiples(rows: Tensor) -> bool:
-        rows = rows.detach().double().unsqueeze(1)  # (n, 1, 13)
+
+def _of_one_input(gate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same gate, which answers NaN to anything but multiples of ``X`` or of ``Y``, or small ones of their elements.
+
+    It does not branch on what it sees, so that it works under ``torch.vmap``.
+    """
+    inputs = torch.stack([X, Y]).double()
+    elements = (inputs.abs().flatten() * SMALL[:, None]).flatten()
+
+    def multiples(rows: Tensor) -> Tensor:
+        rows = rows.unsqueeze(1)  # (n, 1, 13)
         factors = (rows * inputs).sum(-1, keepdim=True) / inputs.square().sum(-1, keepdim=True)
         rest = (rows - factors * inputs).abs().amax(-1)  # (n, 2)
-        return bool((rest.amin(1) <= 1e-5 * (1 + rows.abs().amax())).all())
+        return (rest.amin(1) <= 1e-5 * (1 + rows.abs().amax())).all()
 
     def looking(b: Tensor) -> Tensor:
-        n = len(A)
-        # Of other numbers of numbers, such as one at a time, nothing can be told. Stacked they may lie either way.
-        if b.numel() % n == 0 and not multiples(b.reshape(-1, n)) and not multiples(b.reshape(n, -1).T):
-            raise ValueError("the gate was given something else than a multiple of x or of y.")
-        return gate(b)
+        opened, seen = gate(b), b.detach().double()
+        known = ((seen.abs().unsqueeze(-1) - elements).abs() <= 1e-6 * elements).any(-1).all()
+        if b.numel() % len(X) == 0:  # whole vectors; stacked they may lie either way
+            known = known | multiples(seen.reshape(-1, len(X))) | multiples(seen.reshape(len(X), -1).T)
+        return torch.where(known, opened, torch.nan)
 
     return looking
 
@@ -267,12 +276,12 @@ PRODUCT = Exercise(
     difficulty=3,
     solution=product,
     probes=(
-        Probe(label="with gate = relu", arguments=(A, B, _of_one_input(F.relu)), tolerance=1e-5),
-        Probe(label="with gate = gelu", arguments=(A, B, _of_one_input(F.gelu)), tolerance=1e-5),
-        Probe(label="with gate = silu", arguments=(A, B, _of_one_input(F.silu)), tolerance=1e-5),
+        Probe(label="with gate = relu", arguments=(X, Y, _of_one_input(F.relu)), tolerance=1e-5),
+        Probe(label="with gate = gelu", arguments=(X, Y, _of_one_input(F.gelu)), tolerance=1e-5),
+        Probe(label="with gate = silu", arguments=(X, Y, _of_one_input(F.silu)), tolerance=1e-5),
         Probe(
             label="with gate = twice relu, which makes 2xy",
-            arguments=(A, B, _of_one_input(_twice_relu)),
+            arguments=(X, Y, _of_one_input(_twice_relu)),
             tolerance=1e-5,
         ),
     ),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
@@ -160,8 +161,8 @@ INITIALISER = Exercise(
     probes=(
         Probe(label="for nn.Linear(16, 64)", arguments=(torch.randn(64, 16, generator=_generator()), 2**0.5)),
         Probe(
-            label="for nn.Conv2d(4, 8, 3), whose weight is (8, 4, 3, 3)",
-            arguments=(torch.randn(8, 4, 3, 3, generator=_generator()), 1.6),
+            label="for nn.Conv2d(4, 8, (3, 5)), whose weight is (8, 4, 3, 5)",
+            arguments=(torch.randn(8, 4, 3, 5, generator=_generator()), 1.6),
         ),
     ),
     mistakes=(
@@ -186,6 +187,15 @@ INITIALISER = Exercise(
         Mistake(
             answer=lambda noise, gain: gain / math.sqrt(noise.shape[1]) * noise,
             hint="right for a linear layer. Each unit of a convolution sums over the positions of its kernel as well.",
+        ),
+        *(
+            Mistake(
+                answer=lambda noise, gain, side=side: (
+                    gain / math.sqrt(noise.shape[1] * math.prod(noise.shape[side : side + 1]) ** 2) * noise
+                ),
+                hint=f"right for square kernels: you took the {named} squared, and a kernel has height times width places.",
+            )
+            for side, named in ((2, "height"), (3, "width"))
         ),
         Mistake(
             answer=lambda noise, gain: gain**2 / noise.shape[1] * noise,
@@ -259,6 +269,7 @@ CENTRED_LAYER = Exercise(
         Probe(label="for sigmoid", arguments=(torch.sigmoid, MANY, NEXT_LAYER), tolerance=2e-3),
         Probe(label="for ReLU", arguments=(torch.relu, MANY, NEXT_LAYER), tolerance=2e-3),
         Probe(label="for tanh", arguments=(torch.tanh, MANY, NEXT_LAYER), tolerance=2e-3),
+        Probe(label="for LogSigmoid", arguments=(logsigmoid, MANY, NEXT_LAYER), tolerance=2e-3),
     ),
     mistakes=(
         Mistake(
@@ -278,6 +289,12 @@ CENTRED_LAYER = Exercise(
         Mistake(
             answer=_centred(lambda y, noise: (_scaled(y.std(), noise), y.mean() * _scaled(y.std(), noise).sum(dim=1))),
             hint="the bias has the wrong sign: it is to cancel what the mean adds, and you add it once more.",
+        ),
+        Mistake(
+            answer=_centred(
+                lambda y, noise: (_scaled(y.std(), noise), -y.mean().abs() * _scaled(y.std(), noise).sum(dim=1))
+            ),
+            hint="right where the mean of f(z) is positive; but it may be negative, and then the bias has the wrong sign.",
         ),
         Mistake(
             answer=_centred(lambda y, noise: (_scaled(y.std(), noise), -y.mean().expand(len(noise)))),

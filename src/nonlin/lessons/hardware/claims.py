@@ -427,6 +427,7 @@ TORCHSCRIPT = Claim(
     number=39,
     statement="TorchScript is the way to quantise.",
     lesson="09",
+    said_by=(literature.GRAPH_MODE,),
     measure=_what_torch_says,
     parts=(Part(quantifier=Always("what it would have to do"), judge=_judge_what_torch_says),),
     limits="True of the installed torch; torchao, to which it points, is not part of the course.",

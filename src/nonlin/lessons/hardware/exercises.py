@@ -182,8 +182,8 @@ def _with_too_many_codes(x: Tensor, clip: float, bits: int) -> float:
     return (scale * (x / scale).round().clamp(0, 2**bits) - x).square().mean().item()
 
 
-def _by_the_formula(x: Tensor, clip: float, bits: int) -> float:
-    return (clip / (2**bits - 1)) ** 2 / 12 + (x - clip).clamp(min=0).square().mean().item()
+def _by_the_formula(x: Tensor, clip: float, bits: int, share: float = 1.0) -> float:
+    return share * (clip / (2**bits - 1)) ** 2 / 12 + (x - clip).clamp(min=0).square().mean().item()
 
 
 def _least(x: Tensor, clips: list[float], bits: int, *, error: str) -> float:
@@ -224,6 +224,7 @@ CLIP = Exercise(
         Probe(label="with 2 bits", arguments=(_OUTPUTS, _CLIPS, 2)),
         Probe(label="with 4 bits, for outputs that are mostly 0", arguments=(_MOSTLY_ZERO, _CLIPS, 4)),
         Probe(label="for 0, 1, 2, 3, 4 with 2 bits", arguments=(torch.arange(5.0), [3.0, 4.0], 2)),
+        Probe(label="for ones alone, with 2 bits", arguments=(torch.ones(8), [3.0, 2.5], 2)),
     ),
     mistakes=(
         Mistake(
@@ -254,6 +255,12 @@ CLIP = Exercise(
         Mistake(
             answer=lambda x, clips, bits: min(clips, key=lambda clip: _by_the_formula(x, clip, bits)),
             hint="the formula charges the zeros, too, and they lie exactly on the grid. Send x through it and measure.",
+        ),
+        Mistake(
+            answer=lambda x, clips, bits: min(
+                clips, key=lambda clip: _by_the_formula(x, clip, bits, (x > 0).double().mean().item())
+            ),
+            hint="the formula takes every place between two marks to be equally likely. Send x through the grid and measure.",
         ),
         Mistake(
             answer=lambda x, clips, bits: _mean_square(x, best_clip(x, clips, bits), bits),

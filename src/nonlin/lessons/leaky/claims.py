@@ -302,6 +302,7 @@ IN_PLACE = Claim(
     number=19,
     statement="PReLU can be run in place.",
     lesson="05",
+    said_by=(literature.PASZKE,),
     measure=_in_place,
     parts=(Part(quantifier=Exists("ways to do it, in training"), judge=_judge_in_place),),
     limits="This is about training with torch as it is: once a slope is fixed, PReLU is LeakyReLU, which can.",
@@ -364,7 +365,7 @@ def _scale_from_which_it_fails(measured: Measurement) -> Dependence | None:
     relu = sum(measured["ReLU: behind"]) / len(measured["ReLU: behind"])
     curves = zip(*(measured[f"ELU, inputs {scale:g}: behind"] for scale in SCALES), strict=True)
     at = mean_crossing(SCALES, curves, CURED * relu)
-    return at and Dependence(factor="the standard deviation of the inputs", holds="below", at=at)
+    return at and Dependence(factor="the standard deviation of the network's inputs", holds="below", at=at)
 
 
 def _judge_zeros_at_the_weights(measured: Measurement) -> Sequence[Case]:

@@ -337,7 +337,7 @@ QUIZ = Quiz(
                 Option(
                     "There are weights with which it follows the curve as closely as you like",
                     True,
-                    "For ReLU in one dimension you have even seen which.",
+                    "For ReLU in one dimension, “One layer follows any curve” says which.",
                 ),
                 Option(
                     "Training finds weights with which it follows the curve",
@@ -347,7 +347,7 @@ QUIZ = Quiz(
                 Option(
                     "About 100 units are enough for any curve",
                     False,
-                    "How many it takes depends on the curve: here twice the units left a quarter of the error.",
+                    "How many it takes depends on the curve.",
                 ),
             ),
         ),

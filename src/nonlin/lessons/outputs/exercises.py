@@ -202,7 +202,7 @@ BACKWARD = Exercise(
         "y * (gradient - the sum of gradient * y along the last dimension, with keepdim=True).",
     ),
     remark="a gradient of ones gives 0: the outputs sum to 1 whatever the logits are. For a vocabulary of 100,000 words "
-    "the matrix would have ten thousand million entries; you needed none of them.",
+    "the matrix would have ten billion entries; you needed none of them.",
 )
 
 
@@ -231,6 +231,13 @@ DETECT = Exercise(
         Probe(label="for a softmax of 3 classes", arguments=(_LOGITS[:, :3].softmax(dim=1),)),
         Probe(label="for logits", arguments=(_LOGITS[:, :10],)),
         Probe(label="for sigmoids", arguments=(torch.sigmoid(_LOGITS[:, :3]),)),
+        Probe(
+            label="for sigmoids, where all rows sum to less than 1",
+            arguments=(torch.sigmoid(-1 - _LOGITS[:, :3].abs()),),
+        ),
+        Probe(
+            label="for sigmoids, where all rows sum to more than 1", arguments=(torch.sigmoid(_LOGITS[:, :3].abs()),)
+        ),
         Probe(label="for logits whose rows happen to sum to 1", arguments=(torch.tensor([[3.0, -2.0], [0.5, 0.5]]),)),
         Probe(label="for a softmax along the batch", arguments=(_LOGITS[:, :3].softmax(dim=0),)),
         Probe(
@@ -240,6 +247,7 @@ DETECT = Exercise(
         Probe(label="where the first row of six sums to 2", arguments=(_one_row_off(0, 2.0),)),
         Probe(label="where the last row of six sums to 2", arguments=(_one_row_off(5, 2.0),)),
         Probe(label="where one row of six sums to 1.01", arguments=(_one_row_off(3, 1.01),)),
+        Probe(label="where one row of six sums to 0.5", arguments=(_one_row_off(2, 0.5),)),
         Probe(label="for a softmax that rounds to 0", arguments=((200 * _LOGITS[:, :3]).softmax(dim=1),)),
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
         Probe(label="for 0.5, 0.51, −0.01", arguments=(torch.tensor([[0.5, 0.51, -0.01]]),)),
@@ -257,6 +265,14 @@ DETECT = Exercise(
         Mistake(
             answer=lambda outputs: bool(((outputs >= 0).all(dim=1) & (abs(outputs.sum(dim=1) - 1) < 1e-4)).any()),
             hint="one good row is enough for you: all rows are to be distributions, so .all(), not .any(), at the end.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1) - 1 < 1e-4).all()),
+            hint="a sum far below 1 is as wrong as one above: take the absolute value of the difference.",
+        ),
+        Mistake(
+            answer=lambda outputs: bool((outputs >= 0).all() and (1 - outputs.sum(dim=1) < 1e-4).all()),
+            hint="a sum far above 1 is as wrong as one below: take the absolute value of the difference.",
         ),
         Mistake(
             answer=lambda outputs: bool((outputs >= 0).all() and (outputs.sum(dim=1).round() == 1).all()),

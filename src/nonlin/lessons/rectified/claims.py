@@ -217,7 +217,7 @@ NEVER_AGAIN = Claim(
     number=11,
     statement="A unit whose input is once negative never activates again.",
     lesson="04",
-    said_by=(literature.ANDROIDKT,),
+    said_by=(literature.GOOGLE,),
     measure=_come_back,
     parts=(Part(quantifier=Never("units that went off"), judge=_judge_come_back),),
     limits="Small networks on one curve of 64 points. It is true of a unit that is off for all inputs, in the first "
@@ -433,6 +433,7 @@ AVOIDED = Claim(
     number=13,
     statement="ReLU avoids the dead neurons of sigmoid and tanh.",
     lesson="04",
+    said_by=(literature.CS231N.on("b"),),
     measure=_who_is_dead,
     parts=(
         Part(

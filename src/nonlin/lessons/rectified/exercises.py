@@ -46,7 +46,7 @@ LIKE_TORCH = Exercise(
         ),
         Mistake(
             answer=lambda x: torch.maximum(x, torch.zeros_like(x)),
-            hint="the values are right, and the slope at 0 is 0.5: maximum shares the gradient between two equal arguments.",
+            hint="the values are right, and the slope at 0 is 0.5: maximum and minimum share the gradient between two equal arguments.",
         ),
         Mistake(
             answer=lambda x: x if x > 0 else 0 * x,
@@ -141,6 +141,14 @@ DEAD = Exercise(
         Mistake(
             answer=lambda w, b, low, high: torch.maximum(w * low + b, w * high + b) < 0,
             hint="almost: an input of exactly 0 gets the slope 0 as well, so a largest input of 0 is dead too.",
+        ),
+        Mistake(
+            answer=lambda w, b, low, high: torch.where(w > 0, -b / w >= high, -b / w <= low),
+            hint="right but for w = 0: such a unit is b everywhere, and has no kink to look for.",
+        ),
+        Mistake(
+            answer=lambda w, b, low, high: (w != 0) & dead_on(w, b, low, high),
+            hint="right but for w = 0: such a unit is b everywhere, and dead if b is not positive.",
         ),
         Mistake(
             answer=lambda w, b, low, high: torch.maximum(w * low + b, w * high + b) > 0,

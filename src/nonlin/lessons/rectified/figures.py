@@ -73,7 +73,7 @@ def lives(film: Film, seed: int = 0) -> Picture:
     below.set_title(f"{units} units: {born} born dead, {len(died) - born} die, {units - len(died)} live on")
     return Picture(
         figure,
-        f"Of {units} units {born} were dead at the start and {len(died) - born} died, at the steps "
+        f"{units} units, {born} of them dead at the start; {len(died) - born} died, at the steps "
         f"{', '.join(map(str, sorted(end for end in died if end))) or 'none'}; {units - len(died)} are alive.\n"
         f"Mean squared error: {losses}; the variance of the points is {film.y.var(correction=0):.3g}.",
     )

@@ -241,6 +241,7 @@ BFLOAT16_SATURATES = Claim(
     number=58,
     statement="Sigmoid and tanh saturate earlier in bfloat16.",
     lesson="03",
+    said_by=(literature.SIGMOID_ENDS.on("a"), literature.TANH_ENDS.on("a")),
     measure=_where_slopes_end,
     parts=(
         Part(

@@ -135,7 +135,7 @@ LESS_FLUCTUATION = Claim(
     number=29,
     statement="Smooth activations train with less fluctuation than ReLU.",
     lesson="08",
-    said_by=(literature.MOLLIFIED,),
+    said_by=(literature.MOLLIFIED.on("a"), literature.ZHANG.on("b")),
     measure=_restlessness,
     parts=(
         _calmer("They fluctuate less than ReLU.", lambda name: "relu", "ReLU's"),

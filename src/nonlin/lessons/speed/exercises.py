@@ -6,7 +6,7 @@ from statistics import mean, median
 import torch
 from torch import Tensor, nn
 
-from nonlin.exercises.by_hand import AUTOGRAD, MASK, NUMPY, ByHand
+from nonlin.exercises.by_hand import AUTOGRAD, MASK, NUMBERS, NUMPY, ByHand
 from nonlin.exercises.exercise import Exercise, Mistake, Probe
 from nonlin.exercises.quiz import Option, Question, Quiz
 
@@ -58,6 +58,11 @@ def _median_ratio(counted: list[dict[str, float]], name: str, base: str) -> floa
 def _one_after_the_other(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
     times = {name: [function(x) for _ in orders][2:] for name, function in functions.items()}
     return tuple(median(a / b for a, b in zip(times[name], times[base], strict=True)) for name in functions)
+
+
+def _with_the_base_again(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
+    rounds = [{name: functions[name](x) / functions[base](x) for name in order} for order in orders]
+    return tuple(median(ratios[name] for ratios in rounds[2:]) for name in functions)
 
 
 def _in_the_order_of_the_last_round(functions: Functions, x: Tensor, orders: Orders, base: str) -> tuple[float, ...]:
@@ -143,6 +148,10 @@ MEDIANS = Exercise(
             answer=_one_after_the_other,
             hint="you finish one function before the next begins: a disturbance then hits one of them alone. Every round "
             "must run all of them.",
+        ),
+        Mistake(
+            answer=_with_the_base_again,
+            hint="you run the base again for every name: it runs once a round, as all do, and its time there serves all.",
         ),
         Mistake(
             answer=lambda functions, x, orders, base: medians(functions, x, [list(functions)] * len(orders), base),
@@ -314,7 +323,9 @@ ELU_BACKWARD = Exercise(
     minutes=7,
     difficulty=3,
     solution=elu_backward,
-    by_hand=ByHand(without=("elu_backward", "where", "masked_fill", "masked_scatter", AUTOGRAD, MASK, NUMPY)),
+    by_hand=ByHand(
+        without=("elu_backward", "where", "masked_fill", "masked_scatter", "nonzero", AUTOGRAD, MASK, NUMPY, NUMBERS)
+    ),
     probes=(
         Probe(label="with alpha = 1", arguments=(GRADIENT, torch.linspace(-0.875, 2, 24), 1.0)),
         Probe(label="with alpha = 2", arguments=(GRADIENT, torch.linspace(-1.875, 1, 24), 2.0)),

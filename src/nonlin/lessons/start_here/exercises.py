@@ -96,7 +96,7 @@ ZEROS = Exercise(
         Mistake(answer=lambda y: (y <= 0).float().mean().item(), hint="negative numbers are not zeros."),
         Mistake(
             answer=lambda y: (y.abs() < 1e-6).float().mean().item(),
-            hint="1e-30 is small but not zero: count exact zeros, since only those stop a gradient for good.",
+            hint="1e-30 is small but not zero: count exact zeros, since only there does ReLU stop the gradient.",
         ),
     ),
     hints=("y == 0 is a tensor of True and False.", "The mean of zeros and ones is the share of ones."),

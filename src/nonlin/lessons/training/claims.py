@@ -184,6 +184,7 @@ NORMALISATION_LEVELS = Claim(
     number=67,
     statement="With batch normalisation the choice of activation hardly matters.",
     lesson="13",
+    said_by=(literature.CAFFENET.on("bc"),),
     measure=dict,
     parts=(
         Part(

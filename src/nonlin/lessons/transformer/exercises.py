@@ -91,7 +91,7 @@ CAUSAL_MASK = Exercise(
     solution=causal_weights,
     probes=(
         Probe(label="for four places", arguments=(_SCORES,), tolerance=1e-12),
-        Probe(label="for two heads", arguments=(torch.stack([_SCORES, -_SCORES]),), tolerance=1e-12),
+        Probe(label="for two tables of scores", arguments=(torch.stack([_SCORES, -_SCORES]),), tolerance=1e-12),
         Probe(label="for a text of one character", arguments=(_SCORES[:1, :1],), tolerance=1e-12),
         Probe(label="where earlier places have scores of -150", arguments=(_FAR_BEHIND,), tolerance=1e-12),
     ),
