@@ -1,5 +1,7 @@
 """Our layers go where torch's go: every ability on every layer, against the table that the documentation shows."""
 
+from functools import partial
+
 import pytest
 import torch
 from abilities import ABILITIES, DOCUMENT, END, LAYERS, OURS, THEIRS, RefuseFloat64, cell, stored
@@ -95,6 +97,28 @@ def test_a_graph_of_fx_follows_train_and_eval() -> None:
     x = -torch.ones(8)
     assert len(network(x).unique()) > 1
     assert network.eval()(x).unique().tolist() == pytest.approx([-11 / 48])
+
+
+class NoGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> None:
+        return None
+
+
+@folded("layer", LAYERS)
+def test_where_no_gradient_comes_none_goes_on(layer: str) -> None:
+    """Not one of zeros, at which an optimizer's momentum and weight decay would move what is learned."""
+    makes = [LAYERS[layer].ours, LAYERS[layer].theirs]
+    if LAYERS[layer].takes_inplace:
+        makes += [partial(make, inplace=True) for make in makes if make]
+    for make in filter(None, makes):
+        module, x = make(), torch.randn(2, 4, 2, 2, requires_grad=True)
+        NoGradient.apply(module(1 * x)).sum().backward()
+        assert all(t.grad is None for t in (x, *module.parameters())), make
 
 
 def test_a_gradient_may_be_a_dual_number() -> None:

@@ -4,6 +4,7 @@ Without ``--long`` nothing is compiled: a compiler is played by a script, and th
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from nonlin.__main__ import main
 from nonlin.activations import ACTIVATIONS, Activation, ActivationModule, fast
 from nonlin.activations.fast import compiled
 from nonlin.activations.gated import gated
+from nonlin.activations.layers import slopes, textbook_values
 from nonlin.activations.learned import PReLU, Swish
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the compiler is played by a script of the shell")
@@ -35,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of its own, in a process that has loaded nothing."""
     monkeypatch.setattr(compiled, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(compiled, "_active", None)
+    monkeypatch.setattr(compiled, "_left_out", None)
     monkeypatch.setattr(compiled, "_loaded", False)
     monkeypatch.delenv(compiled.VARIABLE, raising=False)
     return tmp_path / "cache"
@@ -120,7 +123,7 @@ def test_without_a_place_there_is_one_sentence(folder: Path, monkeypatch, capsys
 
 @posix
 def test_a_compiler_without_an_end_is_ended(folder: Path, compiler: Callable, monkeypatch) -> None:
-    compiler("sleep 60")
+    compiler("command -p sleep 60")
     monkeypatch.setattr(compiled, "LONGEST", 0.0)
     with pytest.raises(fast.KernelsError, match="has not ended"):
         compiled.make()
@@ -129,7 +132,7 @@ def test_a_compiler_without_an_end_is_ended(folder: Path, compiler: Callable, mo
 
 @posix
 def test_a_library_is_made_once_and_by_one(folder: Path, compiler: Callable, tmp_path: Path) -> None:
-    compiler(f"echo x >> '{tmp_path / 'count'}'; sleep 0.3; {WORKS}")
+    compiler(f"echo x >> '{tmp_path / 'count'}'; command -p sleep 0.3; {WORKS}")
     made: list[Path] = []
     together = [threading.Thread(target=lambda: made.append(compiled.make())) for _ in range(3)]
     for thread in together:
@@ -146,7 +149,7 @@ def test_a_library_is_made_once_and_by_one(folder: Path, compiler: Callable, tmp
 
 @posix
 def test_a_killed_compilation_leaves_nothing_in_the_way(folder: Path, compiler: Callable) -> None:
-    compiler("sleep 15")
+    compiler("command -p sleep 15")
     child = subprocess.Popen(
         [sys.executable, "-c", KILLED.format(folder=str(folder))], stdout=subprocess.PIPE, text=True, env=os.environ
     )
@@ -165,6 +168,7 @@ def test_a_killed_compilation_leaves_nothing_in_the_way(folder: Path, compiler: 
 KILLED = """
 from pathlib import Path
 from nonlin.activations.fast import compiled
+from nonlin.activations.layers import slopes, textbook_values
 compiled.cache_folder = lambda: Path({folder!r})
 compiled.make(lambda seconds: print("compiling", flush=True))
 """
@@ -213,6 +217,12 @@ def test_another_torch_processor_or_source_needs_another_library(
     assert_plain_form_runs()
 
 
+def test_every_activation_has_a_kernel() -> None:
+    source = compiled.SOURCE.read_text(encoding="utf-8")
+    assert {*re.findall(r'\{"(\w+)", made<', source)} == {*ACTIVATIONS}
+    assert {*re.findall(r'\{"(\w+)", gate<', source)} == {*compiled.GATES}
+
+
 def test_they_can_be_left_out(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv(compiled.VARIABLE, compiled.OFF)
     monkeypatch.setattr(compiled, "_stored", lambda: pytest.fail("nobody may look for them"))
@@ -233,6 +243,20 @@ def kernels() -> Iterator[None]:
     compiled.make()
     with fast.using(True):
         yield
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("capability", ["AVX512", "AVX2", "DEFAULT"])
+@pytest.mark.parametrize("name", compiled.COMPILERS)
+def test_every_compiler_takes_them_without_a_warning(name: str, capability: str, monkeypatch) -> None:
+    if os.name == "nt" or not shutil.which(name):
+        pytest.skip(f"there is no {name} here whose options are known")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    # Headers of the system may do what brings a warning; so may torch's.
+    options = [option.replace("-I", "-isystem") for option in compiled._options() if option != "-shared"]
+    words = [name, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *options, str(compiled.SOURCE)]
+    ended = subprocess.run(words, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[:3000]
 
 
 def results(function: Callable[..., Tensor], *inputs: Tensor, kernels: bool) -> list[Tensor]:
@@ -348,6 +372,33 @@ def test_in_place_autograd_notices_what_is_overwritten(kernels: None) -> None:
     ActivationModule(ACTIVATIONS["elu"], inplace=True)(kept)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         kept.sum().backward()
+
+
+@pytest.mark.long
+def test_backward_shows_itself_as_torch_s_own_does(kernels: None) -> None:
+    """To who watches the graph being made, who batches its backward, and in what is said of it."""
+    x, nodes = torch.randn(5, requires_grad=True), []
+    with torch.autograd.graph.node_creation_hook(nodes.append):
+        y = ActivationModule(ACTIVATIONS["elu"])(x)
+    assert nodes[-1] == y.grad_fn
+    assert y.grad_fn.name() == "eluBackward"
+    vectors = torch.eye(5)
+    slope = torch.func.vmap(lambda v: torch.autograd.grad(y, x, v, retain_graph=True)[0])(vectors)  # without a warning
+    torch.testing.assert_close(slope, torch.autograd.grad(y, x, vectors, retain_graph=True, is_grads_batched=True)[0])
+    y += 1
+    with pytest.raises(RuntimeError, match=r"which is output 0 of elu, is at version 1"):
+        y.sum().backward()
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own
+def test_compiled_autograd_follows_backward(kernels: None) -> None:
+    for name in ("relu", "gelu", "leaky_relu"):
+        x = torch.linspace(-2, 2, 7, requires_grad=True)
+        with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")):
+            ActivationModule(ACTIVATIONS[name])(x).square().sum().backward()
+        value, slope = (each(ACTIVATIONS[name], x.detach()) for each in (textbook_values, slopes))
+        torch.testing.assert_close(x.grad, 2 * value * slope)
 
 
 @pytest.mark.long

@@ -26,8 +26,11 @@ def test_spread_is_median_and_quartiles() -> None:
 def test_ratios_are_taken_within_a_round() -> None:
     # Ours takes half as long in each round; the second round was disturbed tenfold.
     ours, theirs = [(1.0, 2.0), (10.0, 20.0), (1.0, 2.0)], [(2.0, 4.0), (20.0, 40.0), (2.0, 4.0)]
-    timing = cost._timing("x", {"ours": ours, "theirs": theirs, "copy": theirs})
+    times = {"ours": ours, "theirs": theirs, "ours, inference": theirs, "theirs, inference": ours, "copy": theirs}
+    timing = cost._timing("x", times)
     assert timing.both == timing.forward == timing.copies == cost.Spread(0.5, 0.5, 0.5)
+    assert timing.inference == cost.Spread(2, 2, 2)
+    assert timing.in_place is None
     assert timing.their_copies == cost.Spread(1, 1, 1)
 
 
@@ -37,6 +40,9 @@ def test_compare_measures_both_passes() -> None:
     assert timing.milliseconds.median > 0
     assert timing.copies.median > 0
     assert timing.their_copies.median > 0
+    assert timing.inference.median > 0
+    assert timing.in_place.median > 0
+    assert cost.compare(ACTIVATIONS["gelu"], (8, 8), repeats=2).in_place is None  # torch has none
     assert timing.compiled is None
     assert cost.geometric_mean([timing, timing]) == pytest.approx(timing.both.median)
 

@@ -2,9 +2,11 @@
 
 import argparse
 import dataclasses
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -245,8 +247,11 @@ def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     assert "target: at most 1.15" in out
     assert re.search(r"^silu +4 +4 +4 +4$", out, flags=re.MULTILINE)
     assert "swish" not in out
-    pictures = {"bench_4x4_1_threads.png", "bench_4x4_2_threads.png"}
-    assert {file.name for file in tmp_path.iterdir()} == pictures
+    pictures = {f"bench_4x4_float32_{threads}_threads.png" for threads in (1, 2)}
+    assert {file.name for file in tmp_path.iterdir()} == {*pictures, "speed.csv", "about.json"}
+    command = "python3 start.py bench relu silu swish --threads 1 2 --dtype float32 --repeats 2 --output FOLDER"
+    assert json.loads((tmp_path / "about.json").read_text())["command"] == command
+    assert "| forward and backward, float32, 2 threads | **" in out
     assert _run(capsys, "bench", "swish")[0] == 2
     assert _run(capsys, "bench", "--repeats", "1")[0] == 2
 
@@ -586,6 +591,7 @@ def test_no_name_reaches_the_terminal_as_it_is(capsys, tmp_path, runs, monkeypat
         assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here to type it in")
 def test_a_command_with_a_strange_path_can_be_typed_again(tmp_path):
     name = "it's a\\ \x1b[31m \udce9 \x9b \n path"
     typed = subprocess.run(["bash", "-c", f"printf %s {common.quoted(name)}"], capture_output=True, check=True)

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -535,6 +536,7 @@ def _broken_off(course: Course, random: Random) -> None:
         course.update()
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here, and so nobody restores a book by it")
 def test_answers_in_the_book_itself_are_kept_when_it_is_restored(tmp_path: Path) -> None:
     course = Course(tmp_path)
     course.publish("03_one", prose("a", "One."), code("b", "answer = ..."))

@@ -108,11 +108,14 @@ class Eager(torch.autograd.Function):
     def forward(ctx: Any, explicit: Explicit, constants: tuple, *tensors: Tensor) -> Tensor:
         y = explicit.fast_value(*tensors, *constants)
         ctx.explicit, ctx.constants = explicit, constants
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*explicit.kept(y, *tensors, *constants))
         return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple:
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple:
+        if gradient is None:
+            return (None,) * len(ctx.needs_input_grad)
         explicit = ctx.explicit
         plain = not (torch.is_grad_enabled() or followed(gradient) or _is_batched(gradient))
         pullback = explicit.fast_pullback if plain else explicit.pullback

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlin.activations.explicit import Explicit
-from nonlin.activations.fast import compiled
+from nonlin.activations.fast import compiled, gpu
 from nonlin.activations.layers import ActivationModule, require_floating
 from nonlin.activations.record import Activation, wide
 from nonlin.activations.rectified import RELU
@@ -47,12 +47,18 @@ def _pushforward(tangent: Tensor, x: Tensor, gate: Activation, dim: int) -> Tens
 
 
 def _fast_value(x: Tensor, gate: Activation, dim: int) -> Tensor:
-    return compiled.gated(gate, x, dim) if compiled.gates(gate, x) else _value(x, gate, dim)
+    if compiled.gates(gate, x):
+        return compiled.gated(gate, x, dim)
+    if x.is_cuda and (y := gpu.gated(gate, x, dim)) is not None:
+        return y
+    return _value(x, gate, dim)
 
 
 def _fast_pullback(gradient: Tensor, x: Tensor, gate: Activation, dim: int) -> tuple[Tensor]:
     if compiled.gates(gate, x, gradient):
         return (compiled.gated_chain(gate, gradient, x, dim),)
+    if x.is_cuda and (for_x := gpu.gated_chain(gate, gradient, x, dim)) is not None:
+        return (for_x,)
     return _pullback(gradient, x, gate, dim)
 
 

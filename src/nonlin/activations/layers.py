@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nonlin.activations.explicit import Eager, Explicit, followed, linked
 from nonlin.activations.facts import FAR
-from nonlin.activations.fast import compiled, kernel_of
+from nonlin.activations.fast import compiled, gpu, kernel_of
 from nonlin.activations.fast.kernel import ELEMENTARY, run
 from nonlin.activations.fast.kernel import overwrite as run_in_place
 from nonlin.activations.record import HALF, Activation, Interval, as_record
@@ -57,7 +57,8 @@ def textbook_chain(activation: Activation, gradient: Tensor, saved: Tensor, *par
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
     parameters = _in_range(saved.dtype, parameters)
     derivative = activation.derivative_from_output if from_output else activation.derivative
-    return linked(_rounded_once(lambda g, s: g * derivative(s, *parameters))(gradient, saved), saved)
+    # The slope comes first, since it lies in memory as the input does, which decides how the product lies.
+    return linked(_rounded_once(lambda g, s: derivative(s, *parameters) * g)(gradient, saved), saved)
 
 
 def _in_range(dtype: torch.dtype, parameters: tuple[float, ...]) -> tuple[float, ...]:
@@ -83,6 +84,8 @@ def values(activation: Activation, x: Tensor, *parameters: float) -> Tensor:
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, x):
         return compiled.apply(activation, x, parameters)
+    if x.is_cuda and (y := gpu.apply(activation, x, parameters)) is not None:
+        return y
     if kernel is None:
         return textbook_values(activation, x, *parameters)
     if kernel.forward is None:  # the function is one pass already, which rounds nothing
@@ -97,6 +100,8 @@ def overwrite(activation: Activation, x: Tensor, *parameters: float) -> None:
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, x):
         compiled.overwrite(activation, x, parameters)
+    elif x.is_cuda and gpu.overwrite(activation, x, parameters) is not None:
+        pass
     elif kernel is None or kernel.forward is None:
         x.copy_(values(activation, x, *parameters))
     elif kernel.forward in ELEMENTARY:
@@ -117,6 +122,8 @@ def chain(activation: Activation, gradient: Tensor, saved: Tensor, *parameters: 
     parameters, kernel = parameters or activation.default_values, kernel_of(activation)
     if compiled.serves(activation, saved, gradient):
         return compiled.chain(activation, gradient, saved, parameters)
+    if saved.is_cuda and (for_x := gpu.chain(activation, gradient, saved, parameters)) is not None:
+        return for_x
     if kernel is None:
         return textbook_chain(activation, gradient, saved, *parameters)
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
@@ -196,6 +203,7 @@ class _EagerInPlace(Eager):
         activation, *parameters = constants
         overwrite(activation, x, *parameters)
         ctx.mark_dirty(x)
+        ctx.set_materialize_grads(False)
         ctx.explicit, ctx.constants = explicit, constants
         ctx.save_for_backward(x)
         return x

@@ -62,7 +62,7 @@ def squared_relu(x: Tensor) -> Tensor:
 
 def squared_relu_derivative(x: Tensor) -> Tensor:
     """2 max(0, x), whose own slope at 0 is 0, as that of torch's ReLU."""
-    return 2 * x.masked_fill(x <= 0, 0)
+    return torch.where(x <= 0, 0, 2 * x)
 
 
 SQUARED_RELU = Activation(

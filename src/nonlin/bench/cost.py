@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -48,6 +49,8 @@ class Timing:
     Args:
         name: the activation's.
         forward, both: ours / torch.nn, of the time of forward alone, and of forward and backward.
+        inference: ours / torch.nn, of forward where nothing is kept for a backward.
+        in_place: ours / torch.nn, of forward and backward, both written over their input; None where torch.nn has none.
         compiled: ours through ``torch.compile`` / torch.nn, of forward and backward; None where it was not asked for.
         forms: each of our forms / torch.nn, of forward and backward, by its name; empty where they were not asked for.
         copies, their_copies: forward and backward, ours and torch.nn's, in copies of the tensor: the floor is one copy
@@ -58,6 +61,8 @@ class Timing:
     name: str
     forward: Spread
     both: Spread
+    inference: Spread
+    in_place: Spread | None
     compiled: Spread | None
     forms: Mapping[str, Spread]
     copies: Spread
@@ -121,22 +126,29 @@ def compare(
         raise ValueError(f"{activation.name}: the benchmark needs at least 2 repeats.")
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
     gradient = torch.ones(shape, dtype=dtype)
-    functions = {
-        "ours": _ours(activation).to(dtype),
-        "theirs": (against() if against else _counterpart(activation)).to(dtype),
-    }
+    ours, theirs = _ours(activation).to(dtype), (against() if against else _counterpart(activation)).to(dtype)
+    functions = {"ours": ours, "theirs": theirs}
     if forms:
         functions |= _forms(activation, dtype)
     if compiled:
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit
         functions["compiled"] = torch.compile(_ours(activation))
-    times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in (*functions, "copy")}
+    calls = {variant: partial(_time, function, x, gradient) for variant, function in functions.items()}
+    calls |= {"copy": partial(_time_copy, x)}
+    calls |= {f"{who}, inference": partial(_time_inference, f, x) for who, f in (("ours", ours), ("theirs", theirs))}
+    if activation.takes_inplace and against is None:
+        overwriting = {
+            "ours": ActivationModule(activation, inplace=True),
+            "theirs": _counterpart(activation, inplace=True),
+        }
+        calls |= {f"{who}, in place": partial(_time, f, x, gradient, overwrites=True) for who, f in overwriting.items()}
+    times: dict[str, list[tuple[float, float]]] = {variant: [] for variant in calls}
     settle_allocator()
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
                 with fast.using(variant == KERNELS) if variant in FORMS else nullcontext():
-                    times[variant].append(_time(functions.get(variant), x, gradient))
+                    times[variant].append(calls[variant]())
     return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
 
 
@@ -183,15 +195,34 @@ def settle_allocator() -> None:
     torch.empty(30 * 2**20, dtype=torch.uint8)
 
 
-def _time(function: Callable[[Tensor], Tensor] | None, x: Tensor, gradient: Tensor) -> tuple[float, float]:
-    """Seconds of forward, and of forward and backward; without a function, of a copy."""
+def _time(
+    function: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor, *, overwrites: bool = False
+) -> tuple[float, float]:
+    """Seconds of forward, and of forward and backward."""
+    given = x.clone() if overwrites else x
     start = perf_counter()
-    y = x.detach().clone() if function is None else function(x)
+    y = function(given)
     middle = perf_counter()
-    if function is not None:
-        # A learned slope's gradient is a part of the work, in both.
-        torch.autograd.grad(y, [x, *getattr(function, "parameters", list)()], gradient)
+    # A learned slope's gradient is a part of the work, in both.
+    torch.autograd.grad(y, [x, *getattr(function, "parameters", list)()], gradient)
     return middle - start, perf_counter() - start
+
+
+def _time_inference(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[float, float]:
+    with torch.inference_mode():
+        return _seconds(lambda: function(x))
+
+
+def _time_copy(x: Tensor) -> tuple[float, float]:
+    return _seconds(x.detach().clone)
+
+
+def _seconds(work: Callable[[], object]) -> tuple[float, float]:
+    start = perf_counter()
+    made = work()  # held, so that giving its memory back is not timed
+    passed = perf_counter() - start
+    del made
+    return passed, passed
 
 
 def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
@@ -202,6 +233,8 @@ def _timing(name: str, times: dict[str, list[tuple[float, float]]]) -> Timing:
         name=name,
         forward=ratio("ours", "theirs", 0),
         both=ratio("ours", "theirs"),
+        inference=ratio("ours, inference", "theirs, inference"),
+        in_place=ratio("ours, in place", "theirs, in place") if "ours, in place" in times else None,
         compiled=ratio("compiled", "theirs") if "compiled" in times else None,
         forms={form: ratio(form, "theirs") for form in FORMS if form in times},
         copies=ratio("ours", "copy"),
@@ -292,10 +325,25 @@ def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:
     """The ratios at one shape, median [quartiles], with their geometric mean beside the target."""
     lines = [f"{shape}: ours / torch.nn, then forward + backward in copies of the tensor (floor: 2)", ""]
     compiled = any(t.compiled for t in timings)
-    columns = ["forward", "forward + backward", *(["compiled, both"] if compiled else []), "ours, copies"]
+    columns = [
+        "forward",
+        "forward + backward",
+        "in place, both",
+        "inference",
+        *(["compiled, both"] if compiled else []),
+        "ours, copies",
+    ]
     lines.append(f"{'':12}{''.join(f'{column:20}' for column in columns)}{'torch.nn, copies':20}ours, ms")
     for t in timings:
-        spreads = [t.forward, t.both, *([t.compiled] if compiled else []), t.copies, t.their_copies]
+        spreads = [
+            t.forward,
+            t.both,
+            t.in_place or "-",
+            t.inference,
+            *([t.compiled] if compiled else []),
+            t.copies,
+            t.their_copies,
+        ]
         lines.append(f"{t.name:12}{''.join(f'{s!s:20}' for s in spreads)}{t.milliseconds.median:.2f}")
     clearly_faster = sum(timing.both.high < 1 for timing in timings)
     lines += [
@@ -340,5 +388,5 @@ def _ours(record: Activation) -> nn.Module:
     return PReLU() if record.name == "prelu" else ActivationModule(record)
 
 
-def _counterpart(record: Activation) -> nn.Module:
-    return record.torch_module(**record.parameters)
+def _counterpart(record: Activation, **options: bool) -> nn.Module:
+    return record.torch_module(**record.parameters, **options)

@@ -28,8 +28,14 @@ def add(commands: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--forms", action="store_true", help="each form of ours: as written, in Python, and compiled by `kernels`"
     )
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the numbers (default: float32)")
-    parser.add_argument("--output", type=path, metavar="FOLDER", help="draw each table into FOLDER, as PNG files")
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        nargs="+",
+        default=["float32"],
+        help="of the numbers, one table each (default: float32)",
+    )
+    parser.add_argument("--output", type=path, metavar="FOLDER", help="write all rows into FOLDER, and draw each table")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,33 +45,47 @@ def run(arguments: argparse.Namespace) -> None:
     from nonlin.paths import is_writable
 
     if arguments.output and not is_writable(arguments.output.expanduser().absolute()):
-        raise UsageError(f"pictures cannot be written into {arguments.output}: choose another --output")
+        raise UsageError(f"rows and pictures cannot be written into {arguments.output}: choose another --output")
     import torch
     from tqdm import tqdm
 
-    from nonlin.bench import cost
+    from nonlin.bench import cost, table
 
     if arguments.compiled:
         _check_compiler()
-    for threads, shape in itertools.product(arguments.threads, cost.SHAPES):
+    rows: dict[table.Setting, dict[str, dict[str, cost.Spread]]] = {}
+    for dtype, threads, shape in itertools.product(arguments.dtype, arguments.threads, cost.SHAPES):
         options = {
             "repeats": arguments.repeats,
             "number_of_threads": threads,
             "compiled": arguments.compiled,
             "forms": arguments.forms,
-            "dtype": getattr(torch, arguments.dtype),
+            "dtype": getattr(torch, dtype),
         }
         timings = [
             cost.compare(record, shape, **options)
-            for record in tqdm(records, desc=f"{threads} threads, {shape}", leave=False, disable=None)
+            for record in tqdm(records, desc=f"{threads} threads, {dtype}, {shape}", leave=False, disable=None)
         ]
-        print(f"{cost.machine(threads)}, {arguments.dtype}")
+        rows[table.Setting(dtype, threads, shape)] = {timing.name: table.measures(timing) for timing in timings}
+        print(f"{cost.machine(threads)}, {dtype}")
         print(cost.time_table(shape, timings), end="\n\n", flush=True)
         if arguments.forms:
             print(cost.forms_table(shape, timings), end="\n\n", flush=True)
         if arguments.output:
-            _draw_costs(timings, arguments.output / f"bench_{'x'.join(map(str, shape))}_{threads}_threads.png")
-    print(cost.memory_table(records))
+            file = f"bench_{'x'.join(map(str, shape))}_{dtype}_{threads}_threads.png"
+            _draw_costs(timings, arguments.output / file)
+    print(cost.memory_table(records), end="\n\n")
+    print(table.summary(rows))
+    if arguments.output:
+        table.write(rows, arguments.output, _command(arguments))
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What to call for the same table."""
+    words = ["python3 start.py bench", *([] if arguments.names == ["all"] else arguments.names)]
+    words += ["--threads", *map(str, arguments.threads), "--dtype", *arguments.dtype]
+    words += ["--repeats", str(arguments.repeats), *(["--forms"] if arguments.forms else [])]
+    return " ".join([*words, "--output", "FOLDER"])
 
 
 def _check_compiler() -> None:

@@ -58,6 +58,7 @@ class KernelsError(ReaderError):
 
 
 _active: bool | None = None  # None until somebody asks
+_left_out: bool | None = None  # None where nobody but the environment has said so
 _loaded = False
 _lock = threading.RLock()
 
@@ -68,12 +69,12 @@ def use(wanted: bool) -> None:
     Raises:
         KernelsError: if they are wanted, and there are none or they do not load.
     """
-    global _active
+    global _active, _left_out
     with _lock:
         if wanted:
             load()
         os.environ[VARIABLE] = "on" if wanted else OFF
-        _active = wanted
+        _active, _left_out = wanted, not wanted
 
 
 def in_use() -> bool:
@@ -81,8 +82,13 @@ def in_use() -> bool:
     global _active
     with _lock:
         if _active is None:
-            _active = switched_on(VARIABLE) and _loads()
+            _active = not left_out() and _loads()
         return _active
+
+
+def left_out() -> bool:
+    """Whether the form in Python is wanted: by `use`, `using` or the environment."""
+    return _left_out if _left_out is not None else not switched_on(VARIABLE)
 
 
 @contextmanager
@@ -92,19 +98,15 @@ def using(wanted: bool) -> Iterator[None]:
     Raises:
         KernelsError: as `use`.
     """
-    global _active
+    global _active, _left_out
     if wanted:
         load()
-    before, _active = _active, wanted
+    before = _active, _left_out
+    _active, _left_out = wanted, not wanted
     try:
         yield
     finally:
-        _active = before
-
-
-def form() -> str:
-    """What computes the activations, in words: for a record beside numbers."""
-    return "compiled kernels" if in_use() else "in Python"
+        _active, _left_out = before
 
 
 def _loads() -> bool:
@@ -158,7 +160,8 @@ def _register() -> None:
 
     for operator in ("apply", "backward", "learned", "gated"):
         torch.library.register_fake(f"nonlin::{operator}", like_the_second)
-    torch.library.impl("nonlin::plain_backward", "CompositeImplicitAutograd", plain_backward)
+    for key in ("CompositeImplicitAutograd", "FuncTorchBatched"):
+        torch.library.impl("nonlin::plain_backward", key, plain_backward)
 
 
 # What they compute
@@ -168,19 +171,28 @@ def serve(*tensors: Tensor) -> bool:
     """Whether they are in use and take such tensors. Nobody may follow the steps: see ``explicit.followed``."""
     if _active is False or not (_active or in_use()):
         return False
-    first = tensors[0]
-    return first.dtype in DTYPES and all(
-        t.is_cpu and t.dtype == first.dtype and t.layout == torch.strided and not t.is_neg() for t in tensors
-    )
+    dtype = tensors[0].dtype
+    if dtype not in DTYPES:
+        return False
+    for t in tensors:  # noqa: SIM110 - a generator would take as long as all of this
+        if t.dtype != dtype or not t.is_cpu or t.layout != torch.strided or t.is_neg():
+            return False
+    return True
 
 
 def serves(activation: Activation, *tensors: Tensor) -> bool:
     """Whether there is a kernel of this very record besides: a changed copy is another record and has none."""
-    return serve(*tensors) and _is_ours(activation)
+    return serve(*tensors) and is_ours(activation)
 
 
 @lru_cache
-def _is_ours(activation: Activation) -> bool:
+def _operator(name: str) -> Callable:
+    return getattr(torch.ops.nonlin, name).default
+
+
+@lru_cache
+def is_ours(activation: Activation) -> bool:
+    """Whether it is a record of the course itself."""
     from nonlin.activations import ACTIVATIONS  # which imports this file
 
     return ACTIVATIONS.get(activation.name) is activation
@@ -189,23 +201,21 @@ def _is_ours(activation: Activation) -> bool:
 def apply(activation: Activation, x: Tensor, parameters: Sequence[float]) -> Tensor:
     """f(x), with its backward."""
     from_output = activation.keeps_output(*parameters, dtype=x.dtype)
-    return torch.ops.nonlin.apply.default(activation.name, x, _compared(activation, parameters, x), from_output)
+    return _operator("apply")(activation.name, x, compared(activation, parameters, x), from_output)
 
 
 def overwrite(activation: Activation, x: Tensor, parameters: Sequence[float]) -> None:
     """f(x) written over x, without derivatives."""
-    torch.ops.nonlin.overwrite.default(activation.name, x, _compared(activation, parameters, x))
+    _operator("overwrite")(activation.name, x, compared(activation, parameters, x))
 
 
 def chain(activation: Activation, gradient: Tensor, saved: Tensor, parameters: Sequence[float]) -> Tensor:
     """gradient * f', as backward runs it."""
     from_output = activation.keeps_output(*parameters, dtype=saved.dtype)
-    return torch.ops.nonlin.backward.default(
-        activation.name, gradient, saved, _compared(activation, parameters, saved), from_output
-    )
+    return _operator("backward")(activation.name, gradient, saved, compared(activation, parameters, saved), from_output)
 
 
-def _compared(activation: Activation, parameters: Sequence[float], x: Tensor) -> Sequence[float]:
+def compared(activation: Activation, parameters: Sequence[float], x: Tensor) -> Sequence[float]:
     """The parameters, of which Hardtanh's bounds are rounded to 16 bits, as the outputs beside them."""
     if x.dtype not in HALF or activation.name != "hardtanh":
         return parameters
@@ -215,14 +225,14 @@ def _compared(activation: Activation, parameters: Sequence[float], x: Tensor) ->
 def learned(name: str, x: Tensor, parameter: Tensor) -> Tensor:
     """f(x), ``"prelu"`` or ``"swish"``, whose parameter is a tensor: a single number, or one for each channel."""
     if parameter.numel() == 1:
-        return torch.ops.nonlin.apply.default(name, x, (parameter.item(),), False)
+        return _operator("apply")(name, x, (parameter.item(),), False)
     each = parameter.reshape(-1, *[1] * (x.dim() - 2))
-    return torch.ops.nonlin.learned.default(name, x, each)
+    return _operator("learned")(name, x, each)
 
 
 def learned_chain(name: str, gradient: Tensor, x: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of x and of the parameter, its sum included, in one pass."""
-    for_x, sums = torch.ops.nonlin.learned_backward.default(name, gradient, x, parameter)
+    for_x, sums = _operator("learned_backward")(name, gradient, x, parameter)
     return for_x, sums.reshape(parameter.shape).to(parameter.dtype)
 
 
@@ -233,13 +243,13 @@ def gates(gate: Activation, *tensors: Tensor) -> bool:
 
 def gated(gate: Activation, x: Tensor, dim: int) -> Tensor:
     """a * gate(b) of the halves of x along ``dim``."""
-    return torch.ops.nonlin.gated.default(gate.name, *x.chunk(2, dim))
+    return _operator("gated")(gate.name, *x.chunk(2, dim))
 
 
 def gated_chain(gate: Activation, gradient: Tensor, x: Tensor, dim: int) -> Tensor:
     """The gradient of x."""
     result = torch.empty_like(x)
-    torch.ops.nonlin.gated_backward.default(gate.name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
+    _operator("gated_backward")(gate.name, gradient, *x.chunk(2, dim), *result.chunk(2, dim))
     return result
 
 

@@ -121,14 +121,14 @@ def _by_way_of_copies(
 
 def _blocks(*tensors: Tensor) -> Sequence[tuple[Tensor, ...]]:
     out = tensors[0]
-    if out.device.type != "cpu" or not all(_one_piece(tensor, out.stride()) for tensor in tensors):
+    if out.device.type != "cpu" or not all(one_piece(tensor, out.stride()) for tensor in tensors):
         return [tensors]
     flat = (tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors)
     size = BLOCK * torch.get_num_threads()  # each thread has a cache of its own
     return list(zip(*(tensor.split(size) for tensor in flat), strict=True))
 
 
-def _one_piece(tensor: Tensor, stride: Sequence[int]) -> bool:
+def one_piece(tensor: Tensor, stride: Sequence[int]) -> bool:
     """Whether a tensor fills its memory without gaps, in the order of the given strides."""
     return tensor.stride() == stride and (
         tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))

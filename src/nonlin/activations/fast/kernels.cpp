@@ -12,6 +12,7 @@
 #include <ATen/ops/sum.h>
 #include <c10/core/impl/TorchDispatchModeTLS.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/functions/utils.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -180,6 +181,16 @@ struct ReLU : Base<V> {
 };
 
 template <typename V>
+struct SquaredReLU : Base<V> {
+  explicit SquaredReLU(Parameters) {}
+  V value(V x) const { return positive(x) * positive(x); }
+  V slope(V x) const { return positive(x) + positive(x); }
+
+ private:
+  static V positive(V x) { return at::vec::clamp_min(x, V(0)); }
+};
+
+template <typename V>
 struct Threshold : Base<V> {
   V bound, other;
   explicit Threshold(Parameters p) : bound(p[0]), other(p[1]) {}
@@ -269,6 +280,14 @@ struct Softplus : Base<V> {
     return select(z > threshold, x, select(z < V(0), V(0), x) + log1p(exp(z.abs().neg())) / beta);
   }
   V slope(V x) const { return select(beta * x > threshold, V(1), Sigma<V>(beta * x).value); }
+};
+
+template <typename V>
+struct Sine : Base<V> {
+  V frequency;
+  explicit Sine(Parameters p) : frequency(p[0]) {}
+  V value(V x) const { return (frequency * x).sin(); }
+  V slope(V x) const { return frequency * (frequency * x).cos(); }
 };
 
 template <typename V>
@@ -506,6 +525,7 @@ const std::map<std::string_view, Activation> ACTIVATIONS{
     {"softsign", made<Softsign>()},
     {"tanhshrink", made<Tanhshrink>()},
     {"relu", made<ReLU>()},
+    {"squared_relu", made<SquaredReLU>()},
     {"threshold", made<Threshold>()},
     {"hardshrink", made<Hardshrink>()},
     {"softshrink", made<Softshrink>()},
@@ -525,6 +545,7 @@ const std::map<std::string_view, Activation> ACTIVATIONS{
     {"hardsigmoid", made<Hardsigmoid>()},
     {"hardswish", made<Hardswish>()},
     {"hardtanh", made<Hardtanh>()},
+    {"sine", made<Sine>()},
 };
 
 const Activation& named(std::string_view name) {
@@ -583,7 +604,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
       return count < V::size() ? V::set(V(0), each, count) : each;
     };
     auto block_of_one = [&](int64_t block) {
-      F<V> f(V(weight[block % channels]));
+      F<V> f{V(weight[block % channels])};
       double total = 0;
       int64_t end = std::min((block + 1) * inner, n);
       for (int64_t start = block * inner; start < end; start += BLOCK) {
@@ -602,7 +623,7 @@ std::tuple<Tensor, Tensor> chain_and_sums(const Tensor& gradient, const Tensor& 
         int64_t count = std::min<int64_t>(V::size(), channels - c);
         N numbers[V::size()] = {};
         std::copy_n(weight + c, count, numbers);
-        F<V> f(V::loadu(numbers));
+        F<V> f{V::loadu(numbers)};
         V lanes(0);
         for (int64_t position = block * together; position < end; ++position)
           lanes = lanes + step(position * channels + c, count, f);
@@ -746,21 +767,9 @@ bool alone(const Tensor& gradient) {
       !gradient._fw_grad(0).defined() && !c10::impl::TorchDispatchModeTLS::any_modes_set();
 }
 
-struct Node : torch::autograd::Function<Node> {
-  static Tensor forward(
-      torch::autograd::AutogradContext* context,
-      std::string_view name,
-      const Tensor& x,
-      Parameters parameters,
-      bool from_output) {
-    const auto& activation = named(name);
-    Tensor y = value(activation, x, parameters);
-    context->save_for_backward({from_output ? y : x});
-    context->saved_data["name"] = std::string(name);
-    context->saved_data["parameters"] = parameters.vec();
-    context->saved_data["from_output"] = from_output;
-    return y;
-  }
+// The chain rule as torch::autograd::CppNode takes it, from a dictionary.
+struct ChainRule {
+  static constexpr bool is_traceable = false;
 
   static torch::autograd::variable_list backward(
       torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
@@ -768,6 +777,7 @@ struct Node : torch::autograd::Function<Node> {
     auto parameters = context->saved_data["parameters"].toDoubleVector();
     bool from_output = context->saved_data["from_output"].toBool();
     Tensor gradient = gradients[0], saved = context->get_saved_variables()[0], result;
+    if (!gradient.defined()) return torch::autograd::variable_list(4);  // nor is what becomes of it
     if (alone(gradient)) {
       result = chain(named(name), gradient, saved, parameters, from_output);
     } else {
@@ -780,10 +790,66 @@ struct Node : torch::autograd::Function<Node> {
   }
 };
 
+// torch::autograd::Function would take as long again as the kernel of a small tensor, since it fills the dictionary in each
+// forward and asks for the demangled name of its type in each backward. Here only those pay who follow the steps.
+struct Slope : torch::autograd::CppNode<ChainRule> {
+  using Base = torch::autograd::CppNode<ChainRule>;
+
+  std::string activation_name;
+  const Activation* activation = nullptr;
+  std::vector<double> parameters;
+  bool from_output = false;
+
+  std::string name() const override { return activation_name + "Backward"; }  // as torch's messages show it
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
+    if (gradients[0].defined() && alone(gradients[0])) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      return {chain(*activation, gradients[0], ctx_.get_saved_variables()[0], parameters, from_output)};
+    }
+    tell();
+    return Base::apply(std::move(gradients));
+  }
+
+  void compiled_args(torch::dynamo::autograd::CompiledNodeArgs& args) const override {
+    const_cast<Slope*>(this)->tell();  // no node is made as a constant
+    Base::compiled_args(args);
+  }
+
+ private:
+  void tell() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ctx_.saved_data["name"] = activation_name;
+    ctx_.saved_data["parameters"] = parameters;
+    ctx_.saved_data["from_output"] = from_output;
+  }
+};
+
 Tensor apply_with_backward(std::string_view name, const Tensor& x, Parameters parameters, bool from_output) {
-  if (at::GradMode::is_enabled() && x.requires_grad()) return Node::apply(name, x, parameters, from_output);
-  at::AutoDispatchBelowADInplaceOrView below;
-  return apply(name, x, parameters, from_output);
+  if (!at::GradMode::is_enabled() || !x.requires_grad()) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    return apply(name, x, parameters, from_output);
+  }
+  auto slope = c10::make_intrusive<Slope>();
+  slope->activation_name = name;
+  slope->activation = &named(name);
+  slope->parameters = parameters.vec();
+  slope->from_output = from_output;
+  slope->is_variable_input_ = {false, true, false, false};
+  slope->set_ctx_grad_fn(slope);
+  slope->ctx_.set_materialize_grads(false);
+  slope->set_next_edges(torch::autograd::collect_next_edges(x));
+  Tensor y;
+  {
+    at::AutoDispatchBelowADInplaceOrView below;
+    y = value(*slope->activation, x, parameters);
+  }
+  slope->ctx_.save_for_backward({from_output ? y : x});
+  torch::autograd::set_history(y, slope);
+  slope->output_info_.emplace_back(y);
+  slope->save_variables_to_ctx();
+  torch::autograd::fire_node_creation_hooks(slope);  // last, as torch does
+  return y;
 }
 
 }  // namespace
