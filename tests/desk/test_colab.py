@@ -110,7 +110,7 @@ def third_party(source: str) -> set[str]:
 
 @folded("path", [path for path in HERE.rglob("*.py") if path.relative_to(HERE).parts[0] not in NOT_THERE])
 def test_what_the_lessons_import_is_installed(path: Path) -> None:
-    optional = {"nbclient", "distributed", "sympy"}  # for authors; for sweeps on a cluster; for the site's formulas
+    optional = {"nbclient", "distributed", "sympy", "triton"}  # for authors; clusters; the site's formulas; a GPU
     brought_along = {"mpl_toolkits": "matplotlib", "IPython": "ipywidgets"}
     for module in third_party(path.read_text(encoding="utf-8")) - optional:
         assert brought_along.get(module, module) in colab.NEEDED, module
