@@ -1,6 +1,8 @@
 """Every room of the package imports only from rooms below it."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -105,3 +107,13 @@ def test_networks_know_no_record() -> None:
 
 def test_the_check_sees_imports() -> None:
     assert {"activations", "lab", "images"} <= imported_rooms(ROOT / "plots" / "images.py")
+
+
+SLOW = ("torch._dynamo", "torchvision", "triton", "sympy", "nbformat")  # each is imported where it is needed
+
+
+def test_nobody_waits_for_what_a_lesson_may_not_need() -> None:
+    code = "import sys, nonlin.plots, nonlin.lessons, nonlin.images.sources, nonlin.ledger; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"nonlin.plots", "torch"} <= set(done.stdout.split())
+    assert not set(SLOW) & set(done.stdout.split())

@@ -45,12 +45,18 @@ def pages(site: Path) -> dict[str, links.Page]:
     return {path.relative_to(site).as_posix(): page for path, page in links.read(site).items()}
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where it is. Whoever needs a site, too, asks for this first: no site is built to be skipped."""
+    pytest.importorskip("playwright.sync_api")
+    return shutil.which("chromium") or pytest.skip("needs Chromium")
+
+
 @pytest.fixture(scope="module")  # Playwright's loop would be in the way of other tests' own
-def browser() -> Iterator[Any]:
+def browser(chromium: str) -> Iterator[Any]:
     """Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("needs Chromium")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened

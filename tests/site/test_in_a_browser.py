@@ -32,7 +32,7 @@ LESSON = "notebooks/03_sigmoid_and_tanh.html"
 
 
 @pytest.fixture
-def show(tab: Any, site: Path) -> Callable[[str], Any]:
+def show(chromium: str, tab: Any, site: Path) -> Callable[[str], Any]:
     """Opens a page of the site by its address there."""
 
     def opened(address: str) -> Any:

@@ -44,15 +44,14 @@ class Explicit:
 
     def __call__(self, *tensors: Tensor, constants: tuple = ()) -> Tensor:
         """The value, differentiable in every way that torch knows."""
-        if torch.compiler.is_dynamo_compiling() and _beyond_compilation():
-            return _uncompiled(self, *tensors, constants=constants)
-        if torch.compiler.is_compiling():
-            y = _Compiled.apply(self, constants, *tensors)
-            if torch.compiler.is_dynamo_compiling():
-                from nonlin.activations.compiled import once  # here, since it takes a compiler that is slow to import
+        if torch.compiler.is_dynamo_compiling():
+            from nonlin.activations import compiled  # here, since it takes a compiler that is slow to import
 
-                return once(y)
-            return y
+            if compiled.out_of_reach():
+                return compiled.uncompiled(self, *tensors, constants=constants)
+            return compiled.once(_Compiled.apply(self, constants, *tensors))
+        if torch.compiler.is_compiling():
+            return _Compiled.apply(self, constants, *tensors)
         if followed(tensors[0]):
             return _Transformed.apply(self, constants, *tensors)
         if (y := self.compiled(*tensors, *constants)) is not None:
@@ -73,21 +72,6 @@ def followed(x: Tensor) -> bool:
     """
     # The public way to the level, forward_ad.unpack_dual, takes half a microsecond.
     return _transforms() or forward_ad._current_level >= 0 or _modes() > 0 or type(x) not in PLAIN
-
-
-@torch.compiler.assume_constant_result
-def _beyond_compilation() -> bool:
-    """Whether torch.compile, which asks while it traces, would go wrong: transforms in one another, or forward mode.
-
-    It takes a derivative of a derivative for 0, and in forward mode that of the formula.
-    """
-    levels = torch._C._functorch.get_interpreter_stack() or ()
-    return len(levels) > 1 or any(level.key() == torch._C._functorch.TransformType.Jvp for level in levels)
-
-
-@torch.compiler.disable(reason="transforms in one another, and forward mode: leave out fullgraph=True")
-def _uncompiled(explicit: Explicit, *tensors: Tensor, constants: tuple) -> Tensor:
-    return explicit(*tensors, constants=constants)
 
 
 def linked(gradient: Tensor, kept: Tensor) -> Tensor:
