@@ -198,7 +198,7 @@ RIGHT = {
         lambda f, z: 1 / f(z).square().mean().sqrt(),
         lambda f, z: f(z).pow(2).mean().rsqrt(),
         lambda f, z: torch.sqrt(f(z).numel() / (f(z) ** 2).sum()),
-        lambda f, z: (len(z) ** 0.5) / f(z).norm(),
+        lambda f, z: (z.numel() ** 0.5) / f(z).norm(),
         lambda f, z: 1 / torch.sqrt(f(z).var(correction=0) + f(z).mean() ** 2),
     ],
     "02.5": [
@@ -246,6 +246,7 @@ WRONG = {
         (lambda f, z: 1 / f(z).abs().mean(), "root mean square"),
         (lambda f, z: 1 / f(z).mean() ** 2, "square of the mean"),
         (lambda f, z: f(z) / f(z).square().mean() ** 0.5, "outputs, scaled"),
+        (lambda f, z: len(z) ** 0.5 / f(z).norm(), "number of rows"),
     ],
     "02.5": [
         (lambda f: "none", "none of everything"),

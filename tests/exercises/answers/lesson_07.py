@@ -124,7 +124,6 @@ RIGHT = {
         lambda x, alpha: torch.where(
             x > 0, x, alpha * torch.tanh((low := torch.where(x > 0, 0.0, x)) / 2) * (low.exp() + 1)
         ),
-        lambda x, alpha: torch.where(x > 0, x, alpha * torch.nn.functional.celu(x)),
     ],
     "07.2": [
         lambda x, alpha: torch.exp(torch.minimum(x, torch.zeros_like(x)) / alpha),
@@ -182,6 +181,7 @@ WRONG = {
         (lambda x, alpha: torch.where(x > 0, x, alpha * x.clamp(max=0).exp() - alpha), "Two bugs are left"),
         (lambda x, alpha: x.where(x > 0, torch.where(x > 0, 0.0, x).expm1()), "alpha is missing"),
         (F.elu, "write it yourself"),
+        (lambda x, alpha: torch.where(x > 0, x, alpha * F.celu(x)), "write it yourself"),
         (
             lambda x, alpha: x.where(x > 0, alpha * F.selu(x.where(x <= 0, 0 * x)) / 1.7580993408473766),
             "write it yourself",

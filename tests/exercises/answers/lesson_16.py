@@ -187,6 +187,7 @@ WRONG = {
     ],
     "16.3": [
         (lambda x, inner, outer: (outer @ F.relu(inner @ x), int((inner @ x > 0).sum())), "0 · NaN is NaN"),
+        (lambda x, inner, outer: (outer.nan_to_num() @ F.relu(inner @ x), int((inner @ x > 0).sum())), "replace every"),
         (only_on_in_float32, "the dtype is torch.float32, not torch.float64"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], inner.shape[0]), "of the units that are on"),
         (lambda x, inner, outer: (only_on_by_index(x, inner, outer)[0], (inner @ x > 0).double().mean().item()),

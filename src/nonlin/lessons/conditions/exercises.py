@@ -246,7 +246,8 @@ SCALE = Exercise(
             "x²": torch.square,
             "2x - 1": lambda x: 2 * x - 1,
         }.items()
-    ),
+    )
+    + (Probe(label="for a table of inputs", arguments=(torch.relu, _Z.reshape(-1, 4)), tolerance=1e-9),),
     mistakes=(
         Mistake(
             answer=lambda f, z: 1 / f(z).square().mean(),
@@ -283,6 +284,10 @@ SCALE = Exercise(
         Mistake(
             answer=lambda f, z: z.square().mean() ** -0.5,
             hint="that scales the inputs; f is applied before.",
+        ),
+        Mistake(
+            answer=lambda f, z: (len(z) / f(z).square().sum()).sqrt(),
+            hint="len(z) is the number of rows; z.numel() counts the numbers of a tensor of any shape.",
         ),
     ),
     hints=(

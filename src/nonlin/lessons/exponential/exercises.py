@@ -22,7 +22,7 @@ STABLE = Exercise(
     minutes=6,
     difficulty=2,
     solution=my_elu,
-    by_hand=ByHand(without=("elu",)),
+    by_hand=ByHand(without=("elu", "celu")),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
         Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),

@@ -154,6 +154,10 @@ def _dead(x: Tensor, inner: Tensor, outer: Tensor) -> tuple[Tensor, Tensor, Tens
     return torch.zeros_like(x), inner, torch.full_like(outer, math.nan)
 
 
+def _all_nan(x: Tensor, inner: Tensor, outer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x, inner, torch.full_like(outer, math.nan)
+
+
 ONLY_ON = Exercise(
     number="16.3",
     title="Read only what is on",
@@ -169,6 +173,7 @@ ONLY_ON = Exercise(
             tolerance=1e-10,
         ),
         Probe(label="where no unit is on", arguments=_dead(*_parts(2, 3, 8)), tolerance=1e-10),
+        Probe(label="where a column that counts holds NaN", arguments=_all_nan(*_parts(4, 3, 8)), tolerance=1e-10),
     ),
     mistakes=(
         Mistake(
@@ -178,6 +183,10 @@ ONLY_ON = Exercise(
         Mistake(
             answer=lambda x, inner, outer: (outer.nan_to_num() @ (inner @ x), int((inner @ x > 0).sum())),
             hint="the NaN are gone, but units that are off take part with negative values. Choose columns by what is on.",
+        ),
+        Mistake(
+            answer=lambda x, inner, outer: (outer.nan_to_num() @ (inner @ x).relu(), int((inner @ x > 0).sum())),
+            hint="you replace every NaN, which reads all columns and hides a NaN that counts. Choose columns by what is on.",
         ),
         Mistake(
             answer=lambda x, inner, outer: (only_on(x, inner, outer)[0], len(inner)),
