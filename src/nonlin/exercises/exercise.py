@@ -164,8 +164,8 @@ def number_line(dtype: torch.dtype = torch.float32) -> tuple[Probe, ...]:
     """The places where elementwise formulas go wrong: ordinary values, zero, both tails, other dtypes and shapes."""
     return (
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 25, dtype=dtype),)),
-        Probe(label="at x = 0", arguments=(torch.tensor(0.0, dtype=dtype),)),
-        Probe(label="at x = 100", arguments=(torch.tensor(100.0, dtype=dtype),)),
-        Probe(label="at x = -100", arguments=(torch.tensor(-100.0, dtype=dtype),)),
+        Probe(label="at x = 0", arguments=(torch.tensor([0.0], dtype=dtype),)),
+        Probe(label="at x = 100", arguments=(torch.tensor([100.0], dtype=dtype),)),
+        Probe(label="at x = -100", arguments=(torch.tensor([-100.0], dtype=dtype),)),
         Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-3.0, 3).double().reshape(2, 3),)),
     )

@@ -123,7 +123,7 @@ VANISHING = Margin(
     quantity="factor per layer",
     size=1.25,
     unit="times",
-    because="0.8 a layer leaves a hundredth after 20 layers, and 1.25 makes it a hundredfold",
+    because="0.8 a layer leaves a hundredth after 20 layers, and 1.25 makes it nearly a hundredfold",
 )
 DEAD = Margin(
     quantity="share of dead units",

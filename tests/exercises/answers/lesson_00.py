@@ -59,6 +59,7 @@ RIGHT = {
         relu_by_rows,
         lambda x: x.masked_fill(x < 0, 0),
         lambda x: torch.as_tensor(np.maximum(x.numpy(), np.zeros_like(x.numpy()))),
+        lambda x: torch.from_numpy(np.maximum(x.numpy(), 0)),
         lambda x: torch.tensor([max(v, 0.0) for v in x.flatten().tolist()], dtype=x.dtype).reshape(x.shape),
         lambda x: torch.stack([x, torch.zeros_like(x)]).sort(0).values[1],
         lambda x: torch.stack([x, torch.zeros_like(x)]).topk(1, 0).values[0],
@@ -97,6 +98,7 @@ WRONG = {
         (lambda x: x[x > 0], "shape stays"),
         (lambda x: 0 if x < 0 else x, "Python's max and if"),
         (torch.relu, "write it yourself"),
+        (lambda x: x.clamp(0, 255), "at x = 1e30"),
     ],
     "00.2": [
         (lambda y: (y == 0).sum().item() / len(y), "numel"),

@@ -209,7 +209,7 @@ WRONG = {
     ],
     "07.3": [
         (drawn(lambda w: nn.init.kaiming_normal_(w, nonlinearity="selu")), "3/4"),
-        (drawn(nn.init.kaiming_normal_), "LeakyReLU"),
+        (drawn(nn.init.kaiming_normal_), "a gain of √2"),
         (drawn(nn.init.xavier_normal_), "Xavier"),
         (drawn(lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear")), "divides by the fan-in"),
         (drawn(lambda w: nn.init.normal_(w, std=w.shape[1] ** -0.5)), "positions of its kernel"),

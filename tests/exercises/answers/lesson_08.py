@@ -136,6 +136,8 @@ WRONG = {
         (lambda x: x * torch.sigmoid(x) * torch.sigmoid(-x), "second term"),
         (lambda x: torch.sigmoid(x) * (1 + torch.sigmoid(-x)), "the factor x is missing"),
         (F.silu, "its slope is asked for"),
+        (lambda x: (s := x.exp() / (1 + x.exp())) + x * s * (1 - s), "infinity over infinity"),
+        (lambda x: torch.where(x > 3, 1.0, torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))), "between 3 and 8"),
         (lambda x: 1 + F.silu(x) * torch.sigmoid(-x), "multiplies it by the gate"),
     ],
     "08.2": [

@@ -148,7 +148,7 @@ RIGHT = {
 }
 WRONG = {
     "11.1": [
-        (lambda x, y, gate: x * y, "multiplied x by y yourself"),
+        (lambda x, y, gate: x * y, "gate has no part"),
         (lambda x, y, gate: gate(y) * x, "a second one must serve"),
         (lambda x, y, gate: gate(x) * y + gate(-x) * y, "mind its sign"),
         (lambda x, y, gate: gate(x) * gate(y), "not bent"),

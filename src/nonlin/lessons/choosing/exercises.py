@@ -362,8 +362,8 @@ STABLE = Exercise(
         ),
         Mistake(
             answer=_product_overflows,
-            hint="right, but for one thing: at x = -1e20 the product r (r - x) overflows, and the tail is 0. Divide by one "
-            "factor at a time.",
+            hint="right, but for one thing: at x = -1e20 the tail is 0. If a product such as r (r - x) overflows there, divide "
+            "by one factor at a time.",
         ),
     ),
     hints=(
@@ -371,8 +371,8 @@ STABLE = Exercise(
         "(r + x)(r - x) = b², so r + x = b² / (r - x): no cancellation for x < 0.",
         "torch.hypot(x, torch.full_like(x, bend)) is r without overflow; torch.where(x < 0, ..., ...) joins the two.",
     ),
-    remark="neither bug gives a NaN, a warning or an error: only numbers that are wrong by 100 %. What finds them is the "
-    "comparison of float32 with float64.",
+    remark="neither bug gives a NaN, a warning or an error: only numbers that are wrong by half and more. What finds them "
+    "is the comparison of float32 with float64.",
 )
 
 
@@ -655,7 +655,7 @@ QUIZ = Quiz(
                 ),
                 Option("Depends: it holds usually", False, "Usually is another claim, and needs to say of what."),
                 Option(
-                    "Refuted, if it says always; a comparison depends, and on what",
+                    "Refuted, if it says always; a comparison depends, if it is known on what",
                     True,
                     "The useful part is which condition it fails in, and where it turns.",
                 ),
@@ -688,7 +688,7 @@ QUIZ = Quiz(
                 Option(
                     "That it will train", False, "A constant function with a zero slope can be recorded truthfully."
                 ),
-                Option("That it is new", False, "Only that it is none of this package's: search the literature."),
+                Option("That it is new", False, "A copy of SiLU passes as well: search the literature."),
             ),
         ),
         Question(

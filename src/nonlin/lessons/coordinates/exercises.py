@@ -122,7 +122,8 @@ BOUNDS = Exercise(
         "Which two layers does the text of section 4 treat differently, and why?",
         "First layer: 1 / n. All others: the square root of 6 / n, divided by ω.",
     ),
-    remark="with the bound that forgets the first layer's rule, a picture becomes a blur; with one that forgets ω, noise.",
+    remark="with the bound that forgets the first layer's rule, the waves stay slow; with one that forgets ω, a picture "
+    "becomes noise.",
 )
 
 

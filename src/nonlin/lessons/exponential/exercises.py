@@ -217,7 +217,7 @@ LECUN_NORMAL = Exercise(
         ),
         Mistake(
             answer=_drawn(nn.init.kaiming_normal_),
-            hint="without a nonlinearity, kaiming_normal_ takes that of LeakyReLU: a gain of √2. LeCun's gain is 1.",
+            hint="that is a gain of √2, ReLU's, which kaiming_normal_ takes when no other is named. LeCun's gain is 1.",
         ),
         Mistake(
             answer=_drawn(lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="linear")),

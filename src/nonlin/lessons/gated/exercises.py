@@ -288,7 +288,7 @@ PRODUCT = Exercise(
     mistakes=(
         Mistake(
             answer=lambda x, y, gate: x * y,
-            hint="you multiplied x by y yourself. Each unit is to multiply a value by a gate: gate(something) * something.",
+            hint="gate has no part in your product. Each unit is to multiply a value by a gate: gate(something) * something.",
         ),
         Mistake(
             answer=lambda x, y, gate: gate(y) * x,

@@ -83,7 +83,7 @@ LIMITS_THE_GRADIENT = Claim(
         _does_not_explode("signal", "The signal does not explode."),
         _does_not_explode("gradient", "The gradient does not explode."),
     ),
-    limits="Exploding means above 1.25 per layer, a hundredfold in 20, here from layer 10 to layer 30 of random "
+    limits="Exploding means above 1.25 per layer, nearly a hundredfold in 20, here from layer 10 to layer 30 of random "
     "weights before any training.",
 )
 

@@ -191,7 +191,7 @@ def differences(*pairs: tuple[Activation, Activation], low: float = -6, high: fl
         low, high: the ends of the x axis.
     """
     figure, panels = subplots(1, 2, height=3.4)
-    x = torch.linspace(low, high, 2401, dtype=torch.float64)
+    x = torch.linspace(low, high, 24_001, dtype=torch.float64)  # for two digits of the farthest place
     lines = []
     for (hard, soft), colour, style in zip(pairs, cycle(COLOURS), cycle(STYLES), strict=False):
         found = []

@@ -76,7 +76,7 @@ ANY_SLOPE = Exercise(
         "Two pieces, chosen by the sign of x: torch.where(condition, this, that).",
         "The lower piece holds for x <= 0, zero included: so the condition for the upper one is x > 0.",
     ),
-    remark="right for every a, and at 0 as well. The where picks one piece, so autograd has nothing to add up.",
+    remark="right for every a, and at 0 as well. A torch.where picks one piece, so that autograd has nothing to add up.",
 )
 
 
@@ -167,7 +167,7 @@ class _Drawn(nn.RReLU):
 
     def forward(self, x: Tensor) -> Tensor:
         share = torch.rand(x.shape, generator=torch.Generator().manual_seed(4), dtype=x.dtype)
-        slope = 1 / 8 + (1 / 3 - 1 / 8) * (share if self.training else 0.5)
+        slope = self.lower + (self.upper - self.lower) * (share if self.training else 0.5)
         return torch.where(x > 0, x, slope * x)
 
 
@@ -216,8 +216,8 @@ FORGOTTEN = Exercise(
         "Call it twice with the same arguments and compare. Which layer has a memory, or a die?",
         "One line is missing before the call: the one that tells all layers that training is over.",
     ),
-    remark="a checkpoint holds weights and no mode: whoever loads it has to say eval(). The same line also decides what "
-    "dropout and batch normalisation do.",
+    remark="a checkpoint holds weights and no mode: whoever loads it has to say eval(). Said to the whole network, it also "
+    "decides what dropout and batch normalisation do.",
 )
 
 

@@ -168,7 +168,7 @@ TEN_FIVE_THREE = Exercise(
         ),
         Mistake(
             answer=lambda x, w1, b1, w2, b2: (x @ w1.T + b1) @ w2.T + b2,
-            hint="nothing bends between the two layers: they are one layer from 10 to 3, of rank at most 3.",
+            hint="nothing bends between the two layers: they are one layer from 10 to 3.",
         ),
         Mistake(
             answer=lambda x, w1, b1, w2, b2: torch.softmax(torch.relu(x @ w1.T + b1) @ w2.T + b2, dim=1),
@@ -316,7 +316,7 @@ QUIZ = Quiz(
                     True,
                     "Nothing narrower than 10 lies between, so that every such matrix can be reached.",
                 ),
-                Option("Less than one layer", False, "Only a layer narrower than 10 in between would cost rank."),
+                Option("Less than one layer", False, "Only a layer narrower than 10 in between would lose something."),
             ),
         ),
         Question(

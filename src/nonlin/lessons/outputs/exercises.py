@@ -78,8 +78,8 @@ CROSS_ENTROPY = Exercise(
         ),
         Mistake(
             answer=lambda logits, labels: -torch.log(_picked(torch.softmax(logits, dim=1), labels)).mean(),
-            hint="the dimension is right, and you pick first. But where the right class is far behind, its probability is "
-            "rounded to 0 already: logarithm and softmax have to be one formula.",
+            hint="the dimension is right. But where the right class is far behind, the loss is infinite: its probability was "
+            "rounded to 0, or an exponential overflowed. Logarithm and softmax have to be one formula: torch.logsumexp.",
         ),
         Mistake(
             answer=lambda logits, labels: (
@@ -445,7 +445,7 @@ QUIZ = Quiz(
                     "1.461 is log(1 + 9/e), the least that a second softmax allows.",
                 ),
                 Option("The learning rate", False, "No learning rate gets below a floor that the formula sets."),
-                Option("Whether the classes are imbalanced", False, "Imbalance makes the loss lower, not higher."),
+                Option("Whether the classes are imbalanced", False, "With 95 % right, imbalance keeps no loss that high."),
             ),
         ),
         Question(

@@ -21,8 +21,16 @@ SILU_SLOPE = Exercise(
     minutes=3,
     difficulty=1,
     solution=silu_slope,
-    probes=number_line(torch.float64),
+    probes=(
+        *number_line(torch.float64),
+        Probe(label="between 3 and 8", arguments=(torch.linspace(3, 8, 11).double(),), tolerance=1e-14),
+        Probe(label="in float32, at x = 100", arguments=(torch.tensor([100.0]),), tolerance=1e-30),
+    ),
     mistakes=(
+        Mistake(
+            answer=lambda x: (gate := x.exp() / (1 + x.exp())) * (1 + x * (1 - gate)),
+            hint="the formula is right; but e^100 is infinite in float32, and infinity over infinity is NaN: torch.sigmoid.",
+        ),
         Mistake(
             answer=lambda x: torch.sigmoid(x) * (1 - torch.sigmoid(x)),
             hint="that is the slope of the gate. x σ(x) is a product, and the product rule has two terms.",
@@ -326,7 +334,7 @@ SOFTPLUS = Exercise(
         Mistake(
             answer=lambda x: -torch.log(torch.sigmoid(-x)),
             hint="right on paper, and the faults have only moved: at −20 σ(20) is rounded to 1, whose logarithm is 0, and "
-            "far to the right σ(−x) underflows. torch has a function for the logarithm of σ that does neither.",
+            "far to the right σ(−x) underflows. Write log(1 + e^x) as the logarithm of a sum instead.",
         ),
         Mistake(
             answer=_clamped_exponent,

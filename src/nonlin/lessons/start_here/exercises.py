@@ -18,7 +18,11 @@ RELU = Exercise(
     minutes=3,
     difficulty=1,
     solution=my_relu,
-    probes=(*number_line(), Probe(label="near 0", arguments=(torch.tensor([-1e-3, 1e-3]),))),
+    probes=(
+        *number_line(),
+        Probe(label="near 0", arguments=(torch.tensor([-1e-3, 1e-3]),)),
+        Probe(label="at x = 1e30", arguments=(torch.tensor([1e30]),)),
+    ),
     by_hand=ByHand(without=("relu",)),
     mistakes=(
         Mistake(

@@ -456,7 +456,7 @@ QUIZ = Quiz(
                 Option(
                     "Luck that both share cancels in their difference",
                     True,
-                    "How much is shared, the correlation tells; with few seeds it may be little.",
+                    "How much is shared, the correlation tells; few seeds tell it badly.",
                 ),
             ),
         ),

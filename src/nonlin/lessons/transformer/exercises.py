@@ -345,7 +345,7 @@ QUIZ = Quiz(
                 Option(
                     "Nothing yet: pair the seeds and look at the differences",
                     True,
-                    "Paired differences vary less than losses, and a handful of them make an interval.",
+                    "Here paired differences vary less than unpaired ones, and a handful of them make an interval.",
                 ),
                 Option("They are equally good", False, "A difference that is not decided is not a difference of 0."),
             ),
