@@ -27,7 +27,7 @@ QUICK = {
     "compile": ["SELU", "GELU", "PReLU(4)", "Softmax"],
     "export": ["SiLU", "PReLU"],
     "make_fx": ["Hardswish", "GLU"],
-    "compile, in place": ["ReLU", "Mish"],
+    "compile, in place": ["ReLU", "Mish", "RReLU, training"],
 }
 CASES = [
     pytest.param(ability, layers, marks=[pytest.mark.long] * (layers is rest), id=ability)

@@ -252,10 +252,11 @@ def _rrelu(x: Tensor, lower: float, upper: float, training: bool, inplace: bool,
     slope = torch.where(x > 0, 1.0, lower + (upper - lower) * share)
     if not inplace:
         return DRAWN(x, slope)
-    if followed(x) or (torch.is_grad_enabled() and x.requires_grad):
+    if not torch.compiler.is_compiling():  # which can follow neither of the two questions
+        if not (followed(x) or (torch.is_grad_enabled() and x.requires_grad)):
+            return x.mul_(slope)
         refuse_leaves(x)
-        return x.copy_(DRAWN(x.clone(), slope))
-    return x.mul_(slope)
+    return x.copy_(DRAWN(x.clone(), slope))
 
 
 class RReLU(nn.Module):
