@@ -6,6 +6,7 @@ import ast
 import html
 import inspect
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -394,13 +395,26 @@ SAID = {
 } | dict.fromkeys(by_hand.ACTIVATIONS, "activations")
 
 
+def text_of(exercise: Exercise) -> str:
+    (path,) = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
+    cells = nbformat.read(path, 4).cells
+    return next(cell.source for cell in cells if cell.source.startswith(f"### Exercise {exercise.number} "))
+
+
+DIFFERENTIATED = [each for each in EXERCISES.values() if any(probe.with_slope for probe in each.probes)]
+
+
+@pytest.mark.parametrize("exercise", DIFFERENTIATED, ids=lambda each: each.number)
+def test_an_answer_that_is_differentiated_was_asked_for_in_torch(exercise: Exercise) -> None:
+    """Else one in NumPy would be right, and refused."""
+    assert re.search("slope|autograd|backward|in torch|nothing but `F.", text_of(exercise))
+
+
 @pytest.mark.parametrize(
     "exercise", [each for each in EXERCISES.values() if each.by_hand], ids=lambda each: each.number
 )
 def test_what_an_exercise_rules_out_its_text_says(exercise: Exercise) -> None:
-    (path,) = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
-    cells = nbformat.read(path, 4).cells
-    (text,) = [cell.source for cell in cells if cell.source.startswith(f"### Exercise {exercise.number} ")]
+    text = text_of(exercise)
     silent = [
         name
         for name in exercise.by_hand.without

@@ -247,7 +247,7 @@ WRONG = {
         (lambda f, z: 1 / f(z).mean() ** 2, "square of the mean"),
         (lambda f, z: f(z) / f(z).square().mean() ** 0.5, "outputs, scaled"),
         (lambda f, z: len(z) ** 0.5 / f(z).norm(), "number of rows"),
-        (lambda f, z: f(z).square().mean(dim=0) ** -0.5, "for a table of inputs"),
+        (lambda f, z: f(z).square().mean(dim=0) ** -0.5, "a table of inputs"),
     ],
     "02.5": [
         (lambda f: "none", "none of everything"),

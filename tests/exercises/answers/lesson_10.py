@@ -148,6 +148,7 @@ WRONG = {
     ],
     "10.3": [
         (lambda o: bool((o >= 0).all()), "sum to"),
+        (lambda o: not ((o < 0).any() or ((o.sum(1) - 1).abs() > 1e-5).any()), "NaN passes"),
         (lambda o: bool((o[0] >= 0).all() and abs(o[0].sum() - 1) < 1e-3), "first row"),
         (lambda o: bool(((o >= 0).all(1) & ((o.sum(1) - 1).abs() < 1e-3)).any()), "one good row"),
         (lambda o: bool((o >= 0).all() and (o.sum(1).round() == 1).all()), "tolerance"),

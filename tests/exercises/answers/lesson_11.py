@@ -202,8 +202,10 @@ WRONG = {
         (lambda width, hidden: 2 * hidden // 3, "rule without biases"),
         (lambda width, hidden: hidden, "same hidden width"),
         (lambda width, hidden: (2 * width * hidden + hidden) / (3 * width + 2), "rounding"),
-        (lambda width, hidden: hidden_by_search(width, hidden) + 1, "rounded up"),
+        (lambda width, hidden: hidden_by_search(width, hidden) + 1, "one too many"),
         (lambda width, hidden: (2 * width * hidden + hidden) // (3 * width + 1), "2 k of them"),
+        (lambda width, hidden: (2 * width * hidden + hidden - width) // (3 * width + 2), "plain block's output"),
+        (lambda width, hidden: (2 * width * hidden + hidden - 1) // (3 * width + 2), "at most as many"),
     ],
     "11.5": [
         (stack(lambda x: x), "nothing is normalised"),

@@ -263,6 +263,8 @@ WRONG = {
         (lambda low, high, m: "equivalent" if abs(low + high) / 2 < m else classified_nested(low, high, 0), "middle"),
         (lambda low, high, m: "equivalent" if high - low < m else classified_nested(low, high, 0), "is"),
         (lambda low, high, m: "undecided", "not right"),
+        (lambda low, high, m: "worse" if high == 0 < m < -low else classified_nested(low, high, m), "not right"),
+        (lambda low, high, m: "equivalent" if -m < low < high <= m else classified_nested(low, high, m), "not right"),
     ],
     "17.4": [
         (lambda mine, relu: (mine.mean(1).max() - relu[0].mean()).item(), "tuned alike"),

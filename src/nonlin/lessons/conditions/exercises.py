@@ -239,15 +239,15 @@ SCALE = Exercise(
     difficulty=1,
     solution=scale,
     probes=tuple(
-        Probe(label=f"for {name}", arguments=(f, _Z), tolerance=1e-9)
-        for name, f in {
-            "ReLU": torch.relu,
-            "tanh": torch.tanh,
-            "x²": torch.square,
-            "2x - 1": lambda x: 2 * x - 1,
+        Probe(label=f"for {name}", arguments=(f, z), tolerance=1e-9)
+        for name, (f, z) in {
+            "ReLU": (torch.relu, _Z),
+            "tanh": (torch.tanh, _Z),
+            "x²": (torch.square, _Z),
+            "2x - 1": (lambda x: 2 * x - 1, _Z),
+            "ReLU and a table of inputs": (torch.relu, _Z.reshape(-1, 4)),
         }.items()
-    )
-    + (Probe(label="for a table of inputs", arguments=(torch.relu, _Z.reshape(-1, 4)), tolerance=1e-9),),
+    ),
     mistakes=(
         Mistake(
             answer=lambda f, z: 1 / f(z).square().mean(),
@@ -474,7 +474,7 @@ QUIZ = Quiz(
                 Option(
                     "The smallest of all slopes between left and right at a kink",
                     False,
-                    "That is the choice at a kink, from slopes that the function does have beside it.",
+                    "That is the choice at a kink, between two slopes that the function does have beside it.",
                 ),
                 Option(
                     "The slope by differences instead of by autograd",

@@ -68,7 +68,7 @@ STABLE = Exercise(
         Mistake(
             answer=lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0))),
             hint="nearly. Look at the slope at 0: there clamp, relu and abs have a kink, for which torch takes the slope "
-            "0 (older versions 1 for clamp). torch.where around the input has none.",
+            "0 (older versions 1 for clamp). torch.where around the input has none, if both of them ask x > 0.",
         ),
         Mistake(
             answer=lambda x, alpha: torch.where(x >= 0, x, alpha * torch.expm1(torch.where(x >= 0, 0.0, x))),

@@ -97,6 +97,8 @@ COUNT = Exercise(
         Probe(label="for width 24, hidden 96", arguments=(24, 96)),
         Probe(label="for width 768, hidden 3072", arguments=(768, 3072)),
         Probe(label="for width 2, hidden 30", arguments=(2, 30)),
+        Probe(label="for width 2, hidden 8", arguments=(2, 8)),
+        Probe(label="for width 4, hidden 8", arguments=(4, 8)),
     ),
     mistakes=(
         Mistake(
@@ -125,12 +127,24 @@ COUNT = Exercise(
             hint="you rounded up, which makes the gated block a little larger than the plain one: round down.",
         ),
         Mistake(
+            answer=lambda width, hidden: gated_hidden(width, hidden) + 1,
+            hint="one too many: so wide a gated block has more parameters than the plain one.",
+        ),
+        Mistake(
             answer=lambda width, hidden: (2 * width * hidden + hidden) // (3 * width + 3),
             hint="two maps have k biases each. The third goes back to the width, and has as many biases as the plain block's.",
         ),
         Mistake(
             answer=lambda width, hidden: (2 * width * hidden + hidden) // (3 * width + 1),
             hint="both maps into the hidden layer have a bias: 2 k of them, not k.",
+        ),
+        Mistake(
+            answer=lambda width, hidden: (2 * width * hidden + hidden - 1) // (3 * width + 2),
+            hint="at most as many: where both blocks can have the same number, they are to have it.",
+        ),
+        Mistake(
+            answer=lambda width, hidden: (2 * width * hidden + hidden - width) // (3 * width + 2),
+            hint="you forgot the bias of the plain block's output: both blocks have one, so that it cancels.",
         ),
         Mistake(
             answer=lambda width, hidden: (2 * width * hidden + hidden + width) // (3 * width + 2),

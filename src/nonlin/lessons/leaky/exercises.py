@@ -319,7 +319,7 @@ FROM_OUTPUT = Exercise(
         "The gradient of a is the sum of g min(x, 0), and min(x, 0) is min(y, 0) / a.",
     ),
     remark="so PReLU could be run in place as long as a is above 0. But a is learned: at 0 the input cannot be recovered, "
-    "and below 0 every output is positive, so that y no longer tells which piece it was.",
+    "and below 0 no output is negative, so that y no longer tells which piece it was.",
 )
 
 QUIZ = Quiz(

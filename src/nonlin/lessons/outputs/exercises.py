@@ -252,8 +252,13 @@ DETECT = Exercise(
         Probe(label="for log-probabilities", arguments=(_LOGITS[:, :3].log_softmax(dim=1),)),
         Probe(label="for 0.5, 0.51, −0.01", arguments=(torch.tensor([[0.5, 0.51, -0.01]]),)),
         Probe(label="for 0.5, −0.5", arguments=(torch.tensor([[0.5, -0.5]]),)),
+        Probe(label="where one number is NaN", arguments=(torch.tensor([[0.5, 0.5], [math.nan, 0.5]]),)),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda outputs: not bool((outputs < 0).any() or (abs(outputs.sum(dim=1) - 1) > 1e-4).any()),
+            hint="NaN passes, since every comparison with it is False: ask for what is right, not for what is wrong.",
+        ),
         Mistake(
             answer=lambda outputs: are_probabilities(outputs[:1]),
             hint="you look at the first row alone: every row is to be a distribution.",
@@ -445,7 +450,9 @@ QUIZ = Quiz(
                     "1.461 is log(1 + 9/e), the least that a second softmax allows.",
                 ),
                 Option("The learning rate", False, "No learning rate gets below a floor that the formula sets."),
-                Option("Whether the classes are imbalanced", False, "With 95 % right, imbalance keeps no loss that high."),
+                Option(
+                    "Whether the classes are imbalanced", False, "With 95 % right, imbalance keeps no loss that high."
+                ),
             ),
         ),
         Question(

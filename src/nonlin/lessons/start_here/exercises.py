@@ -211,7 +211,7 @@ QUIZ = Quiz(
         Question(
             "A check says “Not yet”. What does that mean?",
             (
-                Option("Your answer is wrong", False, "Then it says so, and names the likely bug."),
+                Option("Your answer is wrong", False, "Then it says so, and often names the bug."),
                 Option(
                     "The cell still holds the dots", True, "Replace them and run the cell again. Nothing is counted."
                 ),
