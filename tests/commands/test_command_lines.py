@@ -26,7 +26,7 @@ SMALL = {
     "data": ["pictures"],
 }
 # These take long or never end when they are right: so they are made wrong.
-LONG = {"bench", "bench-training", "refresh", "tensorboard", "claims", "kernels", "pack"}
+LONG = {"bench", "bench-training", "refresh", "tensorboard", "claims", "kernels", "pack", "site"}
 
 
 PARSERS = all_options()._subparsers._group_actions[0].choices
