@@ -79,7 +79,7 @@ def test_a_command_line_ends_in_success_or_in_one_sentence(
     )
     @given(lines())
     def check(words: list[str]) -> None:
-        ended = children.run(words, place, environment, seconds=30)
+        ended = children.run(words, place, environment, seconds=120)
         codes[ended.code] += 1
         said = ended.err.strip().splitlines()
         assert ended.code in (0, 1, 2), (words, ended)

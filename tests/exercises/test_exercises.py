@@ -117,7 +117,7 @@ def in_place(x: torch.Tensor) -> torch.Tensor:
         (lambda x: 2 * x + (x - x.detach()), "at x = 1, 2, the slope by autograd: 3 at index 0, expected 2."),
         (
             lambda x: 2 * x.detach(),
-            "at x = 1, 2 autograd cannot follow your function: use differentiable operations on x",
+            "at x = 1, 2 autograd cannot follow your function: use differentiable operations on its argument",
         ),
         (fail, "at x = 1, 2 your function raised RuntimeError: no luck"),
         (in_place, "at x = 1, 2, the slope by autograd: 1 at index 0, expected 2."),

@@ -230,7 +230,7 @@ def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
 
 
 def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
-    lost = f"{probe.label} autograd cannot follow your function: use differentiable operations on x itself."
+    lost = f"{probe.label} autograd cannot follow your function: use differentiable operations on its argument itself."
     if not isinstance(output, Tensor) or not output.requires_grad:
         raise _AnswerError(lost)
     try:

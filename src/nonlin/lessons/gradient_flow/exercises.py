@@ -406,7 +406,7 @@ QUIZ = Quiz(
                     True,
                     "Each step multiplies it by slopes and by W, and W is the same every time.",
                 ),
-                Option("It always vanishes", False, "From a gain of about 1 on, it arrives or grows."),
+                Option("It always vanishes", False, "With random weights of gain 1.7 it grew."),
             ),
         ),
     )

@@ -221,7 +221,7 @@ SOFT = Exercise(
         "Above lambda the result is x - lambda. Which ReLU is that, and 0 up to lambda?",
         "Below -lambda it is x + lambda = -(-x - lambda). So the second ReLU sees -x - lambda, and is subtracted.",
     ),
-    remark="a soft threshold is two ReLUs back to back: both bring exact zeros, one on the left, the other in the middle.",
+    remark="a soft threshold is two ReLUs back to back: ReLU brings exact zeros on the left, Softshrink in the middle.",
 )
 
 

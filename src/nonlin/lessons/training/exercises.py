@@ -435,7 +435,7 @@ TOLD_APART = Exercise(
         "With m comparisons, each may fail with 0.05 / m, half of it on each side.",
         "It is told apart if the mean's distance from 0 exceeds that half-width.",
     ),
-    remark="three ideas of the lesson in six lines: pairs, an interval, and a correction for looking at many.",
+    remark="three ideas of the lesson in a few lines: pairs, an interval, and a correction for looking at many.",
 )
 
 QUIZ = Quiz(
@@ -468,7 +468,11 @@ QUIZ = Quiz(
                     True,
                     "Choosing the largest chooses the luckiest: the winner's curse.",
                 ),
-                Option("The seeds were badly chosen", False, "Other seeds make another one the winner, by as much."),
+                Option(
+                    "The seeds were badly chosen",
+                    False,
+                    "Other seeds mostly make another one the winner, by about as much.",
+                ),
                 Option("Three seeds average out chance", False, "They reduce it; eleven tries bring it back."),
             ),
         ),
