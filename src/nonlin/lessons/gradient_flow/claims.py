@@ -109,7 +109,7 @@ TANH_FOR_RECURRENT = Claim(
             depends_on=_gain("relu", EXPLODES),
         ),
     ),
-    limits="100 steps, 64 units, inputs of standard deviation 0.1 (larger ones saturate tanh, whose gradient then needs "
+    limits="100 steps, 64 units, inputs of standard deviation 0.1 (larger ones saturate tanh; its gradient then needs "
     "a larger gain), ten sets of weights, before training. Passed on: within a factor of 100 (the place is where that "
     "begins; at a gain of 1.7 it is more); exploded: state or gradient above 1000. ReLU multiplies both by about g/√2 "
     "a step for weights of gain g, so that g = √2 is neutral. Trained networks were not measured, nor the other merits "
