@@ -395,6 +395,15 @@ SAID = {
 } | dict.fromkeys(by_hand.ACTIVATIONS, "activations")
 
 
+PLACES = [(each.number, probe) for each in EXERCISES.values() for probe in each.probes if "at x = " in probe.label]
+
+
+@folded(("number", "probe"), PLACES)
+def test_a_place_is_given_as_a_vector_of_one(number: str, probe: Probe) -> None:
+    """Without a dimension, loops over x fail, and NumPy answers by a number that is no array."""
+    assert probe.arguments[0].ndim == 1
+
+
 def text_of(exercise: Exercise) -> str:
     (path,) = LESSONS.glob(f"{exercise.number[:2]}_*.ipynb")
     cells = nbformat.read(path, 4).cells

@@ -80,6 +80,8 @@ def test_card(record: Activation) -> None:
         assert part in text
     for part in (str(record.default_range), record.use):
         assert true_minus(part) in text
+    for parameter in record.takes.values():  # without them the numbers would seem to hold for all
+        assert true_minus(f"{parameter.symbol} = {parameter.default:.4g}") in text
 
 
 def test_comparison_has_a_row_for_each_and_lines_up() -> None:

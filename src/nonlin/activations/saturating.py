@@ -12,7 +12,7 @@ def minus_abs(x: Tensor) -> Tensor:
     """-|x|, an exponent that is never positive, with the slope -1 at 0.
 
     The slope of ``x.abs()`` is 0 there in torch, and so is that of ``x.clamp(max=0)``. A formula that is smooth at 0
-    would by autograd get wrong derivatives of every order.
+    would by autograd get wrong derivatives.
     """
     return torch.where(x < 0, x, -x)
 

@@ -32,7 +32,9 @@ def known(record: Activation | VectorFunction) -> dict[str, str]:
 
 
 def _in_detail(record: Activation) -> dict[str, str]:
+    parameters = ", ".join(f"{each.symbol} = {number(each.default, 4)}" for each in record.takes.values())
     return {
+        **({"the rest holds for": parameters} if parameters else {}),
         "range": str(record.default_range),
         "kinks": ", ".join(f"at {k.at:g}, where torch returns the slope {k.slope:g}" for k in record.default_kinks)
         or "none",

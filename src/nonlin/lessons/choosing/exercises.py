@@ -650,7 +650,7 @@ OWN_RECORD = Exercise(
 QUIZ = Quiz(
     (
         Question(
-            "A claim holds in four conditions that were tested and fails in one. What does the ledger say?",
+            "A claim that says always, or compares, holds in four tested conditions and fails in one. What does the ledger say?",
             (
                 Option(
                     "Confirmed, by four to one", False, "Conditions are not votes: another choice of them, other odds."

@@ -334,7 +334,7 @@ GUIDE: tuple[Advice, ...] = (
     ),
     Advice(
         situation=HIDDEN,
-        advice="GELU, if up to a point is worth more time.",
+        advice="GELU, if about a point is worth more time.",
         support=(ByRuns("gelu", better=True),),
         practice=(
             Practice("ViT", 2020, "GELU", "vit_jax/models_vit.py"),

@@ -25,16 +25,16 @@ STABLE = Exercise(
     by_hand=ByHand(without=("elu", "celu")),
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
-        Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor(0.0), 0.25), with_slope=True),
-        Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor(100.0), 1.0), with_slope=True),
-        Probe(label="at x = 1000, for alpha = 1", arguments=(torch.tensor(1000.0), 1.0), with_slope=True),
+        Probe(label="at x = 0, for alpha = 0.25", arguments=(torch.tensor([0.0]), 0.25), with_slope=True),
+        Probe(label="at x = 100, for alpha = 1", arguments=(torch.tensor([100.0]), 1.0), with_slope=True),
+        Probe(label="at x = 1000, for alpha = 1", arguments=(torch.tensor([1000.0]), 1.0), with_slope=True),
         Probe(
             label="next to 0, from -1e-6 to -0.1, for alpha = 1",
             arguments=(-torch.logspace(-6, -1, 11), 1.0),
             with_slope=True,
         ),
-        Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor(-100.0), 2.0)),
-        Probe(label="at x = -1000, for alpha = 2", arguments=(torch.tensor(-1000.0), 2.0), with_slope=True),
+        Probe(label="at x = -100, for alpha = 2", arguments=(torch.tensor([-100.0]), 2.0)),
+        Probe(label="at x = -1000, for alpha = 2", arguments=(torch.tensor([-1000.0]), 2.0), with_slope=True),
         Probe(
             label="in float64, for a (2, 3) tensor and alpha = 1",
             arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 1.0),
@@ -123,8 +123,8 @@ CELU_SLOPE = Exercise(
     solution=celu_slope,
     probes=(
         Probe(label="between -3 and 3, for alpha = 2", arguments=(torch.linspace(-3, 3, 25), 2.0)),
-        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor(0.0), 0.5)),
-        Probe(label="at x = 1000, for alpha = 0.5", arguments=(torch.tensor(1000.0), 0.5)),
+        Probe(label="at x = 0, for alpha = 0.5", arguments=(torch.tensor([0.0]), 0.5)),
+        Probe(label="at x = 1000, for alpha = 0.5", arguments=(torch.tensor([1000.0]), 0.5)),
         Probe(
             label="in float64, for a (2, 3) tensor and alpha = 0.5",
             arguments=(torch.arange(-3.0, 3).double().reshape(2, 3), 0.5),

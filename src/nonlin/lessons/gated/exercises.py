@@ -237,8 +237,8 @@ FUSED = Exercise(
         ),
     ),
     hints=(
-        "Print the shapes of the two halves for x of shape (6, 4) and fused of shape (10, 4). Which one should have been "
-        "halved?",
+        "Print the shapes of the two halves for x of shape (6, 4) and fused of shape (10, 4). Which dimension should "
+        "have been halved?",
         "chunk(2, dim=-1); and the first half is the gate here.",
     ),
     remark="the first bug raised an error; the second does not. A model that is trained with the halves exchanged is as "

@@ -27,11 +27,11 @@ LIKE_TORCH = Exercise(
     by_hand=ByHand(without=ACTIVATIONS),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
-        Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
-        Probe(label="at x = -inf", arguments=(torch.tensor(-INF),), with_slope=True),
-        Probe(label="at x = inf", arguments=(torch.tensor(INF),), with_slope=True),
-        Probe(label="at x = 3e38", arguments=(torch.tensor(3e38),), with_slope=True),
-        Probe(label="at x = NaN", arguments=(torch.tensor(NAN),)),
+        Probe(label="at x = 0", arguments=(torch.tensor([0.0]),), with_slope=True),
+        Probe(label="at x = -inf", arguments=(torch.tensor([-INF]),), with_slope=True),
+        Probe(label="at x = inf", arguments=(torch.tensor([INF]),), with_slope=True),
+        Probe(label="at x = 3e38", arguments=(torch.tensor([3e38]),), with_slope=True),
+        Probe(label="at x = NaN", arguments=(torch.tensor([NAN]),)),
         Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-2.5, 3).double().reshape(2, 3),)),
     ),
     mistakes=(
@@ -178,7 +178,7 @@ SOFT = Exercise(
     probes=(
         Probe(label="with lambda = 0.5", arguments=(torch.linspace(-3, 3, 24), 0.5), with_slope=True),
         Probe(label="with lambda = 2", arguments=(torch.linspace(-3, 3, 24), 2.0), with_slope=True),
-        Probe(label="at x = 0", arguments=(torch.tensor(0.0), 0.5), with_slope=True),
+        Probe(label="at x = 0", arguments=(torch.tensor([0.0]), 0.5), with_slope=True),
         Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-2.5, 3).double().reshape(2, 3), 1.0)),
     ),
     mistakes=(

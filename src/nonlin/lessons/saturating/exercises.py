@@ -25,12 +25,12 @@ STABLE = Exercise(
     by_hand=ByHand(without=ACTIVATIONS - {"relu"}),
     probes=(
         Probe(label="between -3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
-        Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
-        Probe(label="at x = 100", arguments=(torch.tensor(100.0),)),
-        Probe(label="at x = 1000", arguments=(torch.tensor(1000.0),), with_slope=True),
-        Probe(label="at x = -30", arguments=(torch.tensor(-30.0),), with_slope=True),
-        Probe(label="at x = -80", arguments=(torch.tensor(-80.0),), with_slope=True),
-        Probe(label="at x = -1000", arguments=(torch.tensor(-1000.0),), with_slope=True),
+        Probe(label="at x = 0", arguments=(torch.tensor([0.0]),), with_slope=True),
+        Probe(label="at x = 100", arguments=(torch.tensor([100.0]),)),
+        Probe(label="at x = 1000", arguments=(torch.tensor([1000.0]),), with_slope=True),
+        Probe(label="at x = -30", arguments=(torch.tensor([-30.0]),), with_slope=True),
+        Probe(label="at x = -80", arguments=(torch.tensor([-80.0]),), with_slope=True),
+        Probe(label="at x = -1000", arguments=(torch.tensor([-1000.0]),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0]).double(),), with_slope=True),
     ),
     mistakes=(

@@ -202,7 +202,7 @@ TANH_TAIL = Exercise(
     probes=(
         Probe(label="between −2 and 3", arguments=(torch.linspace(-2, 3, 21),), with_slope=True, tolerance=1e-6),
         *map(_in_the_tail, (3.1, 5.0, 6.0, 8.0)),
-        Probe(label="at x = 100", arguments=(torch.tensor(100.0),)),
+        Probe(label="at x = 100", arguments=(torch.tensor([100.0]),)),
         # Wide enough for the usual 0.79788456 in place of the root.
         Probe(
             label="in float64",
@@ -281,16 +281,16 @@ SOFTPLUS = Exercise(
     by_hand=ByHand(without=("softplus", "log_sigmoid")),
     probes=(
         Probe(label="between −3 and 3", arguments=(torch.linspace(-3, 3, 24),), with_slope=True),
-        Probe(label="at x = 0", arguments=(torch.tensor(0.0),), with_slope=True),
+        Probe(label="at x = 0", arguments=(torch.tensor([0.0]),), with_slope=True),
         Probe(
             label="between 3 and 12, where log(1 + e^x) is still above x in float32",
             arguments=(torch.linspace(3, 12, 37),),
             with_slope=True,
         ),
-        Probe(label="at x = −20", arguments=(torch.tensor(-20.0),), with_slope=True),
-        Probe(label="at x = −80", arguments=(torch.tensor(-80.0),)),
-        Probe(label="at x = 20", arguments=(torch.tensor(20.0),), with_slope=True),
-        Probe(label="at x = 100", arguments=(torch.tensor(100.0),), with_slope=True),
+        Probe(label="at x = −20", arguments=(torch.tensor([-20.0]),), with_slope=True),
+        Probe(label="at x = −80", arguments=(torch.tensor([-80.0]),)),
+        Probe(label="at x = 20", arguments=(torch.tensor([20.0]),), with_slope=True),
+        Probe(label="at x = 100", arguments=(torch.tensor([100.0]),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0, 800.0]).double(),), with_slope=True),
     ),
     mistakes=(

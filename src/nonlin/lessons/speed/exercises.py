@@ -403,7 +403,7 @@ QUIZ = Quiz(
         Question(
             "A benchmark times four activations, always in the same order, once each. The first is slowest. Then?",
             (
-                Option("The first one is the slowest", False, "Any of the four would have been, in that place."),
+                Option("The first one is the slowest", False, "Any of the four might have been, in that place."),
                 Option(
                     "Nothing follows, until the order is shuffled in every round and the first rounds are left out",
                     True,
