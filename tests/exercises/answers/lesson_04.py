@@ -168,6 +168,7 @@ RIGHT = {
 
 WRONG = {
     "04.1": [
+        (lambda x: x.masked_fill(x <= 1e-6, 0), "at x = 1e-30"),
         (lambda x: max(x, 0), "Python's if and max"),
         (lambda x: x if x > 0 else 0, "Python's if and max"),
         (lambda x: (x > 0) * x, "infinity times 0"),

@@ -368,7 +368,7 @@ QUIZ = Quiz(
                 Option(
                     "So that equal grey means equal value", True, "Stretched one by one, pictures cannot be compared."
                 ),
-                Option("To save disk space", False, "The pictures take the same space with any scale."),
+                Option("To save disk space", False, "What it saves is a by-product."),
             ),
         ),
     )

@@ -400,7 +400,9 @@ QUIZ = Quiz(
         Question(
             "A recurrent layer with tanh: its state lies between −1 and 1. What of the gradient over 100 steps?",
             (
-                Option("It lies between −1 and 1 as well", False, "With weights of gain 1.7 it grew over 100 times."),
+                Option(
+                    "It lies between −1 and 1 as well", False, "With weights of gain 1.7 it grew more than 100-fold."
+                ),
                 Option(
                     "It may vanish or grow, depending on the weights",
                     True,

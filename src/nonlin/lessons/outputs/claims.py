@@ -108,7 +108,7 @@ def _first(fails: Callable[[float], bool], most: float = 1000.0) -> float:
     low, high = 0.0, most
     if not fails(high):
         return math.inf
-    while high - low > 1e-3 * high:
+    while high - low > 1e-5 * high:
         middle = (low + high) / 2
         low, high = (low, middle) if fails(middle) else (middle, high)
     return high

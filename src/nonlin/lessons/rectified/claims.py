@@ -208,7 +208,7 @@ def _come_back() -> Measurement:
 
 def _judge_come_back(measured: Measurement) -> Sequence[Case]:
     return [
-        Case(name, None if not off else back == 0, f"{off:.0f} went off, {back:.0f} came back", (exact(back),))
+        Case(name, None if not off else back == 0, f"off: {off:.0f}, on again: {back:.0f}", (exact(back),))
         for name, (off, back) in measured.items()
     ]
 

@@ -31,6 +31,7 @@ LIKE_TORCH = Exercise(
         Probe(label="at x = -inf", arguments=(torch.tensor([-INF]),), with_slope=True),
         Probe(label="at x = inf", arguments=(torch.tensor([INF]),), with_slope=True),
         Probe(label="at x = 3e38", arguments=(torch.tensor([3e38]),), with_slope=True),
+        Probe(label="at x = 1e-30", arguments=(torch.tensor([1e-30]),), with_slope=True),
         Probe(label="at x = NaN", arguments=(torch.tensor([NAN]),)),
         Probe(label="in float64, for a (2, 3) tensor", arguments=(torch.arange(-2.5, 3).double().reshape(2, 3),)),
     ),

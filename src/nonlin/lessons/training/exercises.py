@@ -391,7 +391,7 @@ TOLD_APART = Exercise(
         ),
         Mistake(
             answer=_by(lambda d, m: abs(_t(d)) > _limit(d, 0.05 / 11)),
-            hint="the number of comparisons is not always eleven: count the others of this dict.",
+            hint="too many comparisons, or too few: count the others of this dict.",
         ),
         Mistake(
             answer=_by(lambda d, m: abs(_t(d)) > scipy.stats.t.ppf(1 - 0.05 / m / 2, 5 - 1)),
