@@ -1,8 +1,8 @@
-"""The form in Triton, in Triton's interpreter, which runs the very functions with NumPy.
+"""The form in Triton: on a card where there is one, else in Triton's interpreter, which runs the same with NumPy.
 
-No card is needed, and none was there when this was written. So what only a card does is not tested: its speed, its
-quick division, its own sine, its exponential and logarithm in float64, what a fused step (fma) saves in digits, and its
-rounding to bfloat16, where the interpreter cuts digits off. That every kernel compiles for a card is.
+The interpreter does not show what a card does in its own way: its quick division, its own sine, its exponential and
+logarithm in float64, what a fused step (fma) saves in digits, and its rounding to bfloat16, where the interpreter cuts
+digits off. That every kernel compiles for a card is tested without one.
 """
 
 import importlib.util
@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed"),
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # NumPy's, where an infinity meets a 0
 ]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 each_record = pytest.mark.parametrize("record", ACTIVATIONS.values(), ids=ACTIVATIONS)
 
 RELATIVE = {torch.float32: 3e-6, torch.float64: 1e-13, torch.bfloat16: 8e-3, torch.float16: 1e-3}
@@ -55,14 +56,24 @@ DENORMAL = [1.2e-38, -1.2e-38, 1e-40, -1e-40, 1e-45, -1e-45]  # the interpreter'
 
 @pytest.fixture(scope="module", autouse=True)
 def kernels() -> Iterator[ModuleType]:
-    """The file of kernels, imported for the interpreter."""
+    """The file of kernels, imported for the interpreter where there is no card."""
     name = "nonlin.activations.fast.triton_kernels"
+    if DEVICE == "cuda":
+        yield importlib.import_module(name)
+        return
     assert name not in sys.modules, "who has no card should not wait for the import of Triton"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         yield importlib.import_module(name)
         sys.modules.pop(name)
         del fast.triton_kernels
+
+
+@pytest.fixture(autouse=True)
+def where() -> Iterator[None]:
+    """Tensors are made on the card, if there is one."""
+    with torch.device(DEVICE):
+        yield
 
 
 @contextmanager
@@ -76,7 +87,8 @@ def as_on_a_card() -> Iterator[list[str]]:
         return run(kernel, *arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tensor, "is_cuda", True)
+        if DEVICE == "cpu":
+            patch.setattr(Tensor, "is_cuda", True)
         patch.setattr(gpu, "_run", spy)
         patch.setattr(compiled, "_active", False)
         patch.setattr(compiled, "_left_out", False)
@@ -85,8 +97,9 @@ def as_on_a_card() -> Iterator[list[str]]:
 
 def inputs(record: Activation, dtype: torch.dtype, *parameters: float) -> Tensor:
     kinks = [kink.at for kink in record.kinks(*parameters)]
-    special = torch.tensor([*SPECIAL, *kinks, *([] if dtype == torch.bfloat16 else DENORMAL)], dtype=torch.float64)
-    ordinary = torch.randn(60, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    denormal = [] if (dtype, DEVICE) == (torch.bfloat16, "cpu") else DENORMAL
+    special = torch.tensor([*SPECIAL, *kinks, *denormal], dtype=torch.float64)
+    ordinary = torch.randn(60, dtype=torch.float64, device="cpu", generator=torch.Generator().manual_seed(0)).to(DEVICE)
     return torch.cat([special, 4 * ordinary, ordinary / 64]).to(dtype)
 
 
@@ -310,6 +323,7 @@ def test_without_triton_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_form_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with as_on_a_card():
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         assert fast.form() == "in Python"
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         assert fast.form() == "in Python; on the graphics processor, Triton"
@@ -319,10 +333,10 @@ def test_the_form_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_lies_elsewhere_never_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "in_use", lambda: pytest.fail("a tensor that lies on no card has asked"))
-    x = torch.linspace(-2, 2, 8, requires_grad=True)
+    x = torch.linspace(-2, 2, 8, device="cpu", requires_grad=True)
     for y in (ActivationModule(ACTIVATIONS["tanh"])(x), gated(ACTIVATIONS["silu"], x)):
         y.sum().backward()
-    apply_(ACTIVATIONS["mish"], torch.ones(3))
+    apply_(ACTIVATIONS["mish"], torch.ones(3, device="cpu"))
 
 
 COMPILED = """

@@ -239,7 +239,7 @@ def test_resume_refuses_other_options_and_other_images(capsys, bright, runs, mon
 
 
 def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(cost, "SHAPES", ((4, 4),))
+    monkeypatch.setattr(cost, "SHAPES", {"cpu": ((4, 4),)})
     monkeypatch.setattr(cost, "TARGET", 1.15)
     code, out, _ = _run(capsys, "bench", "relu", "silu", "swish", "--repeats", "2", "--output", str(tmp_path))
     assert code == 0

@@ -23,9 +23,10 @@ from nonlin.activations import Activation, ActivationModule, fast, learned
 from nonlin.activations.explicit import Explicit
 from nonlin.activations.layers import RECORD, chain, values
 from nonlin.activations.learned import PReLU
-from nonlin.lab.networks import threads
+from nonlin.lab.networks import device_name, threads
 
-SHAPES = ((256, 512), (64, 64, 32, 32))  # 0.5 and 16 MiB in float32: one fits into a processor's cache, one does not
+# In float32 0.5 and 16 MiB, then 16 and 256: for each kind of processor, one fits into its cache, and one does not.
+SHAPES = {"cpu": ((256, 512), (64, 64, 32, 32)), "cuda": ((64, 64, 32, 32), (256, 64, 64, 64))}
 TARGET, LARGEST = 1.0, 1.25  # of ours / torch.nn, forward and backward, by compiled kernels: geometric mean, and each
 WARM_UP = 2  # rounds that are not counted: the first calls pay for allocation and for torch's own set-up
 
@@ -100,6 +101,7 @@ def compare(
     compiled: bool = False,
     forms: bool = False,
     dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
 ) -> Timing:
     """Time one activation and its counterpart in ``torch.nn``, or another module, side by side.
 
@@ -112,8 +114,9 @@ def compare(
         number_of_threads: that torch may use.
         compiled: whether to time ours through ``torch.compile`` as well, which needs a C++ compiler.
         forms: whether to time each of our forms: formula and derivative as written, the fast form in Python, and the
-            compiled kernels where they are.
+            compiled kernels, or on a graphics processor Triton's, where they are.
         dtype: of the input.
+        device: ``"cpu"`` or ``"cuda"``, where each time ends when the processor has finished.
 
     Raises:
         ValueError: for an activation without a counterpart and nothing to compare with, or fewer than two repeats.
@@ -124,15 +127,17 @@ def compare(
         )
     if repeats < 2:
         raise ValueError(f"{activation.name}: the benchmark needs at least 2 repeats.")
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
-    gradient = torch.ones(shape, dtype=dtype)
-    ours, theirs = _ours(activation).to(dtype), (against() if against else _counterpart(activation)).to(dtype)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, dtype).requires_grad_()
+    gradient = torch.ones_like(x)
+    ours, theirs = (
+        module.to(device, dtype) for module in (_ours(activation), against() if against else _counterpart(activation))
+    )
     functions = {"ours": ours, "theirs": theirs}
     if forms:
-        functions |= _forms(activation, dtype)
+        functions |= _forms(ours, device)
     if compiled:
         torch.compiler.reset()  # what was compiled for other activations counts towards a limit
-        functions["compiled"] = torch.compile(_ours(activation))
+        functions["compiled"] = torch.compile(_ours(activation).to(device, dtype))
     calls = {variant: partial(_time, function, x, gradient) for variant, function in functions.items()}
     calls |= {"copy": partial(_time_copy, x)}
     calls |= {f"{who}, inference": partial(_time_inference, f, x) for who, f in (("ours", ours), ("theirs", theirs))}
@@ -147,18 +152,19 @@ def compare(
     with threads(number_of_threads):
         for order in rounds(list(times), WARM_UP + repeats):
             for variant in order:
-                with fast.using(variant == KERNELS) if variant in FORMS else nullcontext():
+                with fast.using(variant == KERNELS) if variant in {WRITTEN, IN_PYTHON, KERNELS} else nullcontext():
                     times[variant].append(calls[variant]())
     return _timing(activation.name, {variant: measured[WARM_UP:] for variant, measured in times.items()})
 
 
-WRITTEN, IN_PYTHON, KERNELS = FORMS = ("as written", "in Python", "compiled kernels")
+WRITTEN, IN_PYTHON, KERNELS, TRITON = FORMS = ("as written", "in Python", "compiled kernels", "Triton")
 
 
-def _forms(record: Activation, dtype: torch.dtype) -> dict[str, Callable[[Tensor], Tensor]]:
-    ours = _ours(record).to(dtype)
-    functions = {WRITTEN: _Written(ours), IN_PYTHON: ours, KERNELS: ours}
-    return functions if kernels_are_there() else {name: functions[name] for name in (WRITTEN, IN_PYTHON)}
+def _forms(ours: nn.Module, device: str) -> dict[str, Callable[[Tensor], Tensor]]:
+    functions = {WRITTEN: _Written(ours), IN_PYTHON: ours}
+    if device == "cuda":
+        return functions | ({TRITON: ours} if fast.gpu.in_use() else {})
+    return functions | ({KERNELS: ours} if kernels_are_there() else {})
 
 
 def kernels_are_there() -> bool:
@@ -202,9 +208,11 @@ def _time(
     given = x.clone() if overwrites else x
     start = perf_counter()
     y = function(given)
+    _finish(x)
     middle = perf_counter()
     # A learned slope's gradient is a part of the work, in both.
     torch.autograd.grad(y, [x, *getattr(function, "parameters", list)()], gradient)
+    _finish(x)
     return middle - start, perf_counter() - start
 
 
@@ -217,9 +225,16 @@ def _time_copy(x: Tensor) -> tuple[float, float]:
     return _seconds(x.detach().clone)
 
 
-def _seconds(work: Callable[[], object]) -> tuple[float, float]:
+def _finish(x: Tensor) -> None:
+    """Wait for a graphics processor, which is only told what to do."""
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+
+
+def _seconds(work: Callable[[], Tensor]) -> tuple[float, float]:
     start = perf_counter()
     made = work()  # held, so that giving its memory back is not timed
+    _finish(made)
     passed = perf_counter() - start
     del made
     return passed, passed
@@ -311,14 +326,13 @@ def margin(make: Callable[[], nn.Module]) -> float:
     return (kept_bytes(nn.Sequential(first, make(), last), x) - without) / x.numel()
 
 
-def machine(number_of_threads: int) -> str:
+def machine(number_of_threads: int, device: str = "cpu") -> str:
     """What the figures hold for: processor, threads, versions."""
     processor = platform.processor() or platform.machine()
-    capability = torch.backends.cpu.get_cpu_capability()
-    return (
-        f"torch {torch.__version__}, {platform.system()} on {processor} ({capability}), {number_of_threads} thread(s); "
-        f"ours: {fast.form()}"
-    )
+    where = f"{processor} ({torch.backends.cpu.get_cpu_capability()}), {number_of_threads} thread(s)"
+    if device == "cuda":
+        where = device_name(torch.device(device))
+    return f"torch {torch.__version__}, {platform.system()} on {where}; ours: {fast.form()}"
 
 
 def time_table(shape: tuple[int, ...], timings: Sequence[Timing]) -> str:

@@ -20,7 +20,13 @@ OURS, THEIRS = "ours, in copies", "torch.nn, in copies"
 
 @dataclass(frozen=True)
 class Setting:
-    """What one table of the benchmark holds for."""
+    """What one table of the benchmark holds for.
+
+    Args:
+        dtype: ``"float32"``, say.
+        threads: of the processor; 0 stands for a graphics processor.
+        shape: of the tensor.
+    """
 
     dtype: str
     threads: int
@@ -103,7 +109,7 @@ def _shapes(rows: Rows) -> list[tuple[int, ...]]:
 
 
 def _threads(number: int) -> str:
-    return "one thread" if number == 1 else f"{number} threads"
+    return {0: "on the card", 1: "one thread"}.get(number, f"{number} threads")
 
 
 def _row(label: str, rows: Rows, setting: tuple[str, int], measure: str) -> str:
@@ -117,10 +123,11 @@ def _row(label: str, rows: Rows, setting: tuple[str, int], measure: str) -> str:
 
 def forms(rows: Rows) -> str:
     """Each form of ours / torch.nn, forward and backward, in the first setting of each shape, in Markdown."""
-    lines = _head(["each form / torch.nn, geometric mean", *FORMS])
+    there = [form for form in FORMS if all(_having(activations, form) for activations in rows.values())]
+    lines = _head(["each form / torch.nn, geometric mean", *there])
     for shape in _shapes(rows):
         setting = next(s for s in rows if s.shape == shape)
-        lines.append(f"| {shape} | {' | '.join(f'{mean(rows, setting, form):.2f}' for form in FORMS)} |")
+        lines.append(f"| {shape} | {' | '.join(f'{mean(rows, setting, form):.2f}' for form in there)} |")
     return "\n".join(lines)
 
 

@@ -35,6 +35,12 @@ def add(commands: "argparse._SubParsersAction") -> None:
         default=["float32"],
         help="of the numbers, one table each (default: float32)",
     )
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="cuda measures on a graphics processor, where --threads means nothing (default: cpu)",
+    )
     parser.add_argument("--output", type=path, metavar="FOLDER", help="write all rows into FOLDER, and draw each table")
 
 
@@ -53,26 +59,31 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.compiled:
         _check_compiler()
+    on_a_card = arguments.device == "cuda"
+    if on_a_card and not torch.cuda.is_available():
+        raise UsageError("CUDA finds no graphics processor here: leave --device out to measure the processor")
     rows: dict[table.Setting, dict[str, dict[str, cost.Spread]]] = {}
-    for dtype, threads, shape in itertools.product(arguments.dtype, arguments.threads, cost.SHAPES):
+    numbers, shapes = [0] if on_a_card else arguments.threads, cost.SHAPES[arguments.device]
+    for dtype, threads, shape in itertools.product(arguments.dtype, numbers, shapes):
         options = {
             "repeats": arguments.repeats,
-            "number_of_threads": threads,
+            "number_of_threads": threads or 1,
             "compiled": arguments.compiled,
             "forms": arguments.forms,
             "dtype": getattr(torch, dtype),
+            "device": arguments.device,
         }
         timings = [
             cost.compare(record, shape, **options)
-            for record in tqdm(records, desc=f"{threads} threads, {dtype}, {shape}", leave=False, disable=None)
+            for record in tqdm(records, desc=f"{_where(threads)}, {dtype}, {shape}", leave=False, disable=None)
         ]
         rows[table.Setting(dtype, threads, shape)] = {timing.name: table.measures(timing) for timing in timings}
-        print(f"{cost.machine(threads)}, {dtype}")
+        print(f"{cost.machine(threads, arguments.device)}, {dtype}")
         print(cost.time_table(shape, timings), end="\n\n", flush=True)
         if arguments.forms:
             print(cost.forms_table(shape, timings), end="\n\n", flush=True)
         if arguments.output:
-            file = f"bench_{'x'.join(map(str, shape))}_{dtype}_{threads}_threads.png"
+            file = f"bench_{'x'.join(map(str, shape))}_{dtype}_{_where(threads).replace(' ', '_')}.png"
             _draw_costs(timings, arguments.output / file)
     print(cost.memory_table(records), end="\n\n")
     print(table.summary(rows))
@@ -80,10 +91,15 @@ def run(arguments: argparse.Namespace) -> None:
         table.write(rows, arguments.output, _command(arguments))
 
 
+def _where(threads: int) -> str:
+    return f"{threads} threads" if threads else "graphics processor"
+
+
 def _command(arguments: argparse.Namespace) -> str:
     """What to call for the same table."""
     words = ["python3 start.py bench", *([] if arguments.names == ["all"] else arguments.names)]
-    words += ["--threads", *map(str, arguments.threads), "--dtype", *arguments.dtype]
+    where = ["--device", "cuda"] if arguments.device == "cuda" else ["--threads", *map(str, arguments.threads)]
+    words += [*where, "--dtype", *arguments.dtype]
     words += ["--repeats", str(arguments.repeats), *(["--forms"] if arguments.forms else [])]
     return " ".join([*words, "--output", "FOLDER"])
 

@@ -4,8 +4,9 @@ A function gives, of a number x and of its parameters a and b, the value, the sl
 x is the output, where that follows. What a kernel does not ask for is not computed. Formulas, and what becomes of NaN
 and infinities, are those of ``kernels.cpp``; float16 and bfloat16 are computed with in float32, and rounded once.
 
-Imported by ``gpu.py`` alone, since Triton is not everywhere. It agrees with the textbook forms in Triton's interpreter,
-which computes with NumPy, and all of it compiles for a card; on a card it has never yet run, nor been measured.
+Imported by ``gpu.py`` alone, since Triton is not everywhere. It agrees with the textbook forms on a card, and in
+Triton's interpreter, which computes with NumPy. A constant in ``tl.fma`` has 32 bits, whatever the rest has: where
+float64 comes by, it must be a plain product and sum.
 """
 
 import triton
@@ -247,10 +248,10 @@ def gelu(x, a, b):
 
 @activation
 def gelu_tanh(x, a, b):
-    value = x * sigma(x * tl.fma(CUBIC * x, x, LINEAR))[0]
+    value = x * sigma(x * (CUBIC * x * x + LINEAR))[0]
     z = within(x, -40.0, 40.0)
-    s, slope = sigma(z * tl.fma(CUBIC * z, z, LINEAR))
-    return value, tl.fma(z * slope, tl.fma(3 * CUBIC * z, z, LINEAR), s)
+    s, slope = sigma(z * (CUBIC * z * z + LINEAR))
+    return value, tl.fma(z * slope, 3 * CUBIC * z * z + LINEAR, s)
 
 
 @activation
