@@ -16,7 +16,7 @@ from nonlin import __main__ as command_line
 from nonlin.files import FileError
 from nonlin.images import sources
 from nonlin.images.dataset import DataError, Dataset, Split, hold_out
-from nonlin.lab import reference, runs
+from nonlin.lab import reference, report, runs
 from nonlin.lab.protocol import PROTOCOL, Network, Protocol, in_words
 from nonlin.lab.reference import (
     FLOAT32,
@@ -32,7 +32,7 @@ from nonlin.lab.reference import (
 from nonlin.lab.report import Row, read_runs
 from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.sweep import SweepError, cell_name
-from nonlin.paths import project_root
+from nonlin.paths import project_root, results_folder
 from nonlin.plots.reference import rate_curves
 
 BN, PLAIN = PROTOCOL.networks[0], PROTOCOL.networks[2]
@@ -394,6 +394,36 @@ def test_two_data_sets_in_one_table_are_refused(tmp_path: Path):
     reference.add(SMALL, tmp_path, "search.csv", [first, second])
     with pytest.raises(ReferenceRunError, match="runs on different images or devices"):
         reference.read(SMALL, tmp_path)
+
+
+def test_runs_of_a_card_and_of_a_processor_do_not_share_a_file(tmp_path: Path):
+    one = search_rows()[:1]
+    of_a_card = [replace(row, device="NVIDIA H200") for row in one]
+    for rows, device in ((one, "cpu"), (of_a_card, "cuda"), ([], "cpu"), ([], "cuda")):
+        reference._check_device(rows, device, tmp_path)
+    for rows, device in ((one, "cuda"), (of_a_card, "cpu")):
+        with pytest.raises(ReferenceRunError, match="are of another device .* name another folder with --results"):
+            reference._check_device(rows, device, tmp_path)
+
+
+def test_the_search_may_be_of_another_device_than_the_runs(calm: Path, tmp_path: Path, monkeypatch):
+    shutil.copytree(calm / "results", tmp_path / "results")
+    search = [replace(row, device="NVIDIA H200") for row in read_runs(tmp_path / "results" / "search.csv")]
+    (tmp_path / "results" / "search.csv").write_text(report.table_text(search), encoding="utf-8")
+    asked = []
+    monkeypatch.setattr(reference, "sweep", lambda *rest, **options: asked.append(options["device"]) or ["stopped"])
+    (tmp_path / "results" / "runs.csv").unlink()
+    assert tiny_reference.go_on(tmp_path / "results", tmp_path / "scratch") == ["stopped"]
+    assert asked == ["cpu"]
+
+
+def test_the_committed_tables_are_complete_and_a_third_has_a_twin_on_a_processor():
+    folder = results_folder() / "reference"
+    results = reference.read(PROTOCOL, folder)
+    assert reference.left(PROTOCOL, results) == []
+    twins = reference._read(PROTOCOL, folder / "processor.csv")
+    assert {row.on_processor for row in twins} == {True}
+    assert reference._keys(twins) < reference._keys(results.runs)
 
 
 # The command and the documentation

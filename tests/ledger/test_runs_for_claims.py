@@ -4,34 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from nonlin.lab import report
-from nonlin.lab.report import Row
+from nonlin.lab.protocol import PROTOCOL
 from nonlin.ledger import reference
-from nonlin.paths import results_folder
 
 
-@pytest.fixture
-def pattern() -> Row:
-    return report.read_runs(results_folder() / "activations" / report.RUNS)[0]
+def test_all_activations_run_with_the_same_seeds_in_all_four_networks() -> None:
+    found = reference.runs()
+    assert len(found) == len(PROTOCOL.networks)
+    assert all(", 4 epochs, bfloat16" in network for network in found)
+    for by_name in found.values():
+        assert {*by_name} == {*PROTOCOL.activations}
+        assert len({tuple(by_seed) for by_seed in by_name.values()}) == 1
 
 
-def run(pattern: Row, name: str, seed: int, accuracy: float, rate: float = 0.1, **changed: bool) -> Row:
-    recipe = replace(pattern.configuration.recipe, seed=seed, learning_rate=rate)
-    configuration = replace(pattern.configuration, activation=name, recipe=recipe)
-    return replace(pattern, configuration=configuration, test_accuracies=(accuracy,), **changed)
-
-
-def test_the_rate_with_the_most_runs_counts_and_then_the_best(pattern: Row) -> None:
-    rows = [run(pattern, "relu", seed, 60, rate=0.1) for seed in range(3)]
-    rows += [run(pattern, "relu", 0, 90, rate=0.2)]
-    rows += [run(pattern, "relu", seed, 70, rate=0.3) for seed in range(3)]
-    assert [reference.accuracy(row) for row in reference._best(rows)["relu"].values()] == [70] * 3
-
-
-def test_an_activation_of_which_a_run_diverged_is_left_out(pattern: Row) -> None:
-    rows = [run(pattern, "relu", seed, 60) for seed in range(2)]
-    rows += [run(pattern, "elu", seed, 60, diverged=seed == 1) for seed in range(2)]
-    assert set(reference._best(rows)) == {"relu"}
+def test_a_run_that_diverged_counts_as_guessing() -> None:
+    rows = [row for by_name in reference.runs().values() for by_seed in by_name.values() for row in by_seed.values()]
+    diverged = [row for row in rows if row.diverged]
+    assert diverged
+    assert {reference.accuracy(replace(row, test_accuracies=(50.0,))) for row in diverged} == {10}
+    assert all(reference.accuracy(row) == row.test_accuracy for row in rows if not row.diverged)
 
 
 def test_all_differences_of_all_networks_hold_together() -> None:

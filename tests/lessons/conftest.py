@@ -14,7 +14,7 @@ from nonlin.paths import results_folder
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replaces the course's runs by one network for each mapping of an activation to accuracies by seed, in %."""
-    pattern = report.read_runs(results_folder() / "activations" / report.RUNS)[0]
+    pattern = report.read_runs(results_folder() / "reference" / report.RUNS)[0]
 
     def row(name: str, seed: int, accuracy: float) -> Row:
         recipe = replace(pattern.configuration.recipe, seed=seed)

@@ -11,7 +11,7 @@ from nonlin.activations.record import REAL, Activation, Interval, Paper, fixed
 def minus_abs(x: Tensor) -> Tensor:
     """-|x|, an exponent that is never positive, with the slope -1 at 0.
 
-    The slope of ``x.abs()`` is 0 there in torch, and so is that of ``x.clamp(max=0)``. A formula that is smooth at 0
+    The slope of ``x.abs()`` is 0 there in torch, and so is that of ``-torch.relu(-x)``. A formula that is smooth at 0
     would by autograd get wrong derivatives.
     """
     return torch.where(x < 0, x, -x)
@@ -107,7 +107,7 @@ TANH = Activation(
         url="https://doi.org/10.1007/3-540-49430-8_2",
     ),
     use="Bounded, zero-centred hidden states (recurrent networks) and outputs that must lie between -1 and 1.",
-    caveat="Its slope is below 1 everywhere but at 0, so the gradient shrinks through a deep stack of saturated units.",
+    caveat="Its slope is below 1 everywhere but at 0, so each shrinks the gradient, unless the weights make up for it.",
 )
 
 

@@ -353,13 +353,17 @@ def _name(row: Row) -> str:
     return f"{cell_name(row.configuration)}, protocol {row.made_with.get(VERSION, 'unknown')}"
 
 
-def _check_fit(results: Results, dataset: Dataset, held_out: Dataset, device: str, folder: Path) -> None:
-    """Raise ReferenceRunError if the results are of other images than these, or of another kind of device."""
+def _check_device(rows: Sequence[Row], device: str, folder: Path) -> None:
+    """Raise ReferenceRunError if these, which more are to stand beside, are of another kind of device."""
+    if rows and rows[0].on_processor != (device == "cpu"):
+        raise ReferenceRunError(
+            f"The results in {folder} are of another device ({rows[0].device}): name another folder with --results."
+        )
+
+
+def _check_fit(results: Results, dataset: Dataset, held_out: Dataset, folder: Path) -> None:
+    """Raise ReferenceRunError if the results are of other images than these."""
     for rows, images in ((results.search, held_out), (results.runs, dataset)):
-        if rows and rows[0].on_processor != (device == "cpu"):
-            raise ReferenceRunError(
-                f"The results in {folder} are of another device ({rows[0].device}): name another folder with --results."
-            )
         if rows and rows[0].configuration.fingerprint != runs.fingerprint(images):
             raise ReferenceRunError(
                 f"The results in {folder} are of other images ({rows[0].configuration.data}) than these "
@@ -442,9 +446,10 @@ def go_on(
             f"{len(dataset.classes)}: name other images with --data."
         )
     held_out = hold_out(dataset, per_class=protocol.held_out, seed=protocol.split_seed)
-    _check_fit(read(protocol, place.results), dataset, held_out, device, place.results)
-    while batch := next_batch(protocol, read(protocol, place.results)):
+    _check_fit(read(protocol, place.results), dataset, held_out, place.results)
+    while batch := next_batch(protocol, found := read(protocol, place.results)):
         stage = batch[0].stage
+        _check_device(found.search if stage == SEARCH else found.runs, device, place.results)
         images, load, name = dataset, place.load, RUNS_FILE
         if stage == SEARCH:
             images, load, name = held_out, partial(_load_held_out, protocol, place.load), SEARCH_FILE

@@ -1,16 +1,16 @@
-"""The course's own training runs, as claims need them: every activation as it did best, compared seed by seed.
+"""The reference runs, as claims need them: every activation at the rate chosen for it, compared seed by seed.
 
-All claims about accuracy rest on what is here, so that they use the same runs, the same choice of rate and the same
-statistics.
+All claims about accuracy rest on what is here, so that they use the same runs and the same statistics.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
-from statistics import fmean
 
 from nonlin.intervals import SURE
 from nonlin.lab import report
 from nonlin.lab.comparisons import Comparison, compare
+from nonlin.lab.protocol import PROTOCOL
+from nonlin.lab.reference import read, score
 from nonlin.lab.report import Row
 from nonlin.paths import results_folder
 
@@ -18,31 +18,24 @@ Runs = dict[str, dict[int, Row]]  # by activation, and by seed
 
 
 def accuracy(row: Row) -> float:
-    """After the last epoch, in %."""
-    return row.test_accuracy
+    """After the last epoch, in %; a run that diverged counts as guessing, as the protocol has it."""
+    return score(row)
 
 
 @cache
 def runs() -> dict[str, Runs]:
-    """By network in words: the runs of each activation at the rate with the most runs, then the best mean.
-
-    An activation of which a run diverged is left out of that network.
-    """
-    rows = report.read_runs(results_folder() / "activations" / report.RUNS)
-    return {network: _best(members) for network, members in report.groups(rows).items()}
-
-
-def _best(rows: list[Row]) -> Runs:
-    found: dict[str, list[Row]] = {}
-    for (activation, _, _), members in report.variants(rows).items():
-        known = found.get(activation, [])
-        if not any(row.diverged for row in members) and _rank(members) > _rank(known):
-            found[activation] = members
-    return {activation: {row.seed: row for row in members} for activation, members in found.items()}
+    """By network in words: the runs of each activation, as long and as precise as the protocol's recipe."""
+    usual = (PROTOCOL.recipe.epochs, PROTOCOL.precision)
+    rows = [row for row in _reported() if (row.configuration.recipe.epochs, row.configuration.precision) == usual]
+    found: dict[str, Runs] = {}
+    for network, members in report.groups(rows).items():
+        for row in members:
+            found.setdefault(network, {}).setdefault(row.configuration.activation, {})[row.seed] = row
+    return found
 
 
-def _rank(rows: list[Row]) -> tuple[int, float]:
-    return len(rows), fmean(map(accuracy, rows)) if rows else 0.0
+def _reported() -> Sequence[Row]:
+    return read(PROTOCOL, results_folder() / "reference").runs
 
 
 def differences(

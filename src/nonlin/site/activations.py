@@ -2,11 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from nonlin.activations import ACTIVATIONS, Activation
 from nonlin.activations.vectors import VECTOR_FUNCTIONS, VectorFunction
-from nonlin.files import read_table
+from nonlin.lab import reference, report
+from nonlin.lab.protocol import PROTOCOL
 from nonlin.ledger import Finding
 from nonlin.lessons.choosing.guide import GUIDE
 from nonlin.paths import results_folder
@@ -20,7 +22,6 @@ from nonlin.typography import Markdown, true_minus
 
 Record = Activation | VectorFunction
 RECORDS: Mapping[str, Record] = {**ACTIVATIONS, **VECTOR_FUNCTIONS}
-MEASURED = ("activation", "group", "runs", "mean", "difference", "corrected_low", "corrected_high")
 COMPARED = ("monotonic", "gain", "family")  # what a page says besides what the notebooks' card does
 
 
@@ -136,18 +137,21 @@ def _named(finding: Finding, title: str) -> bool:
 
 def _measured(name: str) -> str:
     """The means of an activation in the course's networks, with the difference from ReLU."""
-    head, *records = read_table(results_folder() / "activations" / "summary.csv", needs=MEASURED)
-    rows = [row for row in (dict(zip(head, record, strict=True)) for record in records) if row["activation"] == name]
-    if not rows:
+    entries = [entry for entry in _summary() if entry.activation == name]
+    if not entries:
         return ""
     lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]
-    for row in rows:
-        low, high = row["corrected_low"], row["corrected_high"]
-        interval = f"[{float(low):+.2f}, {float(high):+.2f}]" if low and high else "–"
-        difference = f"{float(row['difference']):+.2f}" if row["difference"] else "–"
-        lines.append(f"| {row['group']} | {row['runs']} | {float(row['mean']):.2f} | {difference} | {interval} |")
+    for entry in entries:
+        interval = f"[{entry.corrected.low:+.2f}, {entry.corrected.high:+.2f}]" if entry.corrected else "–"
+        difference = f"{entry.difference:+.2f}" if entry.difference is not None else "–"
+        lines.append(f"| {entry.group} | {entry.runs} | {entry.mean:.2f} | {difference} | {interval} |")
     said = "The intervals of a network hold together with 95 %. The rows: [all runs](../runs.md)."
     return true_minus("\n".join(lines)) + f"\n\n{said}"
+
+
+@cache
+def _summary() -> Sequence[report.Summary]:
+    return report.summary(reference.read(PROTOCOL, results_folder() / "reference").runs)
 
 
 def in_code(record: Record) -> str:

@@ -174,6 +174,8 @@ WRONG = {
         (lambda z, w: z - w.log(), "softmax along dim 1 is missing"),
         (lambda z, w: torch.softmax(z - w.log(), 0), "over the batch"),
         (lambda z, w: (z.exp() / w) / (z.exp() / w).sum(1, keepdim=True), "overflows"),
+        (lambda z, w: F.normalize((z - z.mean(1, keepdim=True)).exp() / w, p=1, dim=1, eps=0.0), "row's largest"),
+        (lambda z, w: F.normalize((z - z[:, :1]).exp() / w, p=1, dim=1, eps=0.0), "both 1000 and 0"),
         (lambda z, w: F.normalize((z - z.max()).exp() / w, p=1, dim=1, eps=0.0), "each row's own"),
     ],
 }

@@ -202,6 +202,7 @@ WRONG = {
     "12.2": [
         (lambda y: torch.log(1 - y) - torch.log(y), "sign is wrong"),
         (lambda y: y / (1 - y), "take its logarithm"),
+        (lambda y: torch.log(y.clamp(1e-12, 1 - 1e-12) / (1 - y.clamp(1e-12, 1 - 1e-12))), "guard"),
         (lambda y: 2 * torch.atanh(2 * y - 1), "few of its digits"),
         (lambda y: torch.special.logit(y), "logit"),
         (lambda y: y.log(), "far on the left"),

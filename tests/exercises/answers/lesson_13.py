@@ -274,11 +274,26 @@ WRONG = {
             "divides by n - 1",
         ),
         (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**-0.5), "divided by the root of n"),
+        (by_limit(lambda m, n: 1.0), "is t missing, negative or too small"),
+        (by_limit(lambda m, n: stats.t.ppf(0.05 / m / 2, n - 1)), "is t missing, negative or too small"),
+        (by_limit(lambda m, n: stats.t.ppf(0.95, n - 1)), "share the 5 % out"),
+        (
+            lambda runs: tuple(
+                name
+                for name in sorted(runs.keys() - {"relu"})
+                if (d := runs[name] - runs["relu"]).abs().mean()
+                > stats.t.isf(0.025 / (len(runs) - 1), len(d) - 1) * d.std() / len(d) ** 0.5
+            ),
+            "take the mean first",
+        ),
         (
             by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: (1 - 1 / n) ** 0.5),
             "not by that of n - 1",
         ),
-        (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**0.5), "with the root of n"),
+        (
+            by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**0.5),
+            "divided by n, not by its root",
+        ),
         (by_limit(lambda m, n: stats.norm.isf(0.025)), "share the 5 % out"),
         (pooled(lambda m, n: m * (n - 1)), "one spread for all"),
         (pooled(lambda m, n: n - 1), "one spread for all"),

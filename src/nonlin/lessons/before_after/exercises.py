@@ -51,11 +51,11 @@ PIXELS = Exercise(
         Mistake(
             answer=lambda x, low, high: ((x - low) / (high - low) * 255).to(torch.uint8),
             hint="the line is right, and two steps are missing before uint8: clamp, or values outside the scale come out as "
-            "anything; and round, or everything gets half a step darker.",
+            "anything; and round, or half of the values get a step darker.",
         ),
         Mistake(
             answer=lambda x, low, high: ((x - low) / (high - low) * 255).clamp(0, 255).to(torch.uint8),
-            hint="conversion to uint8 cuts off the fraction: round first, or everything gets half a step darker.",
+            hint="conversion to uint8 cuts off the fraction: round first, or half of the values get a step darker.",
         ),
         Mistake(
             answer=lambda x, low, high: ((x - low) / (high - low) * 256).clamp(0, 255).to(torch.uint8),
@@ -99,7 +99,7 @@ UNDO = Exercise(
             arguments=(torch.linspace(0.1, 0.9, 9, dtype=torch.float64),),
             tolerance=1e-9,
         ),
-        Probe(label="for y = 1e-12", arguments=(torch.tensor(1e-12, dtype=torch.float64),)),
+        Probe(label="for y = 1e-20", arguments=(torch.tensor(1e-20, dtype=torch.float64),)),
         Probe(label="for y = 0.5", arguments=(torch.tensor(0.5, dtype=torch.float64),), tolerance=1e-9),
     ),
     mistakes=(
@@ -124,6 +124,10 @@ UNDO = Exercise(
         Mistake(
             answer=lambda y: y / (1 - y),
             hint="that is e^x; take its logarithm.",
+        ),
+        Mistake(
+            answer=lambda y: torch.log(torch.clamp(y, 1e-12, 1 - 1e-12) / (1 - torch.clamp(y, 1e-12, 1 - 1e-12))),
+            hint="your guard against the logarithm of 0 moves what is tinier than the guard: a logarithm takes any y above 0.",
         ),
         Mistake(
             answer=lambda y: torch.log(y) + torch.log(1 - y),

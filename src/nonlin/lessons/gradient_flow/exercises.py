@@ -370,7 +370,7 @@ QUIZ = Quiz(
                     True,
                     "One forward and one backward pass show whether anything arrives.",
                 ),
-                Option("More steps", False, "Below Adam's ε a gradient moves almost nothing, however often."),
+                Option("More steps", False, "Far below Adam's ε a gradient moves almost nothing, however often."),
             ),
         ),
         Question(

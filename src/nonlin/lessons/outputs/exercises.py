@@ -368,6 +368,14 @@ TAKE_BACK = Exercise(
             arguments=(torch.tensor([[1000.0], [0.0]], dtype=torch.float64) + _numbers(2, 3, seed=3), _WEIGHTS),
             tolerance=1e-9,
         ),
+        Probe(
+            label="where a row has both 1000 and 0",
+            arguments=(
+                torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 1000.0], [-1000.0, 0.0, -1000.0]]),
+                _WEIGHTS.float(),
+            ),
+            tolerance=1e-9,
+        ),
     ),
     mistakes=(
         Mistake(
@@ -411,6 +419,10 @@ TAKE_BACK = Exercise(
         Mistake(
             answer=lambda logits, weights: _divided_late(logits - logits.max(), weights),
             hint="the largest logit of the whole batch leaves a row far below it nothing but zeros: subtract each row's own.",
+        ),
+        Mistake(
+            answer=lambda logits, weights: _divided_late(logits - logits.mean(dim=1, keepdim=True), weights),
+            hint="nearly: one logit far above what you subtract still overflows. Subtract each row's largest.",
         ),
         Mistake(
             answer=lambda logits, weights: torch.softmax(logits, dim=1),

@@ -32,6 +32,12 @@ STABLE = Exercise(
         Probe(label="at x = -80", arguments=(torch.tensor([-80.0]),), with_slope=True),
         Probe(label="at x = -1000", arguments=(torch.tensor([-1000.0]),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0]).double(),), with_slope=True),
+        Probe(
+            label="in float64, at x = 14", arguments=(torch.tensor([14.0]).double(),), with_slope=True, tolerance=1e-15
+        ),
+        Probe(
+            label="in float64, at x = 25", arguments=(torch.tensor([25.0]).double(),), with_slope=True, tolerance=1e-15
+        ),
     ),
     mistakes=(
         Mistake(
@@ -70,6 +76,10 @@ STABLE = Exercise(
         Mistake(
             answer=lambda x: 1 / (1 + torch.exp(-x.clamp(-50, 50))),
             hint="clamping the input makes the function constant out there: its slope is 0 too early, its tail is lost.",
+        ),
+        Mistake(
+            answer=lambda x: torch.exp(x.clamp(max=12)) / (1 + torch.exp(x.clamp(max=12))),
+            hint="no overflow on the right any more. But beyond the clamp the function is constant: there its slope is 0.",
         ),
         Mistake(
             answer=lambda x: (1 + torch.tanh(x / 2)) / 2,
@@ -210,6 +220,15 @@ LOSS = Exercise(
             arguments=_truth_and_logits(1000, -1000, truth=0, dtype=torch.float64),
             with_slope=True,
         ),
+        *(
+            Probe(
+                label=f"in float64, 5 to 15 on both sides, truth {truth}",
+                arguments=_truth_and_logits(-15, -10, -5, 5, 10, 15, truth=truth, dtype=torch.float64),
+                with_slope=True,
+                tolerance=1e-12,
+            )
+            for truth in (0, 1)
+        ),
     ),
     mistakes=(
         Mistake(
@@ -221,6 +240,10 @@ LOSS = Exercise(
             answer=_bce_clamped,
             hint="clamping p stops the infinity and with it the slope: a unit that is confidently wrong would no longer "
             "learn, and pays 16 instead of 200.",
+        ),
+        Mistake(
+            answer=lambda x, y: torch.where(x > 4, x, torch.log1p(torch.exp(x.clamp(max=4)))) - x * y,
+            hint="beyond the cut log(1 + e^-x) is left out, which is still 0.0067 at 5: keep it everywhere.",
         ),
         Mistake(
             answer=lambda x, y: torch.log1p(torch.exp(x)) - x * y,
@@ -283,7 +306,7 @@ LOSS = Exercise(
 QUIZ = Quiz(
     (
         Question(
-            "A unit receives x = 50 in float32. What gradient does sigmoid pass back through it?",
+            "A unit receives x = 50 in float32. What gradient does torch.sigmoid pass back?",
             (
                 Option(
                     "About 2e-22", False, "That is the exact slope e^-50, but y has rounded to 1, so y (1 - y) is 0."
@@ -292,7 +315,7 @@ QUIZ = Quiz(
                 Option(
                     "NaN",
                     False,
-                    "Only the textbook formula at large negative x gives NaN; here every factor is finite.",
+                    "The textbook formula gives NaN at large negative x; here every factor is finite.",
                 ),
             ),
         ),

@@ -90,7 +90,6 @@ SWISH_BEATS_RELU = Claim(
         Part(
             quantifier=Compared("the course's networks, and plain ones of 3 to 30 layers", margins.STEPS),
             judge=_judge_swish,
-            would_take="The reference runs with as many seeds as their protocol plans, at depth 3 above all.",
         ),
     ),
     kept=True,

@@ -333,7 +333,7 @@ def _runs(seeds: Sequence[float], t_values: Mapping[str, float], wide: str) -> d
     The differences of one, ``wide``, scatter five times as far as those of the others.
     """
     relu = torch.tensor(seeds, dtype=torch.float64)
-    scatter = torch.tensor([0.4, -0.7, 0.1, 0.6, -0.4, 0.3, -0.3], dtype=torch.float64)[: len(relu)] / 2
+    scatter = torch.tensor([0.4, -0.7, 0.1, 0.6, -0.4, 0.3, -0.3], dtype=torch.float64).repeat(3)[: len(relu)] / 2
     runs = {"relu": relu}
     for place, (name, t) in enumerate(t_values.items()):
         shape = scatter.roll(place) * (5 if name == wide else 1)
@@ -357,6 +357,10 @@ TOLD_APART = Exercise(
             label="with 6 others",
             arguments=(_runs((61.0, 66.5, 63.2, 60.4, 64.9, 62.1, 65.3), SIX, "elu"),),
         ),
+        Probe(
+            label="with 3 others and 20 seeds",
+            arguments=(_runs([70 + seed % 3 for seed in range(20)], {"elu": 2.0, "gelu": 2.8, "silu": -1.5}, "gelu"),),
+        ),
     ),
     mistakes=(
         Mistake(
@@ -365,7 +369,11 @@ TOLD_APART = Exercise(
         ),
         Mistake(
             answer=_by(lambda d, m: abs(_t(d)) > 1.96),
-            hint="1.96 is for one interval and many seeds: share the 5 % out, and take Student's t.",
+            hint="t is too small: share the 5 % out, half of each share on each side, and take Student's t.",
+        ),
+        Mistake(
+            answer=_by(lambda d, m: d.abs().mean() > _limit(d, 0.05 / m) * d.std() / math.sqrt(len(d))),
+            hint="the absolute differences of equals have a mean above 0, too: take the mean first, then its absolute value.",
         ),
         Mistake(
             answer=_pooled_apart,
@@ -419,7 +427,7 @@ TOLD_APART = Exercise(
         ),
         Mistake(
             answer=_by(lambda d, m: abs(d.mean()) > _limit(d, 0.05 / m) * d.std() / len(d)),
-            hint="the error of a mean falls with the root of n, not with n.",
+            hint="nearly all are told apart: is t missing, negative or too small, or the spread divided by n, not by its root?",
         ),
         Mistake(
             answer=lambda accuracies: tuple(sorted(accuracies.keys() - {"relu"} - set(told_apart(accuracies)))),
