@@ -402,7 +402,7 @@ def test_runs_of_a_card_and_of_a_processor_do_not_share_a_file(tmp_path: Path):
     for rows, device in ((one, "cpu"), (of_a_card, "cuda"), ([], "cpu"), ([], "cuda")):
         reference._check_device(rows, device, tmp_path)
     for rows, device in ((one, "cuda"), (of_a_card, "cpu")):
-        with pytest.raises(ReferenceRunError, match="are of another device .* name another folder with --results"):
+        with pytest.raises(ReferenceRunError, match=r"are of another device .* name another folder with --results"):
             reference._check_device(rows, device, tmp_path)
 
 
