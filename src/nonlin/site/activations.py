@@ -140,12 +140,19 @@ def _measured(name: str) -> str:
     entries = [entry for entry in _summary() if entry.activation == name]
     if not entries:
         return ""
+    parts = [entry.group.split(", ") for entry in _summary()]
+    common = [part for part in parts[0] if all(part in each for each in parts)]
     lines = ["| network | runs | accuracy, % | difference from ReLU, points | interval |", "|---|---|---|---|---|"]
     for entry in entries:
         interval = f"[{entry.corrected.low:+.2f}, {entry.corrected.high:+.2f}]" if entry.corrected else "–"
         difference = f"{entry.difference:+.2f}" if entry.difference is not None else "–"
-        lines.append(f"| {entry.group} | {entry.runs} | {entry.mean:.2f} | {difference} | {interval} |")
-    said = "The intervals of a network hold together with 95 %. The rows: [all runs](../runs.md)."
+        network = ", ".join(part for part in entry.group.split(", ") if part not in common)
+        runs = f"{entry.runs}, {entry.diverged} diverged" if entry.diverged else str(entry.runs)
+        lines.append(f"| {network} | {runs} | {entry.mean:.2f} | {difference} | {interval} |")
+    said = (
+        f"All: {', '.join(common)}. A run that diverged counts as guessing, 10 %. The intervals of a network hold "
+        "together with 95 %. The rows: [all runs](../runs.md)."
+    )
     return true_minus("\n".join(lines)) + f"\n\n{said}"
 
 
