@@ -309,5 +309,5 @@ MISH = Activation(
         url="https://arxiv.org/abs/1908.08681",
     ),
     use="Hidden layers of convolutional networks, for example the YOLOv4 detector.",
-    caveat="It needs an exponential, a logarithm and a tanh for each element, more than SiLU or GELU.",
+    caveat="As written it takes an exponential, a logarithm and a tanh for each element, more than SiLU or GELU.",
 )

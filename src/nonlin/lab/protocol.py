@@ -130,7 +130,7 @@ def in_words(protocol: Protocol) -> str:
         (
             "networks",
             ", ".join(nets),
-            "the network of `start.py train`, shallow and deep; batch normalisation changes more than any activation",
+            "the network of `start.py train`, shallow and deep; batch normalisation may change more than an activation",
         ),
         (
             "activations",
@@ -159,7 +159,7 @@ def in_words(protocol: Protocol) -> str:
         (
             "search: rates",
             "; ".join(grids),
-            "the same for everybody; steps of two, since curves are flat at their top",
+            "the same for everybody; steps of about two, since curves are flat at their top",
         ),
         (
             "search: the grid grows",
@@ -176,7 +176,7 @@ def in_words(protocol: Protocol) -> str:
         (
             "chosen rate",
             "the best mean among the rates at which no run diverged, nor at the next higher one that was tried",
-            "two seeds do not show that a third diverges; whoever trains once keeps that distance, too",
+            "two seeds do not show whether a third diverges; whoever trains once keeps that distance, too",
         ),
         (
             "reported: seeds",

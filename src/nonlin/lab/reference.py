@@ -136,7 +136,7 @@ def _round(rate: float) -> float:
 def chosen_rate(tried: Curve) -> float:
     """The rate with the best mean among those that keep clear of divergence.
 
-    Where runs diverge, the best rate often stands just below, and two seeds do not show that a third one fails. So a
+    Where runs diverge, the best rate often stands just below, and two seeds do not show whether a third one fails. So a
     rate counts only if no run diverged there, nor at the next higher rate that was tried; if none is left, all count.
     """
     rates = sorted(tried)

@@ -288,7 +288,7 @@ WRONG = {
         ),
         (
             by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: (1 - 1 / n) ** 0.5),
-            "not by that of n - 1",
+            "have n - 1 degrees of freedom",
         ),
         (
             by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**0.5),

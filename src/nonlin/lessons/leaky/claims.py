@@ -95,7 +95,7 @@ def _by_network(name: str, value: Callable[[Row], float | None] = reference.accu
     return {network: compared.together for network, compared in found.items() if compared and compared.together}
 
 
-MORE_SEEDS = "The reference runs with as many seeds as their protocol plans."
+MORE_SEEDS = "More seeds than the protocol of the reference runs plans."
 
 USUALLY_BETTER = Claim(
     number=16,
@@ -158,7 +158,7 @@ def _slower(name: str) -> Part:
         statement=f"{title} does.",
         quantifier=Compared("two rings, and on the way in the course's networks", margins.STEPS),
         judge=judge,
-        would_take=MORE_SEEDS,
+        would_take="More seeds, and what makes it slower in one network and faster in another.",
     )
 
 

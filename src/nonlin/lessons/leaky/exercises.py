@@ -353,7 +353,7 @@ QUIZ = Quiz(
                 Option(
                     "The same as with Adam",
                     False,
-                    "Adam divides by the size of the gradient, so that a factor of a millionth hardly matters to it.",
+                    "Adam divides by the size of the gradient, so that a millionth of it is enough, as section 3 shows.",
                 ),
             ),
         ),

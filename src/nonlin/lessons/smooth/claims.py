@@ -502,7 +502,7 @@ GELU_AND_SILU = Claim(
         Part(
             quantifier=Always(f"the course's networks, to {margins.ACCURACY}"),
             judge=_judge_gelu_and_silu,
-            would_take="The reference runs with as many seeds as their protocol plans.",
+            would_take="More seeds than the protocol of the reference runs plans.",
         ),
     ),
     limits="Small networks, four epochs, one set of images; lesson 16 exchanges the two in a language model.",

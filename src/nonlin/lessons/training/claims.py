@@ -118,7 +118,7 @@ CHOSEN_BY_EXPERIMENT = Claim(
             statement="The choice moves accuracy by more than the seed does.",
             quantifier=Always("the course's networks"),
             judge=_judge_matters,
-            would_take="Rates at which no run diverges: one makes the seeds scatter as far as the activations.",
+            would_take="Rates at which no run fails: one makes the seeds scatter as far as the activations.",
         ),
         Part(
             statement="An experiment of this size names the best.",

@@ -423,7 +423,7 @@ TOLD_APART = Exercise(
         ),
         Mistake(
             answer=_by(lambda d, m: abs(d.mean()) > _limit(d, 0.05 / m) * d.std() / math.sqrt(len(d) - 1)),
-            hint="n - 1 stands within the standard deviation; divide that by the root of n, not by that of n - 1.",
+            hint="n differences have n - 1 degrees of freedom, and their standard deviation is divided by the root of n.",
         ),
         Mistake(
             answer=_by(lambda d, m: abs(d.mean()) > _limit(d, 0.05 / m) * d.std() / len(d)),
