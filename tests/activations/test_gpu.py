@@ -5,6 +5,7 @@ logarithm in float64, what a fused step (fma) saves in digits, and its rounding 
 digits off. That every kernel compiles for a card is tested without one.
 """
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -156,6 +157,21 @@ def test_other_parameters_agree() -> None:
         for parameters in choices:
             for dtype in (torch.float32, torch.float64, torch.float16):
                 assert_agrees(ACTIVATIONS[name], inputs(ACTIVATIONS[name], dtype, *parameters), *parameters)
+
+
+ONLY_IN_FLOAT32 = {"exponential", "normal", "gelu"}
+
+
+def test_no_constant_of_32_bits_gets_into_float64(kernels: ModuleType) -> None:
+    """On a card a constant in ``tl.fma`` has 32 bits, whatever the numbers beside it have; the interpreter keeps 64."""
+    found = set()
+    for function in ast.parse(Path(kernels.__file__).read_text(encoding="utf-8")).body:
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "tl.fma":
+                names = [{n.id for n in ast.walk(each) if isinstance(n, ast.Name)} for each in call.args]
+                if any(all(name.isupper() for name in each) for each in names):
+                    found.add(function.name)
+    assert found == ONLY_IN_FLOAT32
 
 
 TAILS = {
