@@ -19,7 +19,7 @@ from torch import Tensor
 from nonlin.exercises.by_hand import Used
 from nonlin.exercises.compare import difference
 from nonlin.exercises.exercise import BY_AUTOGRAD, Exercise, Feedback, Probe
-from nonlin.exercises.plain import decode, encode, plain
+from nonlin.exercises.plain import decode, encode, kind_of, plain
 from nonlin.exercises.sealed import seal, unseal
 
 __all__ = ["Key", "Wrong", "decode", "encode", "judge", "key_of", "results_of", "sealed", "verdict"]
@@ -230,6 +230,8 @@ def _call(answer: Callable[..., Any], probe: Probe) -> dict[str, Any]:
 
 
 def _slope(output: Any, x: Tensor, probe: Probe) -> Tensor:
+    if isinstance(output, tuple | list):
+        raise _AnswerError(f"{probe.label} a tensor is expected, not {kind_of(output)}.")
     lost = f"{probe.label} autograd cannot follow your function: use differentiable operations on its argument itself."
     if not isinstance(output, Tensor) or not output.requires_grad:
         raise _AnswerError(lost)

@@ -150,6 +150,7 @@ WRONG = {
     ],
     "08.3": [
         (lambda x: x / 2 * (1 + torch.tanh(polynomial(x))), "without a difference"),
+        (lambda x: (x / (1 + torch.exp(-2 * polynomial(x))),), "a tensor is expected, not tuple"),
         (lambda x: x / 2 * torch.erfc(-x / 2**0.5), "another function"),
         (lambda x: x * torch.sigmoid(polynomial(x)), "σ(2u), not σ(u)"),
         (lambda x: torch.sigmoid(2 * polynomial(x)), "x times the gate"),

@@ -72,7 +72,7 @@ LIKE_TORCH = Exercise(
     ),
     hints=(
         "What is 0 times infinity? A mask of numbers cannot shut out an infinity; choosing can.",
-        "torch.where(condition, a, b) and x.masked_fill(condition, value) choose. Which condition is false for NaN?",
+        "torch.where(condition, a, b) and x.masked_fill(condition, value) choose. NaN > 0 and NaN <= 0 are both false: which branch must NaN get?",
         "The slope at 0 follows from the branch that 0 falls into: it must fall into the constant one.",
     ),
     remark="choosing shuts an infinity out; 0 falls into the flat branch; and a NaN stays a NaN, so that it can be found.",
@@ -185,7 +185,7 @@ SOFT = Exercise(
     mistakes=(
         Mistake(
             answer=lambda x, lambd: x - (F.relu(x + lambd) - F.relu(x - lambd) - lambd),
-            hint="right but for rounding: in between there is to be an exact 0, which no difference of rounded numbers gives.",
+            hint="right but for rounding: in between there is to be an exact 0, which a difference of rounded numbers need not give.",
         ),
         Mistake(
             answer=lambda x, lambd: F.relu(x - lambd) + F.relu(-x - lambd),

@@ -456,7 +456,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "β of Swish is doubled, all weights and biases in front of it are halved, and all weights behind it are doubled. "
+            "β of Swish is doubled, the weights and biases just in front are halved, and the weights just behind are doubled. "
             "What changes?",
             (
                 Option("The network bends more sharply", False, "It would, if its inputs had stayed the same."),
