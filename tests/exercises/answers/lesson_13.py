@@ -239,7 +239,7 @@ RIGHT = {
 WRONG = {
     "13.1": [
         (step(never_cleared), "clear the gradients once a batch"),
-        (step(cleared_too_late), "before backward"),
+        (step(cleared_too_late), "then backward, then step"),
         (step(no_step), "the weights are as they were"),
         (the_first_batch_alone, "inside the loop"),
         (softmax_twice, "applied twice"),
@@ -275,6 +275,7 @@ WRONG = {
         ),
         (by_limit(lambda m, n: stats.t.isf(0.025 / m, n - 1), factor=lambda n: n**-0.5), "divided by the root of n"),
         (by_limit(lambda m, n: 1.0), "is t missing, negative or too small"),
+        (lambda runs: (), "with 7 others"),
         (by_limit(lambda m, n: stats.t.ppf(0.05 / m / 2, n - 1)), "is t missing, negative or too small"),
         (by_limit(lambda m, n: stats.t.ppf(0.95, n - 1)), "share the 5 % out"),
         (

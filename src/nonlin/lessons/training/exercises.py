@@ -84,7 +84,7 @@ STEP = Exercise(
         ),
         Mistake(
             answer=lambda weights, batches, rate: weights,
-            hint="the weights are as they were: clear the gradients before backward, not between backward and step.",
+            hint="the weights are as they were: in each batch clear the gradients, then backward, then step; and return the trained ones.",
         ),
         Mistake(
             answer=_one_late,
@@ -358,8 +358,14 @@ TOLD_APART = Exercise(
             arguments=(_runs((61.0, 66.5, 63.2, 60.4, 64.9, 62.1, 65.3), SIX, "elu"),),
         ),
         Probe(
-            label="with 3 others and 20 seeds",
-            arguments=(_runs([70 + seed % 3 for seed in range(20)], {"elu": 2.0, "gelu": 2.8, "silu": -1.5}, "gelu"),),
+            label="with 4 others and 20 seeds",
+            arguments=(
+                _runs(
+                    [70 + seed % 3 for seed in range(20)],
+                    {"elu": 2.0, "gelu": 2.9, "silu": -1.5, "tanh": -60.0},
+                    "gelu",
+                ),
+            ),
         ),
     ),
     mistakes=(
