@@ -12,7 +12,6 @@ import os
 import pickle
 import shutil
 import tarfile
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -203,21 +202,31 @@ def _noted(folder: Path, why: str) -> FetchError:
 def _install(folder: Path, release: "type[CIFAR10]", limits: Limits) -> None:
     """Bring the archive, check it and put its files in place at once; only for the holder of the lock."""
     for leftover in folder.glob(".cifar10-*"):  # of a process that was killed
-        shutil.rmtree(leftover)
+        _remove(leftover)
     part = folder / f"{release.filename}.part"
     free = shutil.disk_usage(folder).free + (part.stat().st_size if part.exists() else 0)
     if free < SPACE:
         raise OSError(f"{SPACE / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
     by_hand = _checked(folder / release.filename, release.tgz_md5)  # someone may have put it here with a browser
     archive = by_hand or _download(part, release, limits)
-    with tempfile.TemporaryDirectory(prefix=".cifar10-", dir=folder) as name:
-        workplace = Path(name)
-        _unpack(archive, workplace / "new", release)
-        target = folder / FOLDER
+    new, damaged, target = folder / ".cifar10-new", folder / ".cifar10-damaged", folder / FOLDER
+    try:
+        _unpack(archive, new, release)
+        forget(part)
         if target.exists():
-            target.rename(workplace / "damaged")
-        (workplace / "new").rename(target)
-    forget(part)
+            target.rename(damaged)
+            _remove(damaged)
+        new.rename(target)  # last, since nobody looks for leftovers of a kill where the images are in place
+    finally:
+        _remove(new)
+
+
+def _remove(path: Path) -> None:
+    """A folder with all that is in it, or a file; nothing if there is none."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _download(part: Path, release: "type[CIFAR10]", limits: Limits) -> bytes:

@@ -79,7 +79,7 @@ def download(url: str, path: Path, limits: Limits, *, title: str) -> bool:
 
 def forget(path: Path) -> None:
     """Remove what `download` has left, killed or not; only for the holder of the lock."""
-    for file in (path, _version(path)):
+    for file in (_version(path), path):
         file.unlink(missing_ok=True)
         remove_parts(file)
 

@@ -132,6 +132,8 @@ RIGHT = {
 WRONG = {
     "08.1": [
         (lambda x: torch.sigmoid(x) * torch.sigmoid(-x), "two terms"),
+        (lambda x: torch.sigmoid(x) + x * torch.exp(-x) / (1 + torch.exp(-x)) ** 2, "right but far on the left"),
+        (lambda x: (1 + torch.exp(-x) + x * torch.exp(-x)) / (1 + torch.exp(-x)) ** 2, "far on the left"),
         (lambda x: x.sigmoid(), "first term"),
         (lambda x: x * torch.sigmoid(x) * torch.sigmoid(-x), "second term"),
         (lambda x: torch.sigmoid(x) * (1 + torch.sigmoid(-x)), "the factor x is missing"),

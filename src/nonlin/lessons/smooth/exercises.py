@@ -25,8 +25,13 @@ SILU_SLOPE = Exercise(
         *number_line(torch.float64),
         Probe(label="between 3 and 8", arguments=(torch.linspace(3, 8, 11).double(),), tolerance=1e-14),
         Probe(label="in float32, at x = 100", arguments=(torch.tensor([100.0]),), tolerance=1e-30),
+        Probe(label="in float32, at x = -100", arguments=(torch.tensor([-100.0]),), tolerance=1e-30),
     ),
     mistakes=(
+        Mistake(
+            answer=lambda x: torch.sigmoid(x) + x * torch.exp(-x) / (1 + torch.exp(-x)) ** 2,
+            hint="right but far on the left: at -100 e^-x is infinite in float32, and infinity over infinity is NaN.",
+        ),
         Mistake(
             answer=lambda x: (gate := x.exp() / (1 + x.exp())) * (1 + x * (1 - gate)),
             hint="the formula is right; but e^100 is infinite in float32, and infinity over infinity is NaN: torch.sigmoid.",
