@@ -143,6 +143,7 @@ WRONG = {
         (lambda x: 1 + F.silu(x) * torch.sigmoid(-x), "multiplies it by the gate"),
     ],
     "08.2": [
+        (lambda x, b, g: (g * x**2 * torch.exp(b * x) / (1 + torch.exp(b * x)) ** 2).sum(), "100 and -100"),
         (lambda x, beta, g: g * x**2 * (s := torch.sigmoid(beta * x)) * (1 - s), "one β serves them all"),
         (lambda x, beta, g: (g * x * (s := torch.sigmoid(beta * x)) * (1 - s)).sum(), "one factor x is missing"),
         (lambda x, beta, g: (x**2 * (s := torch.sigmoid(beta * x)) * (1 - s)).sum(), "comes from above"),

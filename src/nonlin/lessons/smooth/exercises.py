@@ -106,6 +106,11 @@ BETA = Exercise(
             ),
             tolerance=1e-12,
         ),
+        Probe(
+            label="in float32, with 100 and -100 among the inputs",
+            arguments=(torch.tensor([100.0, 1.0, -100.0]), torch.tensor(1.0), torch.ones(3)),
+            tolerance=1e-6,
+        ),
     ),
     mistakes=(
         Mistake(
