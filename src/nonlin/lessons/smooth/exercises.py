@@ -300,6 +300,7 @@ SOFTPLUS = Exercise(
         Probe(label="at x = −20", arguments=(torch.tensor([-20.0]),), with_slope=True),
         Probe(label="at x = −80", arguments=(torch.tensor([-80.0]),)),
         Probe(label="at x = 20", arguments=(torch.tensor([20.0]),), with_slope=True),
+        Probe(label="at whole numbers from 21 to 99", arguments=(torch.arange(21.0, 100.0),), with_slope=True),
         Probe(label="at x = 100", arguments=(torch.tensor([100.0]),), with_slope=True),
         Probe(label="in float64", arguments=(torch.tensor([-700.0, 3.0, 800.0]).double(),), with_slope=True),
     ),
