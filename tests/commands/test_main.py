@@ -256,6 +256,13 @@ def test_bench_prints_ratios_means_and_targets(capsys, monkeypatch, tmp_path):
     assert _run(capsys, "bench", "--repeats", "1")[0] == 2
 
 
+def test_bench_without_a_card_is_told_in_a_sentence(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, out, err = _run(capsys, "bench", "relu", "--device", "cuda")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "CUDA finds no graphics processor here" in err
+
+
 def test_bench_training_prints_speeds_and_then_accuracies(capsys, bright, monkeypatch):
     from nonlin.bench import loop
 

@@ -16,6 +16,7 @@ from nonlin import __main__ as command_line
 from nonlin.files import FileError
 from nonlin.images import sources
 from nonlin.images.dataset import DataError, Dataset, Split, hold_out
+from nonlin.intervals import mean_interval
 from nonlin.lab import reference, report, runs
 from nonlin.lab.protocol import PROTOCOL, Network, Protocol, in_words
 from nonlin.lab.reference import (
@@ -34,6 +35,7 @@ from nonlin.lab.runs import Configuration, Stopped
 from nonlin.lab.sweep import SweepError, cell_name
 from nonlin.paths import project_root, results_folder
 from nonlin.plots.reference import rate_curves
+from nonlin.typography import true_minus
 
 BN, PLAIN = PROTOCOL.networks[0], PROTOCOL.networks[2]
 SMALL = replace(
@@ -424,6 +426,32 @@ def test_the_committed_tables_are_complete_and_a_third_has_a_twin_on_a_processor
     twins = reference._read(PROTOCOL, folder / "processor.csv")
     assert {row.on_processor for row in twins} == {True}
     assert reference._keys(twins) < reference._keys(results.runs)
+    said = (folder.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{len(results.search)} runs of the search" in said
+    assert f"{len(results.runs):,} reported runs" in said
+    assert f"{len(twins)} of the reported runs" in said
+    for network in PROTOCOL.networks:
+        assert _difference(results.runs, twins, network) in said
+
+
+def _name_of(row: Row) -> tuple:
+    (key,) = reference._keys([row])
+    return key
+
+
+def _difference(runs: Sequence[Row], twins: Sequence[Row], network: Network) -> str:
+    """By how many points the runs differ from their twins, over the seeds that all twins of a network have."""
+    ours = {_name_of(row): reference.score(row) for row in runs}
+    by_name: dict[str, dict[int, float]] = {}
+    for row in twins:
+        c = row.configuration
+        if (c.depth, c.batch_norm) == (network.depth, network.batch_norm):
+            difference = ours[_name_of(row)] - reference.score(row)
+            by_name.setdefault(c.activation, {})[row.seed] = difference
+    seeds = sorted(set.intersection(*map(set, by_name.values())))
+    table = torch.tensor([[by_seed[seed] for seed in seeds] for by_seed in by_name.values()], dtype=torch.float64)
+    found = mean_interval(table.mean(dim=0))
+    return true_minus(f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]")
 
 
 # The command and the documentation
